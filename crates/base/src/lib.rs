@@ -1,0 +1,13 @@
+//! The nouns that every other crate shares: who is in a room, which modules a
+//! stage runs, what was measured and what was decided. Data only; no behaviour
+//! beyond parsing, printing and asking simple questions of the data.
+
+mod ids;
+mod plan;
+mod profile;
+mod range;
+
+pub use ids::{ParseIdError, PeerId, RequestId, RoomId};
+pub use plan::{Objective, Overlap, Plan, Stage};
+pub use profile::{DeviceProfile, ModuleProfile, PlanInput, Residual, Tied};
+pub use range::ModuleRange;
