@@ -1,0 +1,182 @@
+/**
+ * Everything that crosses between the page thread and the engine worker.
+ *
+ * The worker owns the engine (signaling, session, model, data channels); the page thread owns the peer connections
+ * and the screen. These types are the whole contract between the two: every message is a plain structured-clone
+ * value, except the channels in `RtcEvent`, which are transferred. Units are in the names.
+ */
+
+/** What the page asks of the worker. */
+export type ToWorker =
+  | { type: "start"; config: StartConfig }
+  /** Coordinator: everybody is here, measure and plan. */
+  | { type: "begin" }
+  | { type: "ask"; ask: number; prompt: string; options: AskOptions }
+  /** Coordinator: count the prompt's tokens, before anything is loaded. Answered by `checked`. */
+  | { type: "check"; ask: number; prompt: string }
+  | { type: "stop"; ask: number }
+  | { type: "leave" }
+  | { type: "rtc"; event: RtcEvent };
+
+/** What the worker tells the page. */
+export type FromWorker =
+  /** The engine is compiled and takes messages. */
+  | { type: "loaded" }
+  | { type: "room"; room: RoomView }
+  /** What goes after the `#` of the link that others open. */
+  | { type: "invitation"; fragment: string }
+  | { type: "text"; ask: number; delta: string }
+  | { type: "done"; ask: number; stats: AnswerStats }
+  /** `ask` is null when the room failed and not one answer. */
+  | { type: "failed"; ask: number | null; error: EngineError }
+  | { type: "checked"; ask: number; promptTokens: number; contextTokens: number }
+  | { type: "rtc"; command: RtcCommand };
+
+export interface StartConfig {
+  /** WebSocket address of the signaling server, `wss://.../signal`. */
+  signalUrl: string;
+  /** The invitation's secret, base64url; null makes a new room. */
+  secret: string | null;
+  name: string;
+  /** A short name of the device, for the others' cards. */
+  device: string;
+  /** Coordinator: path of the model file, like `/models/x.gguf`. */
+  modelUrl: string | null;
+  pledge: Pledge;
+  maxPhones: number;
+}
+
+/** Memory a phone lends: bytes, or `factor` x (bytes of all modules) / `phones`. */
+export type Pledge = { bytes: number } | { share: { factor: number; phones: number } };
+
+export interface AskOptions {
+  /** 0 always takes the likeliest token. */
+  temperature: number;
+  /** 0 considers every token. */
+  topK: number;
+  topP: number;
+  seed: number;
+  maxTokens: number;
+}
+
+/** What the engine asks of the page's peer connections; `peer` is the other phone's id. */
+export type RtcCommand =
+  | { kind: "config"; iceServers: RTCIceServer[] }
+  | { kind: "offer"; peer: string }
+  /** A remote offer to answer. */
+  | { kind: "answer"; peer: string; sdp: string }
+  /** The remote answer to our offer. */
+  | { kind: "accept"; peer: string; sdp: string }
+  | { kind: "candidate"; peer: string; candidate: string; mid: string | null; line: number | null }
+  | { kind: "close"; peer: string };
+
+/** What the page's peer connections tell the engine. */
+export type RtcEvent =
+  | { kind: "description"; peer: string; description: "offer" | "answer"; sdp: string }
+  | { kind: "candidate"; peer: string; candidate: string; mid: string | null; line: number | null }
+  /**
+   * The channel itself, transferred before its first use; it may not be open yet. Where the browser cannot transfer
+   * one, a port that relays (see `relay.ts`): the same bytes, with `ChannelSignal` objects between them.
+   */
+  | { kind: "channel"; peer: string; channel: RTCDataChannel | MessagePort }
+  | { kind: "state"; peer: string; state: RTCPeerConnectionState };
+
+export type RoomPhase = "connecting" | "gathering" | "measuring" | "planning" | "loading" | "ready" | "failed";
+
+/** The room as this phone sees it. Sent whole on every change. */
+export interface RoomView {
+  phase: RoomPhase;
+  /** Our own peer id, 8 hex digits. */
+  me: string;
+  /** The coordinator's peer id; empty until it is known. */
+  coordinator: string;
+  peers: PeerView[];
+  plan: PlanView | null;
+  model: ModelView | null;
+  links: LinkView[];
+  error: { code: ErrorCode; message: string } | null;
+}
+
+export interface PeerView {
+  id: string;
+  name: string;
+  device: string;
+  me: boolean;
+  coordinator: boolean;
+  link: "connecting" | "open" | "lost";
+  /** Measured speed of the real kernels; null until measured. */
+  flopsPerSec: number | null;
+  pledgeBytes: number | null;
+  /** The modules this phone runs, half-open; null when it runs none. */
+  stage: { start: number; end: number; weightsBytes: number } | null;
+  loadedBytes: number;
+  totalBytes: number;
+  ready: boolean;
+  counters: PeerCounters;
+}
+
+export interface PeerCounters {
+  stepsRun: number;
+  rowsRun: number;
+  dispatches: number;
+  bytesFetched: number;
+  bytesSent: number;
+  bytesReceived: number;
+}
+
+export interface PlanView {
+  /** In ring order. */
+  stages: { peer: string; start: number; end: number; weightsBytes: number; predictedSecs: number }[];
+  predictedTokenSecs: number;
+  /** Why the plan looks as it does, one plain sentence. */
+  reason: string;
+}
+
+export interface ModelView {
+  name: string;
+  url: string;
+  /** Number of modules, 2 x layers + 2. */
+  modules: number;
+  weightsBytes: number;
+  contextTokens: number;
+}
+
+export interface LinkView {
+  from: string;
+  to: string;
+  rttSecs: number;
+  bytesPerSec: number;
+}
+
+export interface AnswerStats {
+  promptTokens: number;
+  completionTokens: number;
+  /** From the question to its first token. */
+  ttftSecs: number;
+  decodeTokensPerSec: number;
+  dispatchesPerToken: number;
+  finish: "stop" | "length" | "cancelled";
+  tokens: number[];
+}
+
+export type ErrorCode =
+  | "no_webgpu"
+  | "insecure_context"
+  | "room_full"
+  | "room_gone"
+  | "phone_left"
+  | "prompt_too_long"
+  | "does_not_fit"
+  | "server_unreachable"
+  | "model_unavailable"
+  | "device_lost"
+  | "too_slow"
+  | "busy"
+  | "internal";
+
+export interface EngineError {
+  code: ErrorCode;
+  message: string;
+  promptTokens?: number;
+  contextTokens?: number;
+}
