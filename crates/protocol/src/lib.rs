@@ -1,0 +1,8 @@
+//! What crosses a wire: [`signal`], the sealed JSON that introduces phones to
+//! each other through the server, and [`peer`], the binary frames between them.
+//!
+//! Law: bytes from outside never panic us and never make us allocate more than
+//! a stated bound. No input or output happens here.
+
+pub mod peer;
+pub mod signal;

@@ -1,0 +1,1 @@
+//! Binary frames between the phones of a room.

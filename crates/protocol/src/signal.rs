@@ -1,0 +1,1 @@
+//! Signaling: invitations, messages to and from the server, and their seal.
