@@ -1,0 +1,24 @@
+//! From a model's config to what the planner and the loader need to know: an
+//! operator graph, the modules it falls into, their tensors, costs and
+//! dependency maps.
+//!
+//! **The one law: everything is computed from the graph's edges.** An
+//! architecture is described once, as operators and what they read (one file in
+//! `describe/` each); where the modules begin and end, what they send to each
+//! other, which tensors they share and what they cost follows generically.
+
+mod config;
+mod describe;
+mod error;
+mod modules;
+mod operators;
+mod profiles;
+
+pub use config::{Architecture, ModelConfig};
+pub use error::GraphError;
+pub use modules::{Module, Modules, module_tensors};
+pub use operators::{Graph, Node, NodeId, Operator, TensorSpec};
+pub use profiles::{GraphProfiles, ModuleSummary, profiles};
+
+/// Bytes of one activation or KV value: all of them are 32-bit floats.
+pub const VALUE_BYTES: usize = size_of::<f32>();

@@ -1,0 +1,262 @@
+//! Where a graph can be cut, and what the pieces are.
+//!
+//! A cut is an operator that every path from the token ids to the logits passes
+//! through, and whose output is either read by several operators (the residual
+//! stream forks) or made from several (it joins). Between two such operators
+//! nothing else is in flight, so one tensor is all that crosses. For a decoder
+//! this gives `embed`, two modules a layer, and `head`: 2 * layers + 2.
+
+use std::collections::BTreeSet;
+
+use base::ModuleRange;
+
+use crate::{
+    Graph, GraphError, ModelConfig, Node, NodeId, Operator, TensorSpec, describe::describe,
+};
+
+/// The smallest movable piece of a model.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Module {
+    /// `embed`, `attn.3`, `mlp.3`, `head`: what the names of its operators share.
+    pub name: String,
+    /// Its operators, in the order in which they run.
+    pub nodes: Vec<NodeId>,
+}
+
+/// A graph and the modules it falls into.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Modules {
+    /// The model's operators.
+    pub graph: Graph,
+    /// The modules, in order.
+    pub list: Vec<Module>,
+    /// The module of each node; none for one that is recomputed where it is read.
+    pub module_of: Vec<Option<usize>>,
+}
+
+/// The tensors that a device needs to run one module, each named once.
+///
+/// # Errors
+/// A config that is not valid, or a module that the model does not have.
+pub fn module_tensors(config: &ModelConfig, index: usize) -> Result<Vec<TensorSpec>, GraphError> {
+    let modules = Modules::of(config)?;
+    let count = modules.list.len();
+    if index >= count {
+        return Err(GraphError::NoSuchModule { index, count });
+    }
+    Ok(modules.tensors(index))
+}
+
+impl Modules {
+    /// Builds the graph of a config and cuts it.
+    ///
+    /// # Errors
+    /// A config that is not valid.
+    pub fn of(config: &ModelConfig) -> Result<Self, GraphError> {
+        config.validate()?;
+        Ok(Self::cut(describe(config)))
+    }
+
+    /// Cuts a graph wherever it can be cut.
+    pub fn cut(graph: Graph) -> Self {
+        let module_of = assign(&graph);
+        let count = module_of.iter().flatten().max().map_or(0, |last| last + 1);
+        let mut members = vec![Vec::new(); count];
+        for (node, module) in module_of.iter().enumerate() {
+            if let Some(module) = *module {
+                members[module].push(NodeId(node));
+            }
+        }
+        let list = members
+            .into_iter()
+            .map(|nodes| Module { name: common_name(&graph, &nodes), nodes })
+            .collect();
+        Self { graph, list, module_of }
+    }
+
+    /// The tensors of one module, in the order in which they are read, each once.
+    ///
+    /// # Panics
+    /// If there is no such module.
+    pub fn tensors(&self, index: usize) -> Vec<TensorSpec> {
+        let mut seen = BTreeSet::new();
+        self.nodes(index)
+            .flat_map(|node| &node.weights)
+            .filter(|tensor| seen.insert(tensor.name.as_str()))
+            .cloned()
+            .collect()
+    }
+
+    /// The tensors that a stage needs, each once though modules share it.
+    ///
+    /// # Panics
+    /// If the range goes past the last module.
+    pub fn stage_tensors(&self, stage: ModuleRange) -> Vec<TensorSpec> {
+        let mut seen = BTreeSet::new();
+        stage
+            .indices()
+            .flat_map(|module| self.tensors(module))
+            .filter(|tensor| seen.insert(tensor.name.clone()))
+            .collect()
+    }
+
+    /// The operators of one module.
+    pub(crate) fn nodes(&self, index: usize) -> impl Iterator<Item = &Node> {
+        self.list[index].nodes.iter().map(|&id| &self.graph.nodes[id.0])
+    }
+}
+
+/// The module of each node: how many cuts lie before it.
+fn assign(graph: &Graph) -> Vec<Option<usize>> {
+    let on_path = on_token_path(graph);
+    let cuts = cuts(graph, &on_path);
+    let mut module_of = vec![None; graph.nodes.len()];
+    let mut module = 0;
+    for (node, slot) in module_of.iter_mut().enumerate() {
+        if on_path[node] {
+            *slot = Some(module);
+            module += usize::from(cuts[node]);
+        }
+    }
+    place_side_inputs(graph, &mut module_of);
+    module_of
+}
+
+/// Whether a node lies between the token ids and the output.
+fn on_token_path(graph: &Graph) -> Vec<bool> {
+    let mut after_tokens = vec![false; graph.nodes.len()];
+    for (id, node) in graph.nodes.iter().enumerate() {
+        after_tokens[id] = node.operator == Operator::Tokens
+            || node.inputs.iter().any(|input| after_tokens[input.0]);
+    }
+    let mut before_output = vec![false; graph.nodes.len()];
+    if let Some(last) = before_output.last_mut() {
+        *last = true;
+    }
+    for (id, node) in graph.nodes.iter().enumerate().rev() {
+        for input in &node.inputs {
+            before_output[input.0] |= before_output[id];
+        }
+    }
+    after_tokens.iter().zip(&before_output).map(|(after, before)| *after && *before).collect()
+}
+
+/// Whether the graph is cut behind a node.
+///
+/// All paths pass a node exactly if no edge leads past it: among nodes that lie
+/// on some path, those before it in the order are then its ancestors, and those
+/// after it its descendants.
+fn cuts(graph: &Graph, on_path: &[bool]) -> Vec<bool> {
+    let nodes = graph.nodes.len();
+    let (mut readers, mut sources) = (vec![0; nodes], vec![0; nodes]);
+    let mut furthest_reader = vec![0; nodes];
+    for (producer, consumer) in graph.edges() {
+        if on_path[producer.0] && on_path[consumer.0] {
+            readers[producer.0] += 1;
+            sources[consumer.0] += 1;
+            furthest_reader[producer.0] = furthest_reader[producer.0].max(consumer.0);
+        }
+    }
+    let mut cuts = vec![false; nodes];
+    let mut reach = 0;
+    for id in (0..nodes).filter(|&id| on_path[id]) {
+        let forks_or_joins = readers[id] > 1 || sources[id] > 1;
+        cuts[id] = reach <= id && forks_or_joins && id + 1 < nodes;
+        reach = reach.max(furthest_reader[id]);
+    }
+    cuts
+}
+
+/// What does not depend on the tokens is computed by the first module that reads
+/// it, and sent on from there, unless every reader recomputes it.
+fn place_side_inputs(graph: &Graph, module_of: &mut [Option<usize>]) {
+    for (consumer, node) in graph.nodes.iter().enumerate().rev() {
+        let Some(module) = module_of[consumer] else { continue };
+        for input in &node.inputs {
+            if !graph.nodes[input.0].recomputed {
+                let earliest = module_of[input.0].map_or(module, |other| other.min(module));
+                module_of[input.0] = Some(earliest);
+            }
+        }
+    }
+}
+
+/// The dotted prefix that the operators' names share; inputs do not count.
+fn common_name(graph: &Graph, nodes: &[NodeId]) -> String {
+    let mut names = nodes
+        .iter()
+        .map(|id| &graph.nodes[id.0])
+        .filter(|node| !node.inputs.is_empty())
+        .map(|node| node.name.split('.').collect::<Vec<_>>());
+    let first = names.next().unwrap_or_default();
+    let shared = names.fold(first, |shared, name| {
+        let same = shared.iter().zip(&name).take_while(|(a, b)| a == b).count();
+        shared[..same].to_vec()
+    });
+    shared.join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Architecture, config::tests::tiny};
+
+    #[test]
+    fn decoders_fall_into_two_modules_a_layer_and_the_ends() {
+        for architecture in [Architecture::Llama, Architecture::Qwen3] {
+            let modules = Modules::of(&tiny(architecture, true)).expect("valid");
+            let names: Vec<_> = modules.list.iter().map(|module| module.name.as_str()).collect();
+            assert_eq!(names, ["embed", "attn.0", "mlp.0", "attn.1", "mlp.1", "head"]);
+        }
+    }
+
+    #[test]
+    fn every_module_has_its_tensors_in_gguf_naming() {
+        let names = |config: &ModelConfig, index| -> Vec<String> {
+            let tensors = module_tensors(config, index).expect("valid");
+            tensors.into_iter().map(|tensor| tensor.name).collect()
+        };
+        let llama = tiny(Architecture::Llama, false);
+        assert_eq!(names(&llama, 0), ["token_embd.weight"]);
+        let attention = ["attn_norm", "attn_q", "attn_k", "attn_v", "attn_output"];
+        assert_eq!(names(&llama, 1), attention.map(|part| format!("blk.0.{part}.weight")));
+        let mlp = ["ffn_norm", "ffn_gate", "ffn_up", "ffn_down"];
+        assert_eq!(names(&llama, 4), mlp.map(|part| format!("blk.1.{part}.weight")));
+        assert_eq!(names(&llama, 5), ["output_norm.weight", "output.weight"]);
+        let qwen = tiny(Architecture::Qwen3, true);
+        assert_eq!(names(&qwen, 5), ["output_norm.weight", "token_embd.weight"]);
+        assert!(names(&qwen, 3).contains(&"blk.1.attn_q_norm.weight".to_owned()));
+    }
+
+    #[test]
+    fn shapes_are_rows_by_columns() {
+        let config = tiny(Architecture::Qwen3, true);
+        let tensors = module_tensors(&config, 1).expect("valid");
+        let shape = |part: &str| {
+            let name = format!("blk.0.{part}.weight");
+            tensors.iter().find(|tensor| tensor.name == name).expect("present").shape.clone()
+        };
+        assert_eq!(shape("attn_q"), [32, 32]);
+        assert_eq!(shape("attn_k"), [16, 32]);
+        assert_eq!(shape("attn_output"), [32, 32]);
+        assert_eq!(shape("attn_q_norm"), [16]);
+        assert_eq!(module_tensors(&config, 2).expect("valid")[3].shape, [32, 64]);
+        assert_eq!(module_tensors(&config, 0).expect("valid")[0].shape, [11, 32]);
+    }
+
+    #[test]
+    fn a_stage_fetches_a_shared_table_once() {
+        let modules = Modules::of(&tiny(Architecture::Llama, true)).expect("valid");
+        let tensors = modules.stage_tensors(ModuleRange::new(0, 6));
+        let tables = tensors.iter().filter(|tensor| tensor.name == "token_embd.weight").count();
+        assert_eq!(tables, 1);
+        assert_eq!(tensors.len(), 2 + 2 * 9);
+    }
+
+    #[test]
+    fn a_module_past_the_last_is_refused() {
+        let error = module_tensors(&tiny(Architecture::Llama, true), 6).expect_err("six modules");
+        assert_eq!(error, GraphError::NoSuchModule { index: 6, count: 6 });
+        assert!(error.to_string().contains("0 to 5"));
+    }
+}

@@ -1,0 +1,296 @@
+//! What the modules cost and send each other, in the planner's own types.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{ModuleProfile, Residual, Tied};
+use serde::Serialize;
+
+use crate::{GraphError, ModelConfig, Modules};
+
+/// The planner's view of a model; the fields' names are those of [`base::PlanInput`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct GraphProfiles {
+    /// The modules, in order: operations for a decoded token, and resident bytes
+    /// (weights and the KV cache of the asked context in every slot).
+    pub modules: Vec<ModuleProfile>,
+    /// What each module is made of.
+    pub summary: Vec<ModuleSummary>,
+    /// Sequential dependency map: bytes from each module to the next, for one token.
+    pub sequential_bytes: Vec<f64>,
+    /// Residual dependency map: tensors that skip modules.
+    pub residual: Vec<Residual>,
+    /// Tensors that two modules share.
+    pub tied: Vec<Tied>,
+    /// Bytes of all modules; a shared tensor counts in each that reads it.
+    pub total_bytes: f64,
+}
+
+/// One module's figures, apart.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ModuleSummary {
+    /// `embed`, `attn.3`, `mlp.3`, `head`.
+    pub name: String,
+    /// Operations for one token, on average over a full context: a decoded one, or
+    /// one of a prompt (where the head runs for the last token alone).
+    pub flops_per_token: f64,
+    /// How many weights it reads.
+    pub weight_elements: usize,
+    /// Their bytes as stored in the file.
+    pub weight_bytes: u64,
+    /// Bytes that each token of context leaves in the KV cache: keys and values as 32-bit floats.
+    pub kv_bytes_per_token: usize,
+    /// Bytes of its output for one token.
+    pub output_bytes: usize,
+}
+
+/// Figures of every module of a model, and what they send each other.
+///
+/// `bytes_of` gives a tensor's stored bytes by its name, from the file's index.
+/// `context_tokens` is the longest request (prompt and completion) and `slots` how
+/// many are in flight: each slot has its own KV cache. The embedding table is
+/// looked up row by row, but all of it is resident, so it counts in full.
+///
+/// # Errors
+/// A config that is not valid; a context of 0 or beyond the model's.
+pub fn profiles(
+    config: &ModelConfig,
+    bytes_of: &dyn Fn(&str) -> u64,
+    context_tokens: usize,
+    slots: usize,
+) -> Result<GraphProfiles, GraphError> {
+    let modules = Modules::of(config)?;
+    check("context_tokens", context_tokens, config.context_tokens)?;
+    check("slots", slots, MAX_SLOTS)?;
+    Ok(modules.profiles(bytes_of, context_tokens, slots))
+}
+
+impl Modules {
+    /// As [`profiles`], for any graph.
+    pub fn profiles(
+        &self,
+        bytes_of: &dyn Fn(&str) -> u64,
+        context_tokens: usize,
+        slots: usize,
+    ) -> GraphProfiles {
+        let summary: Vec<_> =
+            (0..self.list.len()).map(|i| self.summary(i, bytes_of, context_tokens)).collect();
+        let kv_tokens = context_tokens as f64 * slots as f64;
+        let modules: Vec<_> = summary.iter().map(|module| module.profile(kv_tokens)).collect();
+        let (sequential_bytes, residual) = self.dependencies();
+        GraphProfiles {
+            total_bytes: modules.iter().map(|module| module.weights_bytes).sum(),
+            modules,
+            summary,
+            sequential_bytes,
+            residual,
+            tied: self.tied(bytes_of),
+        }
+    }
+
+    fn summary(
+        &self,
+        index: usize,
+        bytes_of: &dyn Fn(&str) -> u64,
+        context: usize,
+    ) -> ModuleSummary {
+        // Token t attends to t tokens, itself included: (context + 1) / 2 on average,
+        // whether the tokens come one by one or in a prompt.
+        let attended_tokens = (context as f64 + 1.0) / 2.0;
+        let flops = self.nodes(index).map(|node| node.flops(attended_tokens)).sum();
+        let tensors = self.tensors(index);
+        ModuleSummary {
+            name: self.list[index].name.clone(),
+            flops_per_token: flops,
+            weight_elements: tensors.iter().map(|tensor| tensor.elements()).sum(),
+            weight_bytes: tensors.iter().map(|tensor| bytes_of(&tensor.name)).sum(),
+            kv_bytes_per_token: self.nodes(index).map(|node| node.kv_bytes_per_token()).sum(),
+            output_bytes: self.nodes(index).last().map_or(0, |node| node.output_bytes()),
+        }
+    }
+
+    /// Both dependency maps. A tensor that the next module reads is sequential; its
+    /// readers further on make it residual as well.
+    fn dependencies(&self) -> (Vec<f64>, Vec<Residual>) {
+        let mut sequential = vec![0.0; self.list.len().saturating_sub(1)];
+        let mut residual = Vec::new();
+        for (producer, readers) in self.readers() {
+            let Some(from) = self.module_of[producer] else { continue };
+            let bytes = self.graph.nodes[producer].output_bytes() as f64;
+            let (next, further): (Vec<_>, Vec<_>) =
+                readers.into_iter().filter(|&to| to > from).partition(|&to| to == from + 1);
+            if !next.is_empty() {
+                sequential[from] += bytes;
+            }
+            if !further.is_empty() {
+                residual.push(Residual { from, to: further, bytes });
+            }
+        }
+        (sequential, residual)
+    }
+
+    /// The modules that read each node's output.
+    fn readers(&self) -> BTreeMap<usize, BTreeSet<usize>> {
+        let mut readers: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for (producer, consumer) in self.graph.edges() {
+            if let Some(module) = self.module_of[consumer.0] {
+                readers.entry(producer.0).or_default().insert(module);
+            }
+        }
+        readers
+    }
+
+    /// Tensors that more than one module reads: each pair of readers in a row shares it.
+    fn tied(&self, bytes_of: &dyn Fn(&str) -> u64) -> Vec<Tied> {
+        let mut last_reader = BTreeMap::new();
+        let mut tied = Vec::new();
+        for module in 0..self.list.len() {
+            for tensor in self.tensors(module) {
+                let bytes = bytes_of(&tensor.name) as f64;
+                if let Some(earlier) = last_reader.insert(tensor.name, module) {
+                    tied.push(Tied(earlier, module, bytes));
+                }
+            }
+        }
+        tied
+    }
+}
+
+impl ModuleSummary {
+    fn profile(&self, kv_tokens: f64) -> ModuleProfile {
+        ModuleProfile {
+            name: self.name.clone(),
+            flops: self.flops_per_token,
+            weights_bytes: self.weight_bytes as f64 + self.kv_bytes_per_token as f64 * kv_tokens,
+        }
+    }
+}
+
+fn check(field: &'static str, value: usize, limit: usize) -> Result<(), GraphError> {
+    let fits = (1..=limit).contains(&value);
+    if fits { Ok(()) } else { Err(GraphError::Size { field, value, limit }) }
+}
+
+/// More requests in flight than any room of phones will have.
+const MAX_SLOTS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Architecture, Graph, NodeId, Operator, config::tests::tiny};
+
+    /// Every weight as a 32-bit float.
+    fn float_bytes(config: &ModelConfig) -> impl Fn(&str) -> u64 {
+        let modules = Modules::of(config).expect("valid");
+        let tensors = modules.stage_tensors(base::ModuleRange::new(0, modules.list.len()));
+        move |name| {
+            let found = tensors.iter().find(|tensor| tensor.name == name);
+            4 * found.expect("a tensor of the model").elements() as u64
+        }
+    }
+
+    fn of(config: &ModelConfig, context_tokens: usize, slots: usize) -> GraphProfiles {
+        profiles(config, &float_bytes(config), context_tokens, slots).expect("valid")
+    }
+
+    #[test]
+    fn flops_are_those_counted_by_hand() {
+        let profiles = of(&tiny(Architecture::Llama, true), 3, 1);
+        let flops: Vec<_> = profiles.modules.iter().map(|module| module.flops).collect();
+        // Norm 4 * 32; q 2*32*32, k and v 2*32*16 each; rotary 3 * (32 + 16); two
+        // tokens attended to on average by 2 heads of 4*16 + 4; output 2*32*32; add 32.
+        let attention = 128 + 2048 + 1024 + 1024 + 144 + 2 * 2 * 68 + 2048 + 32;
+        // Norm 4 * 32; gate, up and down 2*32*64 each; silu 5 * 64; add 32.
+        let mlp = 128 + 3 * 4096 + 320 + 32;
+        // Norm 4 * 32; logits 2*32*11.
+        let head = 128 + 704;
+        let expected = [32, attention, mlp, attention, mlp, head].map(f64::from);
+        assert_eq!(flops, expected);
+    }
+
+    #[test]
+    fn norms_of_query_and_key_heads_count() {
+        let llama = of(&tiny(Architecture::Llama, true), 3, 1);
+        let qwen = of(&tiny(Architecture::Qwen3, true), 3, 1);
+        assert_eq!(qwen.modules[1].flops - llama.modules[1].flops, 4.0 * (32.0 + 16.0));
+        assert_eq!(qwen.modules[1].weights_bytes - llama.modules[1].weights_bytes, 4.0 * 32.0);
+    }
+
+    #[test]
+    fn bytes_are_those_counted_by_hand() {
+        let profiles = of(&tiny(Architecture::Llama, true), 100, 2);
+        let bytes: Vec<_> = profiles.modules.iter().map(|module| module.weights_bytes).collect();
+        let table = 4 * 11 * 32;
+        let kv = 4 * (16 + 16) * 100 * 2;
+        let attention = 4 * (32 + 32 * 32 + 2 * 16 * 32 + 32 * 32) + kv;
+        let mlp = 4 * (32 + 3 * 32 * 64);
+        let expected = [table, attention, mlp, attention, mlp, 4 * 32 + table];
+        assert_eq!(bytes, expected.map(f64::from));
+        assert_eq!(profiles.total_bytes, f64::from(expected.iter().sum::<i32>()));
+        assert_eq!(profiles.summary[1].kv_bytes_per_token, 128);
+        assert_eq!(profiles.summary[2].kv_bytes_per_token, 0);
+        assert_eq!(profiles.summary[2].weight_elements, 32 + 3 * 32 * 64);
+    }
+
+    #[test]
+    fn only_hidden_states_cross_between_a_decoders_modules() {
+        for architecture in [Architecture::Llama, Architecture::Qwen3] {
+            let profiles = of(&tiny(architecture, true), 8, 1);
+            assert_eq!(profiles.sequential_bytes, [128.0; 5]);
+            assert_eq!(profiles.residual, []);
+        }
+    }
+
+    #[test]
+    fn a_shared_table_is_tied_and_an_own_head_is_not() {
+        let tied = of(&tiny(Architecture::Qwen3, true), 8, 1);
+        assert_eq!(tied.tied, [Tied(0, 5, f64::from(4 * 11 * 32))]);
+        assert_eq!(of(&tiny(Architecture::Qwen3, false), 8, 1).tied, []);
+    }
+
+    /// Two attention-like layers that read a mask computed once from the positions.
+    fn masked(recomputed: bool) -> Modules {
+        let mut graph = Graph::default();
+        let positions = graph.add("positions", Operator::Positions, &[], 1);
+        let mask = graph.add("mask", Operator::RotaryTable, &[positions], 6);
+        graph.recompute(positions);
+        if recomputed {
+            graph.recompute(mask);
+        }
+        let tokens = graph.add("tokens", Operator::Tokens, &[], 1);
+        let mut hidden = graph.add("embed", Operator::Lookup, &[tokens], 4);
+        for layer in 0..3 {
+            let mixed = graph.add(format!("mix.{layer}.a"), Operator::Rotary, &[hidden, mask], 4);
+            hidden = graph.add(format!("mix.{layer}.b"), Operator::Add, &[hidden, mixed], 4);
+        }
+        graph.add("head.logits", Operator::Linear { columns: 4 }, &[hidden], 9);
+        Modules::cut(graph)
+    }
+
+    #[test]
+    fn a_tensor_read_further_on_is_sent_past_the_modules_between() {
+        let (sequential, residual) = masked(false).dependencies();
+        assert_eq!(sequential, [16.0, 16.0 + 24.0, 16.0, 16.0], "the mask goes on from mix.0");
+        assert_eq!(residual, [Residual { from: 1, to: vec![3], bytes: 24.0 }]);
+        let (sequential, residual) = masked(true).dependencies();
+        assert_eq!((sequential, residual), (vec![16.0; 4], vec![]));
+    }
+
+    #[test]
+    fn a_graph_without_forks_is_one_module() {
+        let mut graph = Graph::default();
+        let tokens = graph.add("tokens", Operator::Tokens, &[], 1);
+        let first = graph.add("chain.a", Operator::Lookup, &[tokens], 4);
+        graph.add("chain.b", Operator::Linear { columns: 4 }, &[first], 4);
+        let modules = Modules::cut(graph);
+        assert_eq!(modules.list.len(), 1);
+        assert_eq!(modules.list[0].nodes, [NodeId(0), NodeId(1), NodeId(2)]);
+    }
+
+    #[test]
+    fn contexts_that_the_model_does_not_have_are_refused() {
+        let config = tiny(Architecture::Llama, true);
+        for (context, slots) in [(0, 1), (129, 1), (8, 0), (8, 1025)] {
+            assert!(profiles(&config, &|_| 0, context, slots).is_err(), "{context} x {slots}");
+        }
+    }
+}
