@@ -1,0 +1,85 @@
+//! Damaged model files for the tests of loaders.
+//!
+//! Every case must be refused with an error by a loader that knows how long
+//! the file is: without a panic, without deep recursion and without allocating
+//! more than a small multiple of the file. The first part of a case's name says
+//! who can notice:
+//!
+//! - `structure/`: reading the header, the metadata and the tensor table;
+//! - `tensor/`: checking the tensor table against the file and the hyper-parameters;
+//! - `config/`: reading the hyper-parameters;
+//! - `tokenizer/`: reading the tokenizer. Who needs none need not notice.
+
+mod metadata;
+mod structure;
+mod tensor;
+
+use crate::image::Image;
+
+/// A name and the bytes of a damaged file.
+pub type Case = (String, Vec<u8>);
+
+/// About 200 damaged copies of a sound model file such as
+/// [`Golden::gguf`](crate::Golden::gguf). Take a small one (`llama-q8_0`,
+/// `qwen3-q8_0`): every case is a copy.
+///
+/// # Panics
+/// When `bytes` is not a sound `llama` or `qwen3` model file.
+pub fn cases(bytes: &[u8]) -> Vec<Case> {
+    let image = Image::parse(bytes).expect("only a sound file can be damaged on purpose");
+    let edits = metadata::edits(&image).into_iter().chain(tensor::edits(&image));
+    let edited = edits.map(|(name, damaged)| (name, damaged.to_bytes()));
+    structure::cases(bytes, &image).into_iter().chain(edited).collect()
+}
+
+/// Collects copies of a sound image, each changed in one place.
+struct Edits<'a> {
+    sound: &'a Image,
+    group: &'static str,
+    made: Vec<(String, Image)>,
+}
+
+impl<'a> Edits<'a> {
+    fn new(sound: &'a Image, group: &'static str) -> Self {
+        Self { sound, group, made: Vec::new() }
+    }
+
+    fn edit(&mut self, name: impl AsRef<str>, change: impl FnOnce(&mut Image)) {
+        let mut image = self.sound.clone();
+        change(&mut image);
+        self.made.push((format!("{}/{}", self.group, name.as_ref()), image));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{MODELS, golden};
+
+    #[test]
+    fn every_case_is_damaged_as_its_group_says() {
+        for name in MODELS {
+            let bytes = golden(name).gguf;
+            let sound = Image::parse(bytes);
+            for (case, damaged) in cases(bytes) {
+                let image = Image::parse(&damaged);
+                match case.starts_with("structure/") {
+                    true => assert_eq!(image, None, "{name} {case}"),
+                    false => assert!(image.is_some() && image != sound, "{name} {case}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn case_names_are_unique_and_every_group_is_there() {
+        let cases = cases(golden("qwen3-q8_0").gguf);
+        let names: BTreeSet<_> = cases.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), cases.len());
+        for group in ["structure/", "tensor/", "config/", "tokenizer/"] {
+            assert!(names.iter().any(|name| name.starts_with(group)), "{group}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Files whose tensor table contradicts the file or the hyper-parameters.
+
+use super::Edits;
+use crate::image::{ALIGNMENT, Image};
+
+pub(super) fn edits(image: &Image) -> Vec<(String, Image)> {
+    let mut edits = Edits::new(image, "tensor");
+    missing(&mut edits);
+    wrong_shapes(&mut edits);
+    wrong_offsets(&mut edits);
+    for kind in [4, 255, u32::MAX] {
+        edits.edit(format!("of_type_{kind}"), |i| i.tensor(EMBEDDING).kind = kind);
+    }
+    edits.edit("twice", |i| i.tensors.push(i.tensors[0].clone()));
+    let data_bytes = image.data.len();
+    // Padding is shorter than the alignment, so the last cut takes bytes of the last tensor.
+    for left in [0, data_bytes / 2, data_bytes - ALIGNMENT] {
+        edits.edit(format!("data_cut_to_{left}_bytes"), |i| i.data.truncate(left));
+    }
+    edits.made
+}
+
+/// Each tensor of the first layer, the embedding and the norm before the head
+/// taken out. (A file without `output.weight` is a sound one with tied matrices.)
+fn missing(edits: &mut Edits) {
+    let names: Vec<_> = edits.sound.tensors.iter().map(|tensor| tensor.name.clone()).collect();
+    for name in names {
+        let text = String::from_utf8_lossy(&name).into_owned();
+        if text.starts_with("blk.0.") || [EMBEDDING, "output_norm.weight"].contains(&text.as_str())
+        {
+            edits.edit(format!("{text}_missing"), |i| {
+                i.tensors.retain(|tensor| tensor.name != name)
+            });
+        }
+    }
+}
+
+fn wrong_shapes(edits: &mut Edits) {
+    let shapes: [&[u64]; 9] = [
+        &[0, 0],
+        &[0, 288],
+        &[64, 0],
+        &[33, 288],
+        &[64],
+        &[1 << 32, 1 << 32],
+        &[u64::MAX, 2],
+        &[1 << 62, 4],
+        &[64, u64::MAX / 64],
+    ];
+    for dims in shapes {
+        let name = dims.iter().map(u64::to_string).collect::<Vec<_>>().join("x");
+        edits.edit(format!("of_shape_{name}"), |i| i.tensor(EMBEDDING).dims = dims.to_vec());
+    }
+    edits.edit("transposed", |i| i.tensor("blk.0.ffn_up.weight").dims.reverse());
+    edits.edit("norm_too_short", |i| i.tensor("blk.0.attn_norm.weight").dims[0] -= 32);
+    edits.edit("norm_of_no_width", |i| i.tensor("blk.0.attn_norm.weight").dims[0] = 0);
+}
+
+fn wrong_offsets(edits: &mut Edits) {
+    let data_bytes = edits.sound.data.len() as u64;
+    let align = ALIGNMENT as u64;
+    let offsets = [
+        data_bytes.next_multiple_of(align),
+        data_bytes.next_multiple_of(align) - align,
+        1 << 40,
+        1 << 63,
+        u64::MAX - (align - 1),
+        u64::MAX,
+    ];
+    for offset in offsets {
+        edits.edit(format!("offset_{offset}"), |i| i.tensor(EMBEDDING).offset = offset);
+    }
+    for bytes in [1, 8, 31] {
+        edits.edit(format!("misaligned_by_{bytes}"), |i| i.tensors[1].offset += bytes);
+    }
+    edits.edit("on_another", |i| i.tensors[1].offset = i.tensors[0].offset);
+    edits.edit("overlapping_another", |i| i.tensors[1].offset -= align);
+}
+
+const EMBEDDING: &str = "token_embd.weight";
