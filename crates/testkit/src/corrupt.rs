@@ -19,7 +19,7 @@ use crate::image::Image;
 /// A name and the bytes of a damaged file.
 pub type Case = (String, Vec<u8>);
 
-/// About 200 damaged copies of a sound model file such as
+/// Some 370 damaged copies of a sound model file such as
 /// [`Golden::gguf`](crate::Golden::gguf). Take a small one (`llama-q8_0`,
 /// `qwen3-q8_0`): every case is a copy.
 ///
