@@ -81,7 +81,8 @@ export type RtcEvent =
   | { kind: "channel"; peer: string; channel: RTCDataChannel | MessagePort }
   | { kind: "state"; peer: string; state: RTCPeerConnectionState };
 
-export type RoomPhase = "connecting" | "gathering" | "measuring" | "planning" | "loading" | "ready" | "failed";
+export type RoomPhase =
+  "connecting" | "gathering" | "measuring" | "planning" | "loading" | "ready" | "failed";
 
 /** The room as this phone sees it. Sent whole on every change. */
 export interface RoomView {

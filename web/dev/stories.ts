@@ -1,0 +1,61 @@
+/**
+ * Every screen with made-up data, for looking at: `npm run dev`, then `/dev/stories.html?screen=chat`. The real app on
+ * a scripted worker. The development server alone serves it; the build does not know it.
+ */
+
+import { mount } from "svelte";
+
+import { Engine, type EngineWorker } from "../src/engine/engine.ts";
+import type { FromWorker, StartConfig, ToWorker } from "../src/engine/messages.ts";
+import App from "../src/ui/App.svelte";
+import "../src/ui/theme.css";
+import { script } from "./scripts.ts";
+
+class ScriptedWorker implements EngineWorker {
+  onmessage: Worker["onmessage"] = null;
+  onerror: Worker["onerror"] = null;
+  onmessageerror: Worker["onmessageerror"] = null;
+
+  constructor(private readonly screen: string) {}
+
+  postMessage(message: ToWorker): void {
+    if (message.type === "start") void this.#play();
+  }
+
+  terminate(): void {
+    this.onmessage = null;
+  }
+
+  async #play(): Promise<void> {
+    for await (const message of script(this.screen)) this.#emit(message);
+  }
+
+  #emit(data: FromWorker): void {
+    this.onmessage?.call(this as unknown as Worker, new MessageEvent("message", { data }));
+  }
+}
+
+const config: StartConfig = {
+  signalUrl: "",
+  secret: null,
+  name: "Ada",
+  device: "Pixel 8a",
+  modelUrl: "/models/stories.gguf",
+  pledge: { bytes: 1e9 },
+  maxPhones: 8,
+};
+
+const screen = new URLSearchParams(location.search).get("screen") ?? "start";
+const engine = new Engine(() => new ScriptedWorker(screen));
+const target = document.getElementById("app");
+if (!target) throw new Error("no element with the id app");
+mount(App, { target, props: { engine } });
+
+if (screen !== "start") {
+  engine.start(config);
+  const prompts = screen.startsWith("chat") ? ["Once upon a time", "The little fox found a door"] : [];
+  const count = screen === "chat-empty" ? 0 : prompts.length;
+  for (const prompt of prompts.slice(0, count)) {
+    engine.ask(prompt, { temperature: 0.7, topK: 40, topP: 0.95, seed: 1, maxTokens: 64 });
+  }
+}

@@ -1,0 +1,157 @@
+import type { AskOptions, EngineError, FromWorker, StartConfig, ToWorker } from "./messages.ts";
+import { RtcHost } from "./rtc.ts";
+import { Store } from "./store.ts";
+import { emptyView, isOver, reduce, withTurn, type EngineView, type Turn } from "./view.ts";
+
+/** A phone on a slow network needs a while for the module; after that it is not coming. */
+const LOAD_TIMEOUT_MS = 120_000;
+const CHECK_TIMEOUT_MS = 60_000;
+
+/** Token counts of a prompt, before anything is loaded. */
+export interface PromptCheck {
+  promptTokens: number;
+  contextTokens: number;
+}
+
+/** What the facade needs of a worker; a real one in the page, a scripted one in tests. */
+export type EngineWorker = Pick<
+  Worker,
+  "postMessage" | "terminate" | "onmessage" | "onerror" | "onmessageerror"
+>;
+
+export function spawnWorker(): EngineWorker {
+  return new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "lingualinked" });
+}
+
+/** Why a promise of the facade was rejected. */
+export class EngineFailure extends Error {
+  constructor(readonly error: EngineError) {
+    super(error.message);
+    this.name = "EngineFailure";
+  }
+}
+
+/**
+ * The whole engine for the page: commands go in as method calls, everything that happens shows in `view`. One room at
+ * a time; `leave` ends the worker and everything in it, so that the next `start` begins clean.
+ */
+export class Engine {
+  readonly view = new Store<EngineView>(emptyView());
+  #worker: EngineWorker | null = null;
+  #rtc: RtcHost | null = null;
+  #loadTimer: ReturnType<typeof setTimeout> | undefined;
+  #lastAsk = 0;
+  readonly #checks = new Map<number, (result: PromptCheck | EngineError) => void>();
+
+  constructor(
+    private readonly spawn: () => EngineWorker = spawnWorker,
+    private readonly host: (send: ConstructorParameters<typeof RtcHost>[0]) => RtcHost = (send) =>
+      new RtcHost(send),
+  ) {}
+
+  /** Makes a room, or joins the one whose secret is in `config`. Leaves the room before, if any. */
+  start(config: StartConfig): void {
+    this.leave();
+    this.view.set({ ...emptyView(), status: "loading" });
+    const worker = this.spawn();
+    this.#worker = worker;
+    this.#rtc = this.host((event, transfer = []) => worker.postMessage({ type: "rtc", event }, transfer));
+    worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#receive(data);
+    worker.onerror = (event) => this.#fail("internal", event.message || "the engine could not be loaded");
+    worker.onmessageerror = () => this.#fail("internal", "a message from the engine could not be read");
+    this.#loadTimer = setTimeout(
+      () => this.#fail("server_unreachable", "the engine did not load within two minutes"),
+      LOAD_TIMEOUT_MS,
+    );
+    this.#post({ type: "start", config });
+  }
+
+  /** Coordinator: everybody is here; measure, plan and load. */
+  begin(): void {
+    this.#post({ type: "begin" });
+  }
+
+  /** Asks the room; the answer grows in `view.turns`. Returns the turn's number. */
+  ask(prompt: string, options: AskOptions): number {
+    const ask = ++this.#lastAsk;
+    this.view.set(withTurn(this.view.value, ask, prompt));
+    this.#post({ type: "ask", ask, prompt, options });
+    return ask;
+  }
+
+  /** The turn once its answer is complete or has failed. Rejects when the room is left before. */
+  async finished(ask: number): Promise<Turn> {
+    const find = (view: EngineView): Turn | undefined => view.turns.find((turn) => turn.ask === ask);
+    const view = await this.view.when((now) => {
+      const turn = find(now);
+      return turn === undefined || isOver(turn);
+    });
+    const turn = find(view);
+    if (!turn)
+      throw new EngineFailure({ code: "room_gone", message: "the room was left before the answer came" });
+    return turn;
+  }
+
+  /** Coordinator: counts a prompt's tokens, before anything is loaded. */
+  check(prompt: string): Promise<PromptCheck> {
+    const ask = ++this.#lastAsk;
+    return new Promise((resolve, reject) => {
+      const settle = (result: PromptCheck | EngineError): void => {
+        clearTimeout(timer);
+        this.#checks.delete(ask);
+        if ("code" in result) reject(new EngineFailure(result));
+        else resolve(result);
+      };
+      const late: EngineError = { code: "too_slow", message: "the prompt was not counted within a minute" };
+      const timer = setTimeout(() => settle(late), CHECK_TIMEOUT_MS);
+      this.#checks.set(ask, settle);
+      this.#post({ type: "check", ask, prompt });
+    });
+  }
+
+  stop(ask: number): void {
+    this.#post({ type: "stop", ask });
+  }
+
+  leave(): void {
+    this.#post({ type: "leave" });
+    clearTimeout(this.#loadTimer);
+    this.#rtc?.closeAll();
+    // The farewell needs a moment to reach the socket; the worker holds nothing the next one needs.
+    const worker = this.#worker;
+    if (worker) {
+      worker.onmessage = worker.onerror = worker.onmessageerror = null;
+      setTimeout(() => worker.terminate(), 500);
+    }
+    this.#worker = null;
+    this.#rtc = null;
+    this.#endChecks({ code: "room_gone", message: "the room was left" });
+    this.view.set(emptyView());
+  }
+
+  #post(message: ToWorker): void {
+    this.#worker?.postMessage(message);
+  }
+
+  #receive(message: FromWorker): void {
+    if (message.type === "loaded") clearTimeout(this.#loadTimer);
+    if (message.type === "rtc") return void this.#rtc?.handle(message.command);
+    if (message.type === "checked") this.#checks.get(message.ask)?.(message);
+    if (message.type === "failed") this.#failCheck(message.ask, message.error);
+    this.view.set(reduce(this.view.value, message));
+  }
+
+  #failCheck(ask: number | null, error: EngineError): void {
+    if (ask === null) this.#endChecks(error);
+    else this.#checks.get(ask)?.(error);
+  }
+
+  #endChecks(error: EngineError): void {
+    for (const settle of [...this.#checks.values()]) settle(error);
+  }
+
+  #fail(code: EngineError["code"], message: string): void {
+    clearTimeout(this.#loadTimer);
+    this.#receive({ type: "failed", ask: null, error: { code, message } });
+  }
+}

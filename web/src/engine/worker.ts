@@ -1,0 +1,35 @@
+/** The engine worker: loads the wasm module and passes messages. It decides nothing. */
+
+import init, { Engine } from "../generated/lingualinked.js";
+import type { FromWorker, ToWorker } from "./messages.ts";
+import { PortChannel } from "./relay.ts";
+import { CHANNEL_LABEL } from "./rtc.ts";
+
+const emit = (message: FromWorker, transfer: Transferable[] = []): void => postMessage(message, { transfer });
+
+const loading = init().then(() => {
+  const engine = new Engine(emit);
+  emit({ type: "loaded" });
+  return engine;
+});
+
+addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
+  const message = withChannel(data);
+  loading.then((engine) => engine.handle(message)).catch(fail);
+});
+addEventListener("unhandledrejection", ({ reason }) => fail(reason));
+
+/** The engine sees one kind of channel: a relaying port is dressed as one, at once so that no message is lost. */
+function withChannel(message: ToWorker): ToWorker {
+  if (message.type !== "rtc" || message.event.kind !== "channel") return message;
+  const { event } = message;
+  if (!(event.channel instanceof MessagePort)) return message;
+  const channel = new PortChannel(event.channel, CHANNEL_LABEL) as unknown as RTCDataChannel;
+  return { type: "rtc", event: { ...event, channel } };
+}
+
+function fail(cause: unknown): void {
+  console.error(cause);
+  const message = cause instanceof Error ? cause.message : String(cause);
+  emit({ type: "failed", ask: null, error: { code: "internal", message } });
+}

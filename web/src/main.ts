@@ -1,0 +1,19 @@
+import { mount } from "svelte";
+
+import { Engine } from "./engine/engine.ts";
+import App from "./ui/App.svelte";
+import "./ui/theme.css";
+
+declare global {
+  interface Window {
+    /** For tests and the curious: the same facade that the screen uses. */
+    lingualinked: { engine: Engine };
+  }
+}
+
+const engine = new Engine();
+window.lingualinked = { engine };
+
+const target = document.getElementById("app");
+if (!target) throw new Error("index.html has no element with the id app");
+mount(App, { target, props: { engine } });

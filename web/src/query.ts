@@ -1,0 +1,90 @@
+import type { Pledge } from "./engine/messages.ts";
+
+/** What the address asks for. Everything is optional; what cannot be read is ignored. */
+export interface Query {
+  /** `?model=/models/x.gguf` */
+  modelUrl: string | null;
+  /** `?name=Ada` */
+  name: string | null;
+  /** `?pledge=BYTES` or `?pledge=share:FACTOR:PHONES` */
+  pledge: Pledge | null;
+  /** `?max=8`: phones in the room. */
+  maxPhones: number;
+  /** `?temperature=0`, `?seed=1`, `?tokens=64`: how answers are sampled. */
+  temperature: number | null;
+  seed: number | null;
+  maxTokens: number | null;
+  invitation: Invitation;
+}
+
+/** What stands after the `#`. The browser never sends that part to the server. */
+export type Invitation = { kind: "none" } | { kind: "secret"; secret: string } | { kind: "damaged" };
+
+export const MOST_PHONES = 8;
+
+/** 32 bytes in base64url without padding. */
+const SECRET = /^[A-Za-z0-9_-]{43}$/;
+
+export function parseQuery(search: string, hash: string): Query {
+  const parameters = new URLSearchParams(search);
+  const text = (key: string): string | null => parameters.get(key)?.trim() || null;
+  const number = (key: string): number | null => parseNumber(text(key));
+  return {
+    modelUrl: sameOriginPath(text("model")),
+    name: text("name"),
+    pledge: parsePledge(text("pledge")),
+    maxPhones: clamp(Math.round(number("max") ?? MOST_PHONES), 1, MOST_PHONES),
+    temperature: number("temperature"),
+    seed: number("seed"),
+    maxTokens: number("tokens"),
+    invitation: parseInvitation(hash),
+  };
+}
+
+export function parseInvitation(hash: string): Invitation {
+  const secret = hash.replace(/^#/, "");
+  if (secret === "") return { kind: "none" };
+  return SECRET.test(secret) ? { kind: "secret", secret } : { kind: "damaged" };
+}
+
+export function parsePledge(text: string | null): Pledge | null {
+  if (text === null) return null;
+  const share = /^share:([^:]+):([^:]+)$/.exec(text);
+  if (!share) {
+    const bytes = parseNumber(text);
+    return bytes !== null && bytes > 0 ? { bytes: Math.round(bytes) } : null;
+  }
+  const factor = parseNumber(share[1] ?? null);
+  const phones = parseNumber(share[2] ?? null);
+  if (factor === null || phones === null || factor <= 0 || phones < 1) return null;
+  return { share: { factor, phones: Math.round(phones) } };
+}
+
+/** The link that others open. The query stays behind: it is this phone's own. */
+export function invitationLink(location: { origin: string; pathname: string }, fragment: string): string {
+  return `${location.origin}${location.pathname}#${fragment}`;
+}
+
+/** Where the signaling server listens, on the page's own origin. */
+export function signalUrl(location: { origin: string }): string {
+  return `${location.origin.replace(/^http/, "ws")}/signal`;
+}
+
+/** Whether other phones can open an address on this host. */
+export function isOnlyHere(hostname: string): boolean {
+  return hostname === "localhost" || hostname.endsWith(".localhost") || /^(127\.|\[::1\])/.test(hostname);
+}
+
+function sameOriginPath(path: string | null): string | null {
+  return path?.startsWith("/") && !path.startsWith("//") ? path : null;
+}
+
+function parseNumber(text: string | null): number | null {
+  if (text === null || text === "") return null;
+  const value = Number(text);
+  return Number.isFinite(value) && value >= 0 ? value : null;
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value));
+}

@@ -1,0 +1,103 @@
+import type { EngineError, ErrorCode } from "../../engine/messages.ts";
+
+/** What the person can do next; the screen knows how. */
+export type WayOut = "retry" | "new_room" | "leave" | "edit_prompt" | "none";
+
+export interface Notice {
+  title: string;
+  /** What to do about it, in a sentence or two. */
+  advice: string;
+  wayOut: WayOut;
+}
+
+/** A plain message for every way in which things go wrong. The engine's own sentence is shown below as the detail. */
+const notices: Record<ErrorCode, Notice> = {
+  no_webgpu: {
+    title: "This browser cannot run a part of the model",
+    advice:
+      "LinguaLinked computes on the phone's graphics chip through WebGPU. Chrome on Android 12 or newer has it, and so do Safari 26 and the current desktop browsers. Open the link there.",
+    wayOut: "none",
+  },
+  insecure_context: {
+    title: "This page needs a secure address",
+    advice:
+      "Browsers give the graphics chip only to pages opened with https. Open the same address with https:// in front, or start the server with --tls and use the address it prints.",
+    wayOut: "none",
+  },
+  room_full: {
+    title: "This room is full",
+    advice: "Somebody has to leave before another phone can join. You can also start a room of your own.",
+    wayOut: "new_room",
+  },
+  room_gone: {
+    title: "This room is no longer there",
+    advice:
+      "A room ends when the phone that started it leaves. Ask for a new QR code, or start a room yourself.",
+    wayOut: "new_room",
+  },
+  phone_left: {
+    title: "A phone left the room",
+    advice:
+      "Its part of the model went with it, so the others cannot answer. Keep every phone awake with this page in front, and start again together.",
+    wayOut: "leave",
+  },
+  prompt_too_long: {
+    title: "That is more text than the model can read",
+    advice: "Shorten it and send it again.",
+    wayOut: "edit_prompt",
+  },
+  does_not_fit: {
+    title: "The model does not fit",
+    advice:
+      "The phones together lend less memory than the model needs. Lend more, bring another phone, or choose a smaller model.",
+    wayOut: "leave",
+  },
+  server_unreachable: {
+    title: "The server does not answer",
+    advice:
+      "Check that this phone is on the same Wi-Fi as the others and that the server is running, then try again.",
+    wayOut: "retry",
+  },
+  model_unavailable: {
+    title: "The model could not be read",
+    advice: "The file is missing, damaged or of a kind that is not supported. Choose another model.",
+    wayOut: "leave",
+  },
+  device_lost: {
+    title: "The graphics chip stopped",
+    advice:
+      "The browser took it away, often because memory ran short. Close other apps and tabs, lend less memory, and try again.",
+    wayOut: "retry",
+  },
+  too_slow: {
+    title: "That took too long",
+    advice:
+      "A phone or its connection did not answer in time. Move the phones closer to the Wi-Fi and try again.",
+    wayOut: "retry",
+  },
+  busy: {
+    title: "The room is busy",
+    advice: "It is still working on other questions. Wait for one to finish, then send yours again.",
+    wayOut: "edit_prompt",
+  },
+  internal: {
+    title: "Something went wrong",
+    advice: "This is a mistake in LinguaLinked, not yours. Starting again usually helps.",
+    wayOut: "retry",
+  },
+};
+
+export function noticeFor(error: EngineError): Notice {
+  const notice = notices[error.code] ?? notices.internal;
+  const { promptTokens, contextTokens } = error;
+  if (error.code !== "prompt_too_long" || promptTokens === undefined || contextTokens === undefined)
+    return notice;
+  const counts = `Your text has ${promptTokens} tokens; the model reads at most ${contextTokens}.`;
+  return { ...notice, advice: `${counts} ${notice.advice}` };
+}
+
+/** For an invitation whose secret is not complete: a link cut off on its way. */
+export const damagedInvitation: EngineError = {
+  code: "room_gone",
+  message: "The invitation in the address is not complete. Scan the QR code again, or copy the whole link.",
+};

@@ -1,0 +1,58 @@
+import type { PeerView, RoomView } from "../../engine/messages.ts";
+
+/** How many colours the theme has: `--phone-0` and on. */
+export const COLOURS = 8;
+
+/** A phone with its place in the picture. */
+export interface Phone {
+  peer: PeerView;
+  /** A CSS colour. */
+  colour: string;
+}
+
+/**
+ * The phones in the order in which the model passes through them, those without a stage last. The order gives the
+ * colour, so that every screen in the room shows the same one.
+ */
+export function phonesInOrder(room: RoomView): Phone[] {
+  const place = new Map(room.plan?.stages.map((stage, index) => [stage.peer, index]));
+  const rank = (peer: PeerView): number =>
+    place.get(peer.id) ?? (peer.coordinator ? place.size : place.size + 1);
+  const peers = [...room.peers].sort((a, b) => rank(a) - rank(b) || a.id.localeCompare(b.id));
+  return peers.map((peer, index) => ({ peer, colour: `var(--phone-${index % COLOURS})` }));
+}
+
+/** One piece of the bar that shows the whole model. */
+export interface Segment {
+  phone: Phone;
+  start: number;
+  end: number;
+  /** Part of this piece that has been loaded, 0 to 1. */
+  loaded: number;
+}
+
+export function segments(room: RoomView): Segment[] {
+  const phones = phonesInOrder(room);
+  return (room.plan?.stages ?? []).flatMap(({ peer, start, end }) => {
+    const phone = phones.find((candidate) => candidate.peer.id === peer);
+    return phone ? [{ phone, start, end, loaded: loadedPart(phone.peer) }] : [];
+  });
+}
+
+/** Bytes loaded and to load, over all phones. */
+export function loadTotals(room: RoomView): { loadedBytes: number; totalBytes: number } {
+  const sum = (field: "loadedBytes" | "totalBytes"): number =>
+    room.peers.reduce((total, peer) => total + peer[field], 0);
+  return { loadedBytes: sum("loadedBytes"), totalBytes: sum("totalBytes") };
+}
+
+export function coordinatorName(room: RoomView): string {
+  const coordinator = room.peers.find((peer) => peer.coordinator);
+  if (!coordinator) return "the phone that started the room";
+  return coordinator.me ? "you" : coordinator.name;
+}
+
+function loadedPart(peer: PeerView): number {
+  if (peer.ready) return 1;
+  return peer.totalBytes > 0 ? Math.min(1, peer.loadedBytes / peer.totalBytes) : 0;
+}
