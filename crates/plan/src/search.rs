@@ -1,0 +1,188 @@
+//! Branch and bound over sets of places, their orders and cuts.
+//!
+//! Sets are tried in the order of what they cost at least; within a set, stages are
+//! added one by one, the most promising first. A beginning is dropped when its exact
+//! cost and the least cost of its completion cannot beat the best plan so far.
+
+use std::cmp::Ordering;
+
+use base::Plan;
+
+use crate::{
+    bound::{Completions, Places, best_bandwidth},
+    costs::{Costs, Place},
+    partial::Partial,
+};
+
+/// What a search ends with.
+pub(crate) struct Found {
+    /// The best plan, if any was found.
+    pub plan: Option<Plan>,
+    /// No plan costs less: the least among all beginnings that were dropped or not
+    /// reached, and all plans found.
+    pub frontier_secs: f64,
+    /// Whether the search ended by itself.
+    pub complete: bool,
+    /// Beginnings tried.
+    pub steps: u64,
+    /// What the best plan of two or more stages costs at least.
+    pub split_secs: f64,
+}
+
+/// Searches for the cheapest plan; ties go to fewer stages, then to the input's order.
+pub(crate) fn search(costs: &Costs<'_>, max_steps: u64) -> Found {
+    let completions = Completions::new(costs);
+    let sets = ordered_sets(costs, &completions);
+    let split_secs = split_secs(&sets);
+    let mut search = Search::new(costs, completions, max_steps);
+    for (set, bound) in sets {
+        search.try_set(set, bound);
+    }
+    Found {
+        plan: search.best.map(|best| best.partial.into_plan()),
+        frontier_secs: search.frontier_secs,
+        complete: search.steps <= max_steps,
+        steps: search.steps,
+        split_secs,
+    }
+}
+
+struct Search<'a> {
+    costs: &'a Costs<'a>,
+    completions: Completions,
+    max_steps: u64,
+    steps: u64,
+    frontier_secs: f64,
+    best: Option<Best>,
+}
+
+struct Best {
+    partial: Partial,
+    secs: f64,
+}
+
+/// A possible next stage, and what a plan with it costs at least.
+struct Child {
+    bound: f64,
+    place: Place,
+    end: usize,
+}
+
+impl<'a> Search<'a> {
+    fn new(costs: &'a Costs<'a>, completions: Completions, max_steps: u64) -> Self {
+        Self { costs, completions, max_steps, steps: 0, frontier_secs: f64::INFINITY, best: None }
+    }
+
+    fn try_set(&mut self, set: Places, bound: f64) {
+        if self.keeps(bound, set.len() + 1) {
+            self.visit(&Partial::empty(self.costs), set, 0.0);
+        } else {
+            self.drop_bound(bound);
+        }
+    }
+
+    /// Tries every next stage of a beginning that costs `secs`.
+    fn visit(&mut self, partial: &Partial, set: Places, secs: f64) {
+        let stages = partial.stages.len() + set.len() + usize::from(partial.stages.is_empty());
+        for child in self.children(partial, set, secs) {
+            if !self.keeps(child.bound, stages) || self.steps > self.max_steps {
+                self.drop_bound(child.bound);
+                continue;
+            }
+            self.steps += 1;
+            if let Some(next) = partial.extended(self.costs, child.place, child.end) {
+                self.follow(next, set.without(child.place), stages);
+            }
+        }
+    }
+
+    fn follow(&mut self, next: Partial, rest: Places, stages: usize) {
+        let secs = next.secs(self.costs);
+        let completion = self.completions.get(rest, next.last, next.end);
+        let bound = if next.end == self.costs.modules {
+            secs
+        } else {
+            self.costs.combine(secs, completion)
+        };
+        if !self.keeps(bound, stages) {
+            self.drop_bound(bound);
+        } else if next.end == self.costs.modules {
+            self.drop_bound(secs);
+            self.best = Some(Best { partial: next, secs });
+        } else {
+            self.visit(&next, rest, secs);
+        }
+    }
+
+    /// Next stages in the order to try them: those that may lead to as little as the
+    /// best of them, in the input's order and longest first; then by their bounds.
+    fn children(&self, partial: &Partial, set: Places, secs: f64) -> Vec<Child> {
+        let first = partial.stages.is_empty();
+        let places: Vec<Place> = if first { vec![0] } else { set.members().collect() };
+        let mut children = Vec::new();
+        for place in places {
+            let rest = set.without(place);
+            if self.costs.is_closing(place) && rest != Places::NONE {
+                continue;
+            }
+            let entry =
+                if first { 0.0 } else { self.costs.entry_bound(partial.last, place, partial.end) };
+            let so_far = self.costs.combine(secs, entry);
+            let bandwidth = best_bandwidth(self.costs, set, place);
+            for end in (partial.end + 1..=self.costs.modules).rev() {
+                let stage = self.costs.stage_bound(place, partial.end, end, bandwidth);
+                let completion = self.completions.get(rest, place, end);
+                let bound = self.costs.combine(self.costs.combine(so_far, stage), completion);
+                if bound.is_finite() {
+                    children.push(Child { bound, place, end });
+                }
+            }
+        }
+        sort_ties_in_order(&mut children, |child| child.bound);
+        children
+    }
+
+    /// Whether a plan that costs `bound` and has so many stages would be better than the best.
+    fn keeps(&self, bound: f64, stages: usize) -> bool {
+        let Some(best) = &self.best else { return bound.is_finite() };
+        let fewer = stages < best.partial.stages.len();
+        bound < best.secs * (1.0 - TIE) || fewer && bound <= best.secs * (1.0 + TIE)
+    }
+
+    fn drop_bound(&mut self, bound: f64) {
+        self.frontier_secs = self.frontier_secs.min(bound);
+    }
+}
+
+/// Every set of places with what a plan of exactly these costs at least, cheapest
+/// first; among equals fewer places, then the input's order.
+fn ordered_sets(costs: &Costs<'_>, completions: &Completions) -> Vec<(Places, f64)> {
+    let sets = (0..1u32 << (costs.places - 1)).map(Places);
+    let bound = |set: Places| {
+        let with_header = |end| {
+            let stage = costs.stage_bound(0, 0, end, 0.0);
+            costs.combine(stage, completions.get(set, 0, end))
+        };
+        (1..=costs.modules).map(with_header).fold(f64::INFINITY, f64::min)
+    };
+    let mut sets: Vec<_> =
+        sets.map(|set| (set, bound(set))).filter(|one| one.1.is_finite()).collect();
+    sets.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.members().cmp(b.members())));
+    sort_ties_in_order(&mut sets, |&(_, bound)| bound);
+    sets
+}
+
+fn split_secs(sets: &[(Places, f64)]) -> f64 {
+    let splits = sets.iter().filter(|(set, _)| *set != Places::NONE);
+    splits.map(|&(_, bound)| bound).fold(f64::INFINITY, f64::min)
+}
+
+/// Sorts by cost, but leaves those that cost as little as the least in their order.
+fn sort_ties_in_order<T>(items: &mut [T], cost: impl Fn(&T) -> f64) {
+    let least = items.iter().map(&cost).fold(f64::INFINITY, f64::min);
+    let rank = |item: &T| if cost(item) <= least * (1.0 + TIE) { least } else { cost(item) };
+    items.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(Ordering::Equal));
+}
+
+/// Costs this close, relatively, are equal: what rounding leaves of equal sums.
+const TIE: f64 = 1e-11;
