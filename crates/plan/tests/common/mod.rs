@@ -117,7 +117,8 @@ fn extend(input: &PlanInput, stages: &mut Vec<Stage>, best: &mut Option<(f64, us
     for device in 0..input.devices.len() {
         let used = stages.iter().any(|stage| stage.device == device);
         let closes = input.close_ring && device == 0 && stages.len() >= 2;
-        if stages.is_empty() != (device == 0) && !closes || used && !closes {
+        let opens = stages.is_empty() == (device == 0) && !used;
+        if !opens && !closes {
             continue;
         }
         for end in start + 1..=input.modules.len() {
