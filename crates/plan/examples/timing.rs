@@ -6,7 +6,9 @@ use base::{DeviceProfile, ModuleProfile, Objective, PlanInput, Residual};
 use plan::{Options, linear, solve};
 
 fn main() {
-    println!("phones, modules, objective, residual tensors: time and steps of the search, time of the");
+    println!(
+        "phones, modules, objective, residual tensors: time and steps of the search, time of the"
+    );
     println!("linear bound; cost, bound and linear bound as parts of it, modules of each stage");
     for (phones, modules) in [(3, 18), (8, 62), (12, 62)] {
         for objective in [Objective::Latency, Objective::Throughput] {
