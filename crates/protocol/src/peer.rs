@@ -1,1 +1,46 @@
 //! Binary frames between the phones of a room.
+//!
+//! A [`Frame`] is a version byte, a tag byte and a body. Small control bodies are
+//! postcard; the two hot ones, [`Activations`] and [`Token`], are laid out by hand
+//! (little-endian, see `peer/hot.rs`). A frame larger than a channel's message goes
+//! out in slices ([`Slicer`]) and is put together again ([`Assembler`]).
+//!
+//! Decoding is total: any bytes give a frame or a [`DecodeError`], and nothing
+//! larger than [`MAX_FRAME_BYTES`] is looked at.
+
+mod asks;
+mod bounds;
+mod control;
+mod error;
+mod frame;
+mod hot;
+mod rollout;
+mod slices;
+mod status;
+
+pub use asks::{
+    AnswerStats, Answered, Ask, AskFailed, Failure, FailureCode, Finish, Sampling, StopAsk, Text,
+};
+pub use bounds::{
+    MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_CONTROL_BYTES, MAX_FRAME_BYTES, MAX_MODULES,
+    MAX_PEERS, MAX_PROMPT_BYTES, MAX_SLOTS, MAX_STAGES, clip,
+};
+pub use control::{
+    DeviceMeasured, Hello, Leave, LinkLost, LinkMeasured, Measure, MeasureFailed, ModelRef, Ping,
+    Pledge, Pong, Probe, ProbeDone,
+};
+pub use error::DecodeError;
+pub use frame::{Frame, PROTOCOL_VERSION};
+pub use hot::{Activations, Token};
+pub use rollout::{
+    Begin, Cancel, ChunkDone, Finished, Halt, LoadProgress, PlannedStage, RequestFailed, RollOut,
+    StageFailed, StageReady,
+};
+pub use slices::{Assembler, MESSAGE_BYTES, Slicer};
+pub use status::{
+    Counters, LastStep, LinkStatus, ModelStatus, PeerStatus, Phase, PlanStatus, Report,
+    StageStatus, Status,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! Every bound of a frame, and the checks that hold decoded bodies to them.
+
+use super::DecodeError;
+
+/// Largest frame, of any kind.
+pub const MAX_FRAME_BYTES: usize = 16 << 20;
+/// Largest body of a control frame: the longest answer statistics and room to spare.
+pub const MAX_CONTROL_BYTES: usize = 1 << 20;
+/// Phones in a room.
+pub const MAX_PEERS: usize = 8;
+/// Stages of a plan: one a phone, and the header's second where the ring closes on it.
+pub const MAX_STAGES: usize = MAX_PEERS + 1;
+/// Modules of a model.
+pub const MAX_MODULES: usize = 1024;
+/// Rows of one chunk of a prefill.
+pub const MAX_CHUNK_TOKENS: u16 = 1024;
+/// Requests that a stage keeps a KV cache for at once.
+pub const MAX_SLOTS: u16 = 64;
+/// A prompt's text, before its chat template.
+pub const MAX_PROMPT_BYTES: usize = 64 << 10;
+/// Tokens of one answer.
+pub const MAX_COMPLETION_TOKENS: u32 = 64 << 10;
+
+pub(super) const MAX_NAME_CHARS: usize = 40;
+pub(super) const MAX_DEVICE_CHARS: usize = 80;
+pub(super) const MAX_MESSAGE_CHARS: usize = 1000;
+pub(super) const MAX_URL_CHARS: usize = 1000;
+pub(super) const MAX_PADDING_BYTES: usize = 32 << 10;
+
+/// `text` cut to at most `chars` characters, so that our own words fit a frame.
+pub fn clip(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}
+
+pub(super) fn text(field: &'static str, value: &str, max_chars: usize) -> Result<(), DecodeError> {
+    within(field, value.chars().count() <= max_chars)
+}
+
+pub(super) fn message(value: &str) -> Result<(), DecodeError> {
+    text("message", value, MAX_MESSAGE_CHARS)
+}
+
+pub(super) fn list<T>(field: &'static str, value: &[T], max: usize) -> Result<(), DecodeError> {
+    within(field, value.len() <= max)
+}
+
+/// A measured figure: finite and not negative.
+pub(super) fn figure(field: &'static str, value: f64) -> Result<(), DecodeError> {
+    within(field, value.is_finite() && value >= 0.0)
+}
+
+pub(super) fn within(field: &'static str, holds: bool) -> Result<(), DecodeError> {
+    if holds { Ok(()) } else { Err(DecodeError::OutOfRange { field }) }
+}

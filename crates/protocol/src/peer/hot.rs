@@ -1,0 +1,130 @@
+//! The two frames of the per-token path, laid out by hand, little-endian.
+//!
+//! ```text
+//! Activations  0 version  1 tag  2 dtype (1 = f32)  3 flags (bit 0: last)
+//!              4 request u32   8 epoch u32   12 position u32   16 row_len u32
+//!              20 dispatches u32   24 rows u16   26 data, rows x row_len values
+//! Token        0 version  1 tag  2 request u32  6 position u32  10 token u32  14 dispatches u32
+//! ```
+
+use base::RequestId;
+
+use super::{DecodeError, MAX_CHUNK_TOKENS, bounds, frame::Body};
+
+/// From a stage to the next: hidden states of consecutive positions.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Activations {
+    /// The request.
+    pub request: RequestId,
+    /// The plan's epoch.
+    pub epoch: u32,
+    /// Position of the first row.
+    pub position: u32,
+    /// How many rows; at least one.
+    pub rows: u16,
+    /// Values of one row.
+    pub row_len: u32,
+    /// GPU dispatches that the step has cost so far, of all stages before.
+    pub dispatches: u32,
+    /// Whether the tail samples a token from the last row.
+    pub last: bool,
+    /// `[rows, row_len]` 32-bit floats, little-endian, row by row.
+    pub data: Vec<u8>,
+}
+
+/// From the tail to the header: a sampled token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Token {
+    /// The request.
+    pub request: RequestId,
+    /// Position of the row it was sampled from.
+    pub position: u32,
+    /// The token.
+    pub token: u32,
+    /// GPU dispatches that the step has cost, of all stages.
+    pub dispatches: u32,
+}
+
+impl Body for Activations {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&[F32, u8::from(self.last)]);
+        for word in [self.request.0, self.epoch, self.position, self.row_len, self.dispatches] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.rows.to_le_bytes());
+        bytes.extend_from_slice(&self.data);
+    }
+
+    fn len(&self) -> usize {
+        ACTIVATIONS_HEADER_BYTES + self.data.len()
+    }
+
+    fn read(_: &'static str, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader { bytes };
+        let [dtype, flags] = reader.take("dtype")?;
+        bounds::within("dtype", dtype == F32)?;
+        bounds::within("flags", flags <= 1)?;
+        let frame = Self {
+            last: flags == 1,
+            request: RequestId(reader.word("request")?),
+            epoch: reader.word("epoch")?,
+            position: reader.word("position")?,
+            row_len: reader.word("row_len")?,
+            dispatches: reader.word("dispatches")?,
+            rows: u16::from_le_bytes(reader.take("rows")?),
+            data: reader.bytes.to_vec(),
+        };
+        bounds::within("rows", (1..=MAX_CHUNK_TOKENS).contains(&frame.rows))?;
+        let data_bytes = u64::from(frame.rows) * u64::from(frame.row_len) * VALUE_BYTES;
+        bounds::within("data", frame.data.len() as u64 == data_bytes)?;
+        bounds::within("position", frame.position.checked_add(frame.rows.into()).is_some())?;
+        Ok(frame)
+    }
+}
+
+impl Body for Token {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        for word in [self.request.0, self.position, self.token, self.dispatches] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+    }
+
+    fn len(&self) -> usize {
+        TOKEN_BYTES
+    }
+
+    fn read(frame: &'static str, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader { bytes };
+        let token = Self {
+            request: RequestId(reader.word("request")?),
+            position: reader.word("position")?,
+            token: reader.word("token")?,
+            dispatches: reader.word("dispatches")?,
+        };
+        if reader.bytes.is_empty() { Ok(token) } else { Err(DecodeError::Malformed { frame }) }
+    }
+}
+
+/// Takes fixed-size fields off the front.
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
+        let (head, rest) =
+            self.bytes.split_first_chunk::<N>().ok_or(DecodeError::TooShort { field })?;
+        self.bytes = rest;
+        Ok(*head)
+    }
+
+    fn word(&mut self, field: &'static str) -> Result<u32, DecodeError> {
+        self.take(field).map(u32::from_le_bytes)
+    }
+}
+
+/// The only type of value so far.
+const F32: u8 = 1;
+const VALUE_BYTES: u64 = 4;
+const ACTIVATIONS_HEADER_BYTES: usize = 24;
+const TOKEN_BYTES: usize = 16;

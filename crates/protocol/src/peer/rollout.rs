@@ -1,0 +1,193 @@
+//! Bodies about plans and requests: everything that travels along the ring
+//! except the two hot frames.
+
+use base::{ModuleRange, PeerId, RequestId};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    DecodeError, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_MODULES, MAX_SLOTS, MAX_STAGES,
+    ModelRef, Sampling, bounds, frame::Control,
+};
+
+/// From the coordinator: the plan of an epoch. Each peer loads its stages.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RollOut {
+    /// Number of the plan; every later plan has a greater one.
+    pub epoch: u32,
+    /// The model it splits.
+    pub model: ModelRef,
+    /// In ring order; the first is the coordinator's, and so may the last be.
+    pub stages: Vec<PlannedStage>,
+    /// Most rows of one chunk of a prefill.
+    pub chunk_tokens: u16,
+    /// Requests that have a KV cache at once.
+    pub slots: u16,
+    /// Bytes of one row of hidden states.
+    pub row_bytes: u32,
+}
+
+/// One stage of a plan.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PlannedStage {
+    /// Who runs it.
+    pub peer: PeerId,
+    /// Its modules.
+    pub range: ModuleRange,
+}
+
+/// To the coordinator: how far the sender's stage has loaded.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LoadProgress {
+    /// The plan's epoch.
+    pub epoch: u32,
+    /// Bytes that have arrived.
+    pub loaded_bytes: u64,
+    /// Bytes there are.
+    pub total_bytes: u64,
+}
+
+/// To the coordinator: the sender's stage is loaded.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StageReady {
+    /// The plan's epoch.
+    pub epoch: u32,
+}
+
+/// To the coordinator: the sender's stage cannot be loaded, or runs no more.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StageFailed {
+    /// The plan's epoch.
+    pub epoch: u32,
+    /// Why, in a sentence.
+    pub message: String,
+}
+
+/// From the coordinator: an epoch is over; its requests are dropped.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Halt {
+    /// The plan's epoch.
+    pub epoch: u32,
+}
+
+/// Along the ring, before a request's first [`super::Activations`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Begin {
+    /// Greater than that of every request before.
+    pub request: RequestId,
+    /// The plan's epoch.
+    pub epoch: u32,
+    /// Which KV cache it takes; free on every stage by now.
+    pub slot: u16,
+    /// How the tail picks tokens.
+    pub sampling: Sampling,
+    /// Length of the prompt.
+    pub prompt_tokens: u32,
+}
+
+/// From the tail to the header: a chunk that wanted no token has passed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ChunkDone {
+    /// The request.
+    pub request: RequestId,
+    /// Position of the chunk's first row.
+    pub position: u32,
+}
+
+/// Along the ring: drop the request. What arrives of it later is ignored.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Cancel {
+    /// The request.
+    pub request: RequestId,
+}
+
+/// Along the ring: the request has its answer, its slot is free.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Finished {
+    /// The request.
+    pub request: RequestId,
+}
+
+/// To the header: the sender could not run a step of the request.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RequestFailed {
+    /// The request.
+    pub request: RequestId,
+    /// Why, in a sentence.
+    pub message: String,
+}
+
+impl Control for RollOut {
+    fn check(&self) -> Result<(), DecodeError> {
+        self.model.check()?;
+        bounds::list("stages", &self.stages, MAX_STAGES)?;
+        let modules = self.stages.iter().map(|stage| stage.range.end).max().unwrap_or(0);
+        bounds::within("stages", modules <= MAX_MODULES)?;
+        bounds::within("chunk_tokens", (1..=MAX_CHUNK_TOKENS).contains(&self.chunk_tokens))?;
+        bounds::within("slots", (1..=MAX_SLOTS).contains(&self.slots))?;
+        bounds::within("row_bytes", self.row_bytes > 0 && self.row_bytes.is_multiple_of(4))
+    }
+}
+
+impl Control for LoadProgress {
+    fn check(&self) -> Result<(), DecodeError> {
+        bounds::within("loaded_bytes", self.loaded_bytes <= self.total_bytes)
+    }
+}
+
+impl Control for StageReady {
+    fn check(&self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+impl Control for StageFailed {
+    fn check(&self) -> Result<(), DecodeError> {
+        bounds::message(&self.message)
+    }
+}
+
+impl Control for Halt {
+    fn check(&self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+impl Control for Begin {
+    fn check(&self) -> Result<(), DecodeError> {
+        bounds::within("slot", self.slot < MAX_SLOTS)?;
+        bounds::within("prompt_tokens", self.prompt_tokens > 0)?;
+        self.sampling.check()
+    }
+}
+
+impl Control for ChunkDone {
+    fn check(&self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+impl Control for Cancel {
+    fn check(&self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+impl Control for Finished {
+    fn check(&self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+impl Control for RequestFailed {
+    fn check(&self) -> Result<(), DecodeError> {
+        bounds::message(&self.message)
+    }
+}
+
+impl Sampling {
+    pub(super) fn check(&self) -> Result<(), DecodeError> {
+        bounds::figure("temperature", self.temperature.into())?;
+        bounds::figure("top_p", self.top_p.into())?;
+        bounds::within("max_tokens", self.max_tokens <= MAX_COMPLETION_TOKENS)
+    }
+}

@@ -1,0 +1,180 @@
+//! What members tell each other so that every screen shows the same room.
+
+use base::{ModuleRange, PeerId, RequestId};
+use serde::{Deserialize, Serialize};
+
+use super::{DecodeError, Failure, MAX_PEERS, MAX_STAGES, ModelRef, bounds, frame::Control};
+
+/// To the coordinator, about once a second: what the sender has done so far.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Totals since the sender joined.
+    pub counters: Counters,
+    /// How far its last step went: it tells which phone is late.
+    pub last_step: Option<LastStep>,
+}
+
+/// What a phone has done since it joined.
+#[derive(Clone, Copy, PartialEq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counters {
+    /// Steps run, of any number of rows.
+    pub steps_run: u64,
+    /// Rows run.
+    pub rows_run: u64,
+    /// GPU dispatches.
+    pub dispatches: u64,
+    /// Model bytes fetched.
+    pub bytes_fetched: u64,
+    /// Bytes of frames sent to other phones.
+    pub bytes_sent: u64,
+    /// Bytes of frames received from other phones.
+    pub bytes_received: u64,
+}
+
+/// How far a stage has got with a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LastStep {
+    /// The request.
+    pub request: RequestId,
+    /// The position after the step's last row.
+    pub next_position: u32,
+}
+
+/// From the coordinator to everyone: the room as it stands.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Where the room stands.
+    pub phase: Phase,
+    /// What runs, once chosen.
+    pub model: Option<ModelStatus>,
+    /// Everyone in the room.
+    pub peers: Vec<PeerStatus>,
+    /// Links measured so far.
+    pub links: Vec<LinkStatus>,
+    /// The plan of the running epoch.
+    pub plan: Option<PlanStatus>,
+    /// What went wrong last.
+    pub failure: Option<Failure>,
+}
+
+/// Where a room stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// No link to the coordinator yet.
+    Connecting,
+    /// Phones come and go; the coordinator may begin.
+    Gathering,
+    /// Devices and links are measured.
+    Measuring,
+    /// The plan is solved.
+    Planning,
+    /// Stages load.
+    Loading,
+    /// The room answers.
+    Ready,
+    /// The last beginning failed; the coordinator may begin again.
+    Failed,
+}
+
+/// The room's model.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ModelStatus {
+    /// Which.
+    pub model: ModelRef,
+    /// How many modules it has.
+    pub modules: u32,
+    /// Resident bytes of all modules.
+    pub weights_bytes: u64,
+}
+
+/// One phone of the room.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// Which.
+    pub peer: PeerId,
+    /// Its speed, once measured.
+    pub flops_per_sec: Option<f64>,
+    /// Its memory for the room, once known in bytes.
+    pub pledge_bytes: Option<u64>,
+    /// Bytes of its stage that have arrived.
+    pub loaded_bytes: u64,
+    /// Bytes of its stage.
+    pub total_bytes: u64,
+    /// Whether its stage is loaded.
+    pub ready: bool,
+    /// What it has done.
+    pub counters: Counters,
+}
+
+/// One direction of a link.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkStatus {
+    /// The sender.
+    pub from: PeerId,
+    /// The receiver.
+    pub to: PeerId,
+    /// A round trip.
+    pub rtt_secs: f64,
+    /// Bandwidth.
+    pub bytes_per_sec: f64,
+}
+
+/// The plan, with what was predicted for it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PlanStatus {
+    /// In ring order.
+    pub stages: Vec<StageStatus>,
+    /// One token through the whole ring.
+    pub predicted_token_secs: f64,
+    /// Why the plan looks as it does, a sentence.
+    pub reason: String,
+}
+
+/// One stage of a [`PlanStatus`].
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StageStatus {
+    /// Who runs it.
+    pub peer: PeerId,
+    /// Its modules.
+    pub range: ModuleRange,
+    /// Their resident bytes.
+    pub weights_bytes: u64,
+    /// One token through it.
+    pub predicted_secs: f64,
+}
+
+impl Control for Report {
+    fn check(&self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+impl Control for Status {
+    fn check(&self) -> Result<(), DecodeError> {
+        bounds::list("peers", &self.peers, MAX_PEERS)?;
+        bounds::list("links", &self.links, MAX_PEERS * MAX_PEERS)?;
+        self.model.as_ref().map_or(Ok(()), |model| model.model.check())?;
+        self.plan.as_ref().map_or(Ok(()), PlanStatus::check)?;
+        self.failure.as_ref().map_or(Ok(()), Failure::check)?;
+        let finite = |value: f64| bounds::figure("status", value);
+        self.peers.iter().try_for_each(|peer| finite(peer.flops_per_sec.unwrap_or(0.0)))?;
+        self.links.iter().try_for_each(|link| {
+            finite(link.rtt_secs)?;
+            finite(link.bytes_per_sec)
+        })
+    }
+}
+
+impl PlanStatus {
+    fn check(&self) -> Result<(), DecodeError> {
+        bounds::list("plan.stages", &self.stages, MAX_STAGES)?;
+        bounds::message(&self.reason)?;
+        bounds::figure("predicted_token_secs", self.predicted_token_secs)?;
+        self.stages
+            .iter()
+            .try_for_each(|stage| bounds::figure("predicted_secs", stage.predicted_secs))
+    }
+}

@@ -1,0 +1,99 @@
+//! What a room is told at the start.
+
+use base::{ModuleProfile, ModuleRange, PeerId, Residual, Tied};
+use protocol::peer::{ModelRef, Pledge};
+
+/// This phone's place in the room.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RoomConfig {
+    /// Our id.
+    pub me: PeerId,
+    /// Whether we opened the room: we then make its plans, and are its header.
+    pub coordinator: bool,
+    /// What the user calls the phone; cut to 40 characters.
+    pub name: String,
+    /// What the device is; cut to 80 characters.
+    pub device: String,
+    /// The memory we lend.
+    pub pledge: Pledge,
+    /// Bounds and time-outs.
+    pub limits: RoomLimits,
+}
+
+/// Bounds and time-outs of a room. Only the coordinator's `chunk_tokens` and what
+/// concerns requests matter; the plan carries them to the others.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RoomLimits {
+    /// Most rows of one chunk of a prefill.
+    pub chunk_tokens: u16,
+    /// Chunks of a request between the header's start and the tail's end of them.
+    pub chunks_in_flight: u16,
+    /// Asks that wait or run; more are refused as busy.
+    pub queued_asks: usize,
+    /// Whether the header may also run the last stage.
+    pub ring_may_close: bool,
+    /// A peer that says nothing for so long is lost.
+    pub silence_secs: f64,
+    /// Time for the whole of measuring; what is missing then is assumed.
+    pub measure_secs: f64,
+    /// Longest time without progress in loading, in a request, or for an answer of our own driver.
+    pub stall_secs: f64,
+}
+
+impl Default for RoomLimits {
+    fn default() -> Self {
+        Self {
+            chunk_tokens: 32,
+            chunks_in_flight: 4,
+            queued_asks: 16,
+            ring_may_close: false,
+            silence_secs: 15.0,
+            measure_secs: 30.0,
+            stall_secs: 30.0,
+        }
+    }
+}
+
+/// What the coordinator's driver computes from a model's file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ModelSpec {
+    /// Where it is and what it is called.
+    pub model: ModelRef,
+    /// Its modules; at most 1024. The bytes include the KV cache of every slot.
+    pub modules: Vec<ModuleProfile>,
+    /// Bytes from each module to the next, for one token.
+    pub sequential_bytes: Vec<f64>,
+    /// Tensors that skip modules.
+    pub residual: Vec<Residual>,
+    /// Tensors that two modules share.
+    pub tied: Vec<Tied>,
+    /// Tokens that end an answer.
+    pub eos: Vec<u32>,
+    /// Bytes of one row of hidden states.
+    pub row_bytes: u32,
+    /// Requests that have a KV cache at once, as the modules' bytes assume.
+    pub slots: u16,
+}
+
+impl ModelSpec {
+    /// Resident bytes of all modules; a shared tensor counts in each that reads it.
+    pub fn weights_bytes(&self) -> f64 {
+        self.modules.iter().map(|module| module.weights_bytes).sum()
+    }
+
+    /// Resident bytes of the modules of `range` on one phone; a shared tensor counts once.
+    pub fn range_bytes(&self, range: ModuleRange) -> f64 {
+        let modules: f64 = range
+            .indices()
+            .filter_map(|module| self.modules.get(module))
+            .map(|module| module.weights_bytes)
+            .sum();
+        let shared: f64 = self
+            .tied
+            .iter()
+            .filter(|tied| range.contains(tied.0) && range.contains(tied.1))
+            .map(|tied| tied.2)
+            .sum();
+        modules - shared
+    }
+}

@@ -1,0 +1,311 @@
+//! What goes into a room and what comes out of it.
+
+use base::{ModuleRange, PeerId, RequestId};
+use protocol::peer::{AnswerStats, Failure, Frame, ModelRef, Sampling};
+use serde::Serialize;
+
+use crate::ModelSpec;
+
+/// One ask in the room: its number is unique only among the asks of one peer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct AskId {
+    /// Who asks.
+    pub from: PeerId,
+    /// The asker's number for it.
+    pub number: u32,
+}
+
+/// Number of a [`Job`], unique in the life of a [`crate::Room`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct JobId(pub u64);
+
+/// Something that happened outside.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Input {
+    /// A link to `peer` is open in both directions.
+    LinkUp {
+        /// The other end.
+        peer: PeerId,
+    },
+    /// The link to `peer` is closed, for whatever reason.
+    LinkDown {
+        /// The other end.
+        peer: PeerId,
+    },
+    /// A whole frame has arrived.
+    Frame {
+        /// The other end of the link it came by.
+        peer: PeerId,
+        /// The frame.
+        frame: Frame,
+    },
+    /// Answers [`Output::Measure`].
+    DeviceMeasured {
+        /// Speed on the model's own kernels.
+        flops_per_sec: f64,
+        /// The most that the GPU can hold; caps the pledge. 0 where unknown.
+        memory_bytes: f64,
+    },
+    /// Answers [`Output::Measure`]: this device cannot run a stage.
+    MeasureFailed {
+        /// Why, in a sentence.
+        message: String,
+    },
+    /// How far [`Output::LoadStage`] has got. As often as the driver likes.
+    LoadProgress {
+        /// The stage's epoch.
+        epoch: u32,
+        /// Bytes that have arrived.
+        loaded_bytes: u64,
+        /// Bytes there are.
+        total_bytes: u64,
+    },
+    /// Answers [`Output::LoadStage`]: every range is resident and warm.
+    StageLoaded {
+        /// The stage's epoch.
+        epoch: u32,
+    },
+    /// The stage cannot be loaded, or the device is lost.
+    StageFailed {
+        /// The stage's epoch.
+        epoch: u32,
+        /// Why, in a sentence.
+        message: String,
+    },
+    /// Answers [`Output::RunStage`].
+    StageDone {
+        /// The job.
+        job: JobId,
+        /// What came out; of the kind that the job wants.
+        output: StageOutput,
+        /// How long the device worked on it.
+        busy_secs: f64,
+        /// GPU dispatches issued for it.
+        dispatches: u32,
+    },
+    /// Answers [`Output::RunStage`]: this step failed; the stage may still serve others.
+    JobFailed {
+        /// The job.
+        job: JobId,
+        /// Why, in a sentence.
+        message: String,
+    },
+    /// Answers [`Output::Tokenize`].
+    Tokenized {
+        /// The ask.
+        ask: AskId,
+        /// The prompt's tokens, at least one; or why there are none.
+        result: Result<Vec<u32>, Failure>,
+    },
+    /// Answers [`Output::Decode`], in the same order; the text may be empty.
+    Decoded {
+        /// The request.
+        request: RequestId,
+        /// What the answer goes on with.
+        text: String,
+    },
+    /// The user wants something.
+    Command(Command),
+    /// The time of the last [`Output::WakeAt`] has come. Harmless at any time.
+    Timeout,
+}
+
+/// What a user can want.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Coordinator: the room is to run this model.
+    SetModel(ModelSpec),
+    /// Coordinator: everybody is here; measure, plan and load.
+    Begin,
+    /// Answer this prompt.
+    Ask {
+        /// Our number for it, not used before.
+        ask: u32,
+        /// The prompt; at most 64 KiB.
+        text: String,
+        /// How tokens are picked.
+        options: Sampling,
+    },
+    /// No more of this answer.
+    Stop {
+        /// Our number for it.
+        ask: u32,
+    },
+    /// We leave the room; it does nothing more.
+    Leave,
+}
+
+/// Something to do outside. The driver does outputs in the order given.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Output {
+    /// Send a frame. The room keeps few in flight; a link whose buffer is full all
+    /// the same is to be closed.
+    Transmit {
+        /// To whom.
+        to: PeerId,
+        /// What.
+        frame: Frame,
+    },
+    /// Close the link to a peer that is silent or speaks another version.
+    Disconnect {
+        /// The other end.
+        peer: PeerId,
+    },
+    /// Measure the device. Answer: [`Input::DeviceMeasured`] or [`Input::MeasureFailed`].
+    Measure {
+        /// On this model's modules.
+        model: ModelRef,
+    },
+    /// Load a stage in place of whatever is loaded. Answer: [`Input::StageLoaded`] or [`Input::StageFailed`].
+    LoadStage(LoadStage),
+    /// Forget the loaded stage.
+    UnloadStage,
+    /// Run a step. One at a time. Answer: [`Input::StageDone`] or [`Input::JobFailed`].
+    RunStage(Job),
+    /// Empty a slot's KV cache, in every range. Never while a job runs.
+    ResetSlot {
+        /// The slot.
+        slot: u16,
+    },
+    /// Turn a prompt into tokens. Answer: [`Input::Tokenized`].
+    Tokenize {
+        /// The ask.
+        ask: AskId,
+        /// The prompt.
+        text: String,
+    },
+    /// Turn a token into text. Answer: [`Input::Decoded`].
+    Decode {
+        /// The request.
+        request: RequestId,
+        /// The token; `None` only flushes what is left of the ones before.
+        token: Option<u32>,
+        /// Whether the decoder of this request can be dropped afterwards. Comes exactly once
+        /// for every request with a `Decode`, and also for one that fails.
+        last: bool,
+    },
+    /// Tell the user.
+    Event(Event),
+    /// Give [`Input::Timeout`] at this time; replaces every earlier one.
+    WakeAt(f64),
+}
+
+/// What a peer is to hold in an epoch.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LoadStage {
+    /// Number of the plan.
+    pub epoch: u32,
+    /// Of which model.
+    pub model: ModelRef,
+    /// Its modules: one range, or the first and the last on a header that closes the ring.
+    pub ranges: Vec<ModuleRange>,
+    /// KV caches to allocate.
+    pub slots: u16,
+    /// Length of each.
+    pub context_tokens: u32,
+    /// Most rows of one job.
+    pub chunk_tokens: u16,
+}
+
+/// One step of one request through one range of modules.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Job {
+    /// Comes back with the answer.
+    pub id: JobId,
+    /// The request.
+    pub request: RequestId,
+    /// Its KV cache.
+    pub slot: u16,
+    /// The modules to run; one of the loaded ranges.
+    pub range: ModuleRange,
+    /// Position of the first row.
+    pub position: u32,
+    /// How many rows.
+    pub rows: u16,
+    /// What goes in.
+    pub input: JobInput,
+    /// What must come out.
+    pub wants: Wants,
+}
+
+/// What goes into a step.
+#[derive(Clone, PartialEq, Debug)]
+pub enum JobInput {
+    /// `rows` tokens, for the range with the first module.
+    Tokens(Vec<u32>),
+    /// `[rows, hidden]` 32-bit floats, little-endian.
+    Hidden(Vec<u8>),
+}
+
+/// What must come out of a step.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Wants {
+    /// [`StageOutput::Hidden`] with all rows.
+    Hidden,
+    /// [`StageOutput::Token`], sampled from the last row.
+    Token(SamplingStep),
+    /// [`StageOutput::Nothing`]: a chunk at the tail that only fills the KV cache.
+    Nothing,
+}
+
+/// One draw of a token. The same options, step and logits give the same token anywhere.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct SamplingStep {
+    /// How to draw.
+    pub options: Sampling,
+    /// How many tokens of this request were drawn before.
+    pub step: u32,
+}
+
+/// What came out of a step.
+#[derive(Clone, PartialEq, Debug)]
+pub enum StageOutput {
+    /// `[rows, hidden]` 32-bit floats, little-endian.
+    Hidden(Vec<u8>),
+    /// The sampled token.
+    Token(u32),
+    /// The KV cache is filled.
+    Nothing,
+}
+
+/// Something that the user may want to see.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// [`crate::Room::view`] has changed. At most once for an input.
+    ViewChanged,
+    /// An answer goes on.
+    Text {
+        /// Our number of the ask.
+        ask: u32,
+        /// What comes next.
+        delta: String,
+    },
+    /// An answer is complete.
+    Answered {
+        /// Our number of the ask.
+        ask: u32,
+        /// How it went.
+        stats: AnswerStats,
+    },
+    /// There will be no (more) answer.
+    AskFailed {
+        /// Our number of the ask.
+        ask: u32,
+        /// Why.
+        #[serde(serialize_with = "crate::view::failure")]
+        failure: Failure,
+    },
+    /// A peer sent what it may not; the frame was refused.
+    Misbehaved {
+        /// Who.
+        peer: PeerId,
+        /// What, in a sentence.
+        reason: String,
+    },
+    /// Something that did not stop the room, such as an assumed measurement.
+    Note {
+        /// In a sentence.
+        message: String,
+    },
+}

@@ -1,0 +1,22 @@
+//! The engine of a room: who is in it, what was measured, who runs which modules,
+//! which requests are under way, and what to do when a phone fails.
+//!
+//! Law: sans-IO. A [`Room`] has no clock, no GPU and no socket. [`Room::handle`]
+//! takes an [`Input`] with the time, [`Room::poll`] gives the [`Output`]s that follow
+//! from it; the same inputs always give the same outputs. After each `handle` the
+//! driver polls until there is nothing left.
+
+mod config;
+mod io;
+mod room;
+mod view;
+
+pub use config::{ModelSpec, RoomConfig, RoomLimits};
+pub use io::{
+    AskId, Command, Event, Input, Job, JobId, JobInput, LoadStage, Output, SamplingStep,
+    StageOutput, Wants,
+};
+pub use room::Room;
+pub use view::{
+    ErrorView, LinkState, ModelView, PeerView, PlanStageView, PlanView, RoomView, StageView,
+};
