@@ -76,18 +76,27 @@ fn samples() -> Vec<(Frame, &'static str)> {
                 pledge: Pledge::Share { factor: 1.5, phones: 3 },
             }
             .into(),
-            "",
+            "010101010161016201000000000000f83f03",
         ),
-        (Ping { nonce: 300 }.into(), ""),
-        (Pong { nonce: 300 }.into(), ""),
-        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), ""),
-        (ProbeDone { nonce: 1 }.into(), ""),
-        (Leave {}.into(), ""),
-        (Measure { model: model(), peers: vec![PeerId(1), PeerId(2)] }.into(), ""),
-        (DeviceMeasured { flops_per_sec: 1.0, memory_bytes: 2.0 }.into(), ""),
-        (MeasureFailed { message: "no".into() }.into(), ""),
-        (LinkMeasured { to: PeerId(1), rtt_secs: 0.5, bytes_per_sec: 2.0 }.into(), ""),
-        (LinkLost { peer: PeerId(1) }.into(), ""),
+        (Ping { nonce: 300 }.into(), "0102ac02"),
+        (Pong { nonce: 300 }.into(), "0103ac02"),
+        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0104010103eeeeee"),
+        (ProbeDone { nonce: 1 }.into(), "010501"),
+        (Leave {}.into(), "0106"),
+        (
+            Measure { model: model(), peers: vec![PeerId(1), PeerId(2)] }.into(),
+            "0110022f6d016dac020802083030303030303031083030303030303032",
+        ),
+        (
+            DeviceMeasured { flops_per_sec: 1.0, memory_bytes: 2.0 }.into(),
+            "0111000000000000f03f0000000000000040",
+        ),
+        (MeasureFailed { message: "no".into() }.into(), "0112026e6f"),
+        (
+            LinkMeasured { to: PeerId(1), rtt_secs: 0.5, bytes_per_sec: 2.0 }.into(),
+            "0113083030303030303031000000000000e03f0000000000000040",
+        ),
+        (LinkLost { peer: PeerId(1) }.into(), "0114083030303030303031"),
         (
             RollOut {
                 epoch: 1,
@@ -98,13 +107,16 @@ fn samples() -> Vec<(Frame, &'static str)> {
                 row_bytes: 256,
             }
             .into(),
-            "",
+            "012001022f6d016dac020801083030303030303031000620018002",
         ),
-        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), ""),
-        (StageReady { epoch: 1 }.into(), ""),
-        (StageFailed { epoch: 1, message: "no".into() }.into(), ""),
-        (Halt { epoch: 1 }.into(), ""),
-        (Begin { request, epoch: 1, slot: 0, sampling: SAMPLING, prompt_tokens: 3 }.into(), ""),
+        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0121010405"),
+        (StageReady { epoch: 1 }.into(), "012201"),
+        (StageFailed { epoch: 1, message: "no".into() }.into(), "012301026e6f"),
+        (Halt { epoch: 1 }.into(), "012401"),
+        (
+            Begin { request, epoch: 1, slot: 0, sampling: SAMPLING, prompt_tokens: 3 }.into(),
+            "01300901000000003f280000803f074003",
+        ),
         (
             Activations {
                 request,
@@ -117,27 +129,39 @@ fn samples() -> Vec<(Frame, &'static str)> {
                 data: vec![0, 0, 0x80, 0x3f, 0, 0, 0, 0x40],
             }
             .into(),
-            "",
+            "01310101090000000100000002000000010000000600000002000000803f00000040",
         ),
-        (Token { request, position: 3, token: 0x0102, dispatches: 12 }.into(), ""),
-        (ChunkDone { request, position: 2 }.into(), ""),
-        (Cancel { request }.into(), ""),
-        (Finished { request }.into(), ""),
-        (RequestFailed { request, message: "no".into() }.into(), ""),
-        (Ask { ask: 1, text: "hi".into(), options: SAMPLING }.into(), ""),
-        (StopAsk { ask: 1 }.into(), ""),
-        (Text { ask: 1, delta: "yo".into() }.into(), ""),
-        (Answered { ask: 1, stats: stats() }.into(), ""),
-        (AskFailed { ask: 1, failure: failure() }.into(), ""),
+        (
+            Token { request, position: 3, token: 0x0102, dispatches: 12 }.into(),
+            "01320900000003000000020100000c000000",
+        ),
+        (ChunkDone { request, position: 2 }.into(), "01330902"),
+        (Cancel { request }.into(), "013409"),
+        (Finished { request }.into(), "013509"),
+        (RequestFailed { request, message: "no".into() }.into(), "013609026e6f"),
+        (
+            Ask { ask: 1, text: "hi".into(), options: SAMPLING }.into(),
+            "0140010268690000003f280000803f0740",
+        ),
+        (StopAsk { ask: 1 }.into(), "014101"),
+        (Text { ask: 1, delta: "yo".into() }.into(), "01420102796f"),
+        (
+            Answered { ask: 1, stats: stats() }.into(),
+            "0143010302000000000000e03f00000000000010400000000000002840010205ac02",
+        ),
+        (AskFailed { ask: 1, failure: failure() }.into(), "014401020908046c6f6e67"),
         (
             Report {
                 counters: Counters { bytes_sent: 300, ..Counters::default() },
                 last_step: Some(LastStep { request, next_position: 4 }),
             }
             .into(),
-            "",
+            "015000000000ac0200010904",
         ),
-        (status().into(), ""),
+        (
+            status().into(),
+            "01510501022f6d016dac02080680020108303030303030303101000000000000f03f0004050101020300000001083030303030303031083030303030303032000000000000e03f0000000000000040010108303030303030303100068002000000000000e03f000000000000e03f036f6e6501020908046c6f6e67",
+        ),
     ]
 }
 
