@@ -1,0 +1,218 @@
+//! `cargo xtask build`: the engine as wasm, its bindings, the page, the server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::files;
+use crate::progress::{done, note, step};
+use crate::project::Project;
+use crate::setup::{self, Need};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Leave the server out.
+    #[arg(long)]
+    app_only: bool,
+}
+
+pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
+    app(project)?;
+    if !args.app_only {
+        server(project)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the page with the engine in it into `web/dist`, and checks its size.
+pub fn app(project: &Project) -> Result<()> {
+    engine(project)?;
+    page(project)?;
+    check_sizes(&project.path(DIST))
+}
+
+/// Builds the server and returns its program.
+pub fn server(project: &Project) -> Result<PathBuf> {
+    let mut command = project.cargo();
+    command.args(["build", "--release", "--package", "signaling-server"]);
+    step(project, "build the server", command)?;
+    let name = if cfg!(windows) { "signaling-server.exe" } else { "signaling-server" };
+    Ok(project.target.join("release").join(name))
+}
+
+/// Builds the engine's wasm and its bindings into `web/src/generated`.
+pub fn engine(project: &Project) -> Result<()> {
+    setup::ensure(project, &[Need::Wasm, Need::Web])?;
+    let wasm = compile(project)?;
+    let bytes = fs::read(&wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
+    refuse_constructor_wrappers(&bytes)?;
+    let generated = project.path(GENERATED);
+    let stamp = generated.join(".stamp");
+    let inputs = [wasm.clone(), project.path("Cargo.lock"), project.path("web/package-lock.json")];
+    let wanted = files::fingerprint(&inputs, &[])? + OPTIMISER_FLAGS.join(" ").as_str();
+    if files::is_fresh(&stamp, &wanted) {
+        note("the engine has not changed");
+        return Ok(());
+    }
+    bind_and_optimise(project, &wasm, &generated)?;
+    files::write_stamp(&stamp, &wanted)
+}
+
+fn compile(project: &Project) -> Result<PathBuf> {
+    let toolchain = setup::wasm_toolchain(project).context("setup left no compiler for wasm32")?;
+    let mut command = toolchain.cargo_build(project);
+    command.args(["--profile", PROFILE, "--package", "web"]);
+    step(project, "compile the engine to wasm", command)?;
+    Ok(project.target.join("wasm32-unknown-unknown").join(PROFILE).join("lingualinked.wasm"))
+}
+
+/// Fails where the linker wrapped every export in a call of all static constructors.
+///
+/// That costs milliseconds per call. The wrappers keep the exports' names; their own end in `.command_export`, which only
+/// the name section tells, so this looks at the module before the names are dropped.
+fn refuse_constructor_wrappers(wasm: &[u8]) -> Result<()> {
+    let mark = b".command_export";
+    if wasm.windows(mark.len()).any(|window| window == mark) {
+        bail!(
+            "the linker wrapped the engine's exports (*.command_export), so each call would run every static constructor; \
+             make the start function call __wasm_call_ctors itself"
+        );
+    }
+    Ok(())
+}
+
+fn bind_and_optimise(project: &Project, wasm: &Path, generated: &Path) -> Result<()> {
+    let mut command = project.cargo();
+    command.args([
+        "build",
+        "--package",
+        "xtask",
+        "--features",
+        "bindgen",
+        "--bin",
+        "xtask-bindgen",
+    ]);
+    step(project, "build the bindings' generator", command)?;
+
+    let bound = project.scratch("bindings")?;
+    fs::remove_dir_all(&bound)?;
+    let mut command = project.command(project.target.join("debug/xtask-bindgen"));
+    command.arg(wasm).arg(&bound);
+    step(project, "write the bindings", command)?;
+
+    let module = bound.join("lingualinked_bg.wasm");
+    let small = bound.join("small.wasm");
+    let mut command = project.command("node");
+    command.arg(project.path("web/node_modules/binaryen/bin/wasm-opt"));
+    command.args(OPTIMISER_FLAGS).arg(&module).arg("-o").arg(&small);
+    step(project, "optimise the wasm", command)?;
+    fs::rename(&small, &module)?;
+    replace_folder(&bound, generated)
+}
+
+fn replace_folder(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to)?;
+    }
+    fs::create_dir_all(to)?;
+    for file in files::list(from, &[])? {
+        let relative = file.strip_prefix(from)?;
+        let target = to.join(relative);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        // Copied, because the target folder may be on another disk.
+        fs::copy(&file, &target)
+            .with_context(|| format!("cannot copy {} to {}", file.display(), target.display()))?;
+    }
+    Ok(())
+}
+
+fn page(project: &Project) -> Result<()> {
+    let stamp = project.path("web/node_modules/.xtask-page");
+    let wanted = files::fingerprint(&[project.path("web")], &["node_modules", "dist", ".stamp"])?;
+    if project.path(DIST).join("index.html").is_file() && files::is_fresh(&stamp, &wanted) {
+        note("the page has not changed");
+        return Ok(());
+    }
+    let mut command = project.npm("web");
+    command.args(["run", "build"]);
+    step(project, "build the page", command)?;
+    files::write_stamp(&stamp, &wanted)
+}
+
+/// Prints the size of every wasm file of the page and fails where they are too much together.
+fn check_sizes(dist: &Path) -> Result<()> {
+    let start = Instant::now();
+    let mut gzip_total = 0;
+    for file in files::list(dist, &[])? {
+        if file.extension().is_none_or(|extension| extension != "wasm") {
+            continue;
+        }
+        let sizes = [size_of(&file, "")?, size_of(&file, ".gz")?, size_of(&file, ".br")?];
+        gzip_total += sizes[1];
+        let name = file.file_name().unwrap_or_default().display().to_string();
+        let [raw, gzip, brotli] = sizes.map(megabytes);
+        note(&format!("{name}: {raw} MB, {gzip} MB gzip, {brotli} MB brotli"));
+    }
+    if gzip_total == 0 {
+        bail!("{} has no compressed wasm; delete the folder and build again", dist.display());
+    }
+    if gzip_total > GZIP_LIMIT_BYTES {
+        bail!(
+            "the page's wasm is {} MB with gzip, more than {} MB; look for a new dependency or a lost profile setting",
+            megabytes(gzip_total),
+            megabytes(GZIP_LIMIT_BYTES)
+        );
+    }
+    done(&format!("wasm is {} MB gzip in all", megabytes(gzip_total)), start);
+    Ok(())
+}
+
+fn size_of(file: &Path, suffix: &str) -> Result<u64> {
+    let path = PathBuf::from(format!("{}{suffix}", file.display()));
+    let metadata =
+        fs::metadata(&path).with_context(|| format!("the page has no {}", path.display()))?;
+    Ok(metadata.len())
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.2}", bytes as f64 / 1e6)
+}
+
+/// The built app.
+pub const DIST: &str = "web/dist";
+const GENERATED: &str = "web/src/generated";
+const PROFILE: &str = "wasm-release";
+/// All wasm that a page loads, before its first token, as `gzip -9` makes it.
+const GZIP_LIMIT_BYTES: u64 = 3_200_000;
+/// The features are those that rustc turns on for the target by itself, and vectors.
+const OPTIMISER_FLAGS: &[&str] = &[
+    "-O3",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-simd",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrapped_exports_are_refused() {
+        assert!(refuse_constructor_wrappers(b"\0asm name main.command_export").is_err());
+        assert!(refuse_constructor_wrappers(b"\0asm name main").is_ok());
+    }
+
+    #[test]
+    fn megabytes_are_decimal() {
+        assert_eq!(megabytes(GZIP_LIMIT_BYTES), "3.20");
+    }
+}

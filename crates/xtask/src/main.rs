@@ -1,0 +1,73 @@
+//! The project's commands: `cargo xtask setup | build | demo | serve | test | e2e`.
+//!
+//! Its one law: every command first makes sure that what it needs is there, and where it cannot, it says in one
+//! sentence what is missing and what to do about it.
+
+mod adb;
+mod android;
+mod build;
+mod demo;
+mod e2e;
+mod files;
+mod progress;
+mod project;
+mod serve;
+mod server;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::project::Project;
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "The project's commands.", version)]
+struct Cli {
+    /// Show everything that the tools print.
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing. Safe to repeat.
+    Setup(setup::Args),
+    /// Build the page and the server.
+    Build(build::Args),
+    /// Answer one prompt on several phones, each a browser of its own.
+    Demo(demo::Args),
+    /// Serve the page to real phones.
+    Serve(serve::Args),
+    /// Run every check and every test.
+    Test(test::Args),
+    /// Run the browser tests.
+    E2e(e2e::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    let project = Project::find(cli.verbose)?;
+    match cli.command {
+        Command::Setup(args) => setup::run(&project, &args),
+        Command::Build(args) => build::run(&project, &args),
+        Command::Demo(args) => demo::run(&project, &args),
+        Command::Serve(args) => serve::run(&project, &args),
+        Command::Test(args) => test::run(&project, &args),
+        Command::E2e(args) => e2e::run(&project, &args),
+    }
+}
