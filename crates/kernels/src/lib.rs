@@ -1,1 +1,26 @@
+//! GPU kernels of a transformer stage and their launchers.
+//!
+//! One law: **a row's bits depend on nothing but the row.** Every kernel sums in one
+//! fixed order, whatever the batch, the chunk or the cut, so that many phones answer
+//! exactly as one does. Kernels are written in CubeCL and run through the runtime of
+//! `burn-wgpu`, unchanged in a browser (WebGPU) and natively (Vulkan, Metal).
+//!
+//! Nothing here allocates or compiles on the per-token path: buffers are made when a
+//! stage is loaded, and each kernel is specialised by shapes that never change.
 
+// A kernel takes one argument for each buffer it binds.
+#![allow(clippy::too_many_arguments)]
+
+mod attention;
+mod gpu;
+mod launch;
+mod matrix;
+mod pack;
+mod step;
+
+pub use attention::{AttentionShape, RopeStyle};
+pub use gpu::{Buffer, Gpu, GpuError};
+pub use launch::{AttentionBuffers, Cache, Norm, rows_bytes};
+pub use matrix::{BLOCK_COLUMNS, MatrixShape, WeightType};
+pub use pack::{PackError, PackedMatrix, RowSource};
+pub use step::{Step, StepBuffer};

@@ -1,0 +1,223 @@
+//! Rotary position embedding, the KV cache, and causal grouped-query attention.
+//!
+//! # Shapes
+//! The caches are `[slots, kv_heads, context, head_dim]`; `positions` is the
+//! step buffer described in [`crate::step`].
+
+use cubecl::prelude::*;
+
+use crate::matrix::Vec4;
+
+/// How a rotary embedding pairs the elements of a head.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum RopeStyle {
+    /// Element `i` with `i + head_dim / 2` (GPT-NeoX; Qwen's files).
+    Halves,
+    /// Element `2 i` with `2 i + 1` (the original; Llama's GGUF files).
+    Neighbours,
+}
+
+/// The shape of an attention module, known when its kernels are compiled.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct AttentionShape {
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Elements of a head; a multiple of 4.
+    pub head_dim: usize,
+    /// Positions that one slot of the cache holds.
+    pub context: usize,
+    /// How rotary pairs are formed.
+    pub rope_style: RopeStyle,
+    /// Bits of the epsilon of the RMSNorm over each query and key head (Qwen3),
+    /// or none where the architecture has no such norm.
+    pub head_norm_epsilon_bits: Option<u32>,
+    /// Rows of the step buffer: slots start there.
+    pub step_rows: usize,
+}
+
+/// Lanes that share the positions of one query head.
+pub(crate) const ATTENTION_LANES: u32 = 16;
+/// The score of a lane that has seen no position: far below any real one, and finite.
+const NO_SCORE: f32 = -1.0e30;
+
+/// Normalises and rotates queries and keys, and stores keys and values.
+///
+/// # Shapes
+/// `qkv [rows, (heads + 2 kv_heads) head_dim]`, `gains [2, head_dim]` (query, key),
+/// `rotary [context, head_dim / 2, 2]` (cosine, sine), `queries [rows, heads, head_dim]`.
+#[cube(launch_unchecked)]
+pub(crate) fn rotate_and_store(
+    qkv: &[f32],
+    gains: &[f32],
+    rotary: &[f32],
+    step: &[u32],
+    queries: &mut [f32],
+    keys: &mut [f32],
+    values: &mut [f32],
+    #[comptime] shape: AttentionShape,
+) {
+    let pairs = comptime!(shape.head_dim / 2);
+    let at = ABSOLUTE_POS_X as usize;
+    let row = CUBE_POS_Y as usize;
+    let head = at / pairs;
+    let pair = at % pairs;
+    if head < comptime!(shape.heads + 2 * shape.kv_heads) {
+        let position = step[row] as usize;
+        let slot = step[shape.step_rows + row] as usize;
+        let source = (row * comptime!(shape.heads + 2 * shape.kv_heads) + head) * shape.head_dim;
+        let mut first = 2 * pair;
+        let mut second = 2 * pair + 1;
+        if comptime!(matches!(shape.rope_style, RopeStyle::Halves)) {
+            first = pair;
+            second = pair + pairs;
+        }
+        if head < comptime!(shape.heads + shape.kv_heads) {
+            let mut a = qkv[source + first];
+            let mut b = qkv[source + second];
+            if comptime!(shape.head_norm_epsilon_bits.is_some()) {
+                let scale = head_scale(qkv, source, shape);
+                let mut gain = 0usize;
+                if head >= shape.heads {
+                    gain = shape.head_dim;
+                }
+                a *= scale * gains[gain + first];
+                b *= scale * gains[gain + second];
+            }
+            let angle = (position * pairs + pair) * 2;
+            let cosine = rotary[angle];
+            let sine = rotary[angle + 1];
+            let rotated_a = a * cosine - b * sine;
+            let rotated_b = b * cosine + a * sine;
+            if head < shape.heads {
+                let target = (row * shape.heads + head) * shape.head_dim;
+                queries[target + first] = rotated_a;
+                queries[target + second] = rotated_b;
+            } else {
+                let target = cache_row(slot, head - shape.heads, position, shape);
+                keys[target + first] = rotated_a;
+                keys[target + second] = rotated_b;
+            }
+        } else {
+            let kv_head = head - comptime!(shape.heads + shape.kv_heads);
+            let target = cache_row(slot, kv_head, position, shape);
+            values[target + first] = qkv[source + first];
+            values[target + second] = qkv[source + second];
+        }
+    }
+}
+
+/// `1 / rms` of one head.
+#[cube]
+fn head_scale(qkv: &[f32], source: usize, #[comptime] shape: AttentionShape) -> f32 {
+    let mut squares = f32::new(0.0);
+    for at in 0..shape.head_dim {
+        let value = qkv[source + at];
+        squares = fma(value, value, squares);
+    }
+    let epsilon = comptime!(f32::from_bits(shape.head_norm_epsilon_bits.unwrap_or(0)));
+    f32::new(1.0) / (squares / comptime!(shape.head_dim as f32) + epsilon).sqrt()
+}
+
+/// Softmax attention of one query head of one row over the positions up to its own.
+///
+/// Each lane of the cube takes every [`ATTENTION_LANES`]th position with a running
+/// maximum (online softmax); then the lanes' results are merged in lane order. So a
+/// row's sum depends on nothing but its position and the cache.
+///
+/// # Shapes
+/// `queries`, `output [rows, heads, head_dim / 4]` in `vec4`.
+#[cube(launch_unchecked)]
+pub(crate) fn attend(
+    queries: &[Vec4],
+    keys: &[Vec4],
+    values: &[Vec4],
+    step: &[u32],
+    output: &mut [Vec4],
+    #[comptime] shape: AttentionShape,
+) {
+    let quads = comptime!(shape.head_dim / 4);
+    let lanes = comptime!(ATTENTION_LANES as usize);
+    let head = CUBE_POS_X as usize;
+    let row = CUBE_POS_Y as usize;
+    let lane = UNIT_POS as usize;
+    let position = step[row] as usize;
+    let slot = step[shape.step_rows + row] as usize;
+    let kv_head = head / comptime!(shape.heads / shape.kv_heads);
+    let cache = cache_row(slot, kv_head, 0, shape) / 4;
+    let query = (row * shape.heads + head) * quads;
+
+    let mut peaks = Shared::<[f32]>::new_slice(lanes);
+    let mut weights = Shared::<[f32]>::new_slice(lanes);
+    let mut sums = Shared::<[Vec4]>::new_slice(lanes * quads);
+    let mut sum = Array::<Vec4>::new(quads);
+    #[unroll]
+    for quad in 0..quads {
+        sum[quad] = Vec4::new(0.0);
+    }
+    let mut peak = f32::new(NO_SCORE);
+    let mut weight = f32::new(0.0);
+    let mut at = lane;
+    while at <= position {
+        let mut products = Vec4::new(0.0);
+        #[unroll]
+        for quad in 0..quads {
+            products = fma(queries[query + quad], keys[cache + at * quads + quad], products);
+        }
+        let score = ((products.extract(0usize) + products.extract(1usize))
+            + (products.extract(2usize) + products.extract(3usize)))
+            * comptime!(1.0 / (shape.head_dim as f32).sqrt());
+        let higher = max(peak, score);
+        let keep = (peak - higher).exp();
+        let share = (score - higher).exp();
+        weight = fma(weight, keep, share);
+        #[unroll]
+        for quad in 0..quads {
+            let value = values[cache + at * quads + quad] * Vec4::new(share);
+            sum[quad] = fma(sum[quad], Vec4::new(keep), value);
+        }
+        peak = higher;
+        at += lanes;
+    }
+    peaks[lane] = peak;
+    weights[lane] = weight;
+    #[unroll]
+    for quad in 0..quads {
+        sums[lane * quads + quad] = sum[quad];
+    }
+    sync_cube();
+
+    let mut highest = f32::new(NO_SCORE);
+    #[unroll]
+    for other in 0..lanes {
+        highest = max(highest, peaks[other]);
+    }
+    let mut total = f32::new(0.0);
+    #[unroll]
+    for other in 0..lanes {
+        total = fma(weights[other], (peaks[other] - highest).exp(), total);
+    }
+    let mut quad = lane;
+    while quad < quads {
+        let mut merged = Vec4::new(0.0);
+        #[unroll]
+        for other in 0..lanes {
+            let scale = (peaks[other] - highest).exp();
+            merged = fma(sums[other * quads + quad], Vec4::new(scale), merged);
+        }
+        output[query + quad] = merged / Vec4::new(total);
+        quad += lanes;
+    }
+}
+
+/// Where the cached row of a position starts, in elements.
+#[cube]
+fn cache_row(
+    slot: usize,
+    kv_head: usize,
+    position: usize,
+    #[comptime] shape: AttentionShape,
+) -> usize {
+    ((slot * shape.kv_heads + kv_head) * shape.context + position) * shape.head_dim
+}

@@ -1,0 +1,141 @@
+//! The device, its buffers, and moving bytes to and from them.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use burn_wgpu::{RuntimeOptions, WgpuDevice, graphics::AutoGraphicsApi, try_init_setup_async};
+use cubecl::{Device, bytes::Bytes, client::Client, server::Handle};
+
+/// Tasks gathered into one submission; a stage's step is a few dozen dispatches.
+const TASKS_PER_SUBMISSION: usize = 64;
+
+/// What the GPU refused or lost.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GpuError {
+    /// There is no usable adapter or the device was refused.
+    #[error("this device's GPU cannot be used: {0}")]
+    Unavailable(String),
+    /// A queued operation failed, or the device was lost.
+    #[error("the GPU stopped: {0}")]
+    Lost(String),
+}
+
+/// One GPU. Cloning shares the device and the dispatch counter.
+#[derive(Clone)]
+pub struct Gpu {
+    pub(crate) client: Client,
+    dispatches: Arc<AtomicU64>,
+    /// The adapter's name as the driver gives it.
+    pub name: String,
+    /// The largest buffer that one binding can hold.
+    pub max_binding_bytes: u64,
+}
+
+impl Gpu {
+    /// Opens the default adapter.
+    ///
+    /// # Errors
+    /// [`GpuError::Unavailable`] where there is none or it refuses a device.
+    pub async fn open() -> Result<Self, GpuError> {
+        let unavailable = |error: &dyn std::fmt::Display| GpuError::Unavailable(error.to_string());
+        let device = WgpuDevice::default();
+        let mut options = RuntimeOptions::try_default().map_err(|error| unavailable(&error))?;
+        options.tasks_max = TASKS_PER_SUBMISSION;
+        let setup = try_init_setup_async::<AutoGraphicsApi>(&device, options)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok(Self {
+            client: Device::from(device).client(),
+            dispatches: Arc::default(),
+            name: setup.adapter.get_info().name,
+            max_binding_bytes: setup.device.limits().max_storage_buffer_binding_size,
+        })
+    }
+
+    /// A buffer of `size` bytes with undefined contents.
+    pub fn empty(&self, size: usize) -> Buffer {
+        Buffer(self.client.empty(size))
+    }
+
+    /// A buffer that holds `bytes`.
+    pub fn upload(&self, bytes: Vec<u8>) -> Buffer {
+        Buffer(self.client.create(Bytes::from_bytes_vec(bytes)))
+    }
+
+    /// A buffer that holds `values`.
+    pub fn upload_f32(&self, values: &[f32]) -> Buffer {
+        self.upload(values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
+    /// Overwrites the first bytes of `buffer`.
+    ///
+    /// # Panics
+    /// If there are more `bytes` than the buffer holds.
+    pub fn write(&self, buffer: &Buffer, bytes: Vec<u8>) {
+        self.client.write(&buffer.first(bytes.len()), Bytes::from_bytes_vec(bytes));
+    }
+
+    /// Waits for all launches so far and reads the first `size` bytes of `buffer`.
+    ///
+    /// # Errors
+    /// [`GpuError::Lost`] when a launch failed or the device was lost.
+    pub async fn read(&self, buffer: &Buffer, size: usize) -> Result<Vec<u8>, GpuError> {
+        let mut read = self
+            .client
+            .read_async(vec![buffer.first(size)])
+            .await
+            .map_err(|error| GpuError::Lost(format!("{error:?}")))?;
+        Ok(read.remove(0).to_vec())
+    }
+
+    /// As [`Gpu::read`], as `f32`.
+    ///
+    /// # Errors
+    /// As [`Gpu::read`].
+    pub async fn read_f32(&self, buffer: &Buffer, count: usize) -> Result<Vec<f32>, GpuError> {
+        let bytes = self.read(buffer, 4 * count).await?;
+        Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    }
+
+    /// Kernel launches since the device was opened.
+    pub fn dispatches(&self) -> u64 {
+        self.dispatches.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_dispatch(&self) {
+        self.dispatches.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gpu").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Bytes on the GPU, freed when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct Buffer(pub(crate) Handle);
+
+impl Buffer {
+    /// Size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.0.size_in_used()
+    }
+
+    fn first(&self, size: usize) -> Handle {
+        let spare = (self.bytes() as usize)
+            .checked_sub(size)
+            .expect("no more bytes are moved than the buffer holds");
+        match spare {
+            0 => self.0.clone(),
+            _ => self.0.clone().offset_end(spare as u64),
+        }
+    }
+}

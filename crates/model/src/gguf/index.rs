@@ -1,0 +1,142 @@
+//! The front of a file: metadata and the tensors' names, shapes, types and places.
+
+use std::collections::BTreeMap;
+
+use super::{
+    cursor::{Cursor, GgufError},
+    tensor::TensorInfo,
+    value::Value,
+};
+use crate::{error::ModelError, source::ByteSource};
+
+/// What is in a file and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Index {
+    /// Metadata by key.
+    pub metadata: BTreeMap<String, Value>,
+    /// Tensors by name, with absolute ranges.
+    pub tensors: BTreeMap<String, TensorInfo>,
+}
+
+impl Index {
+    /// Reads the front of a file, asking for more bytes until it is complete.
+    ///
+    /// # Errors
+    /// [`ModelError::Source`] and [`ModelError::Gguf`].
+    pub async fn fetch(source: &impl ByteSource) -> Result<Self, ModelError> {
+        let mut front = Vec::new();
+        let mut wanted = FIRST_READ_BYTES;
+        loop {
+            let end = wanted.min(source.len());
+            front.extend(source.read(front.len() as u64..end).await?);
+            match Self::parse(&front, source.len()) {
+                Err(GgufError::Truncated { .. })
+                    if end < source.len() && wanted < MAX_FRONT_BYTES =>
+                {
+                    wanted *= 2;
+                }
+                parsed => return Ok(parsed?),
+            }
+        }
+    }
+
+    /// Reads the front of a file of `file_bytes` bytes from its first bytes.
+    ///
+    /// # Errors
+    /// [`GgufError::Truncated`] when `front` ends too early, else what is wrong.
+    pub fn parse(front: &[u8], file_bytes: u64) -> Result<Self, GgufError> {
+        let mut cursor = Cursor::new(front);
+        let magic = cursor.array("the file's first bytes")?;
+        if &magic != b"GGUF" {
+            return Err(GgufError::Magic(magic));
+        }
+        let version = cursor.u32("the version")?;
+        if !(2..=3).contains(&version) {
+            return Err(GgufError::Version(version));
+        }
+        let tensor_count = cursor.count("the number of tensors", MAX_ENTRIES)?;
+        let metadata_count = cursor.count("the number of metadata fields", MAX_ENTRIES)?;
+        let metadata = read_metadata(&mut cursor, metadata_count)?;
+        let relative = (0..tensor_count)
+            .map(|number| TensorInfo::read(&mut cursor, number))
+            .collect::<Result<Vec<_>, _>>()?;
+        let alignment = alignment(&metadata)?;
+        let data = (cursor.at() as u64).next_multiple_of(alignment);
+        let tensors = place(relative, data, alignment, file_bytes)?;
+        Ok(Self { metadata, tensors })
+    }
+}
+
+fn read_metadata(
+    cursor: &mut Cursor<'_>,
+    count: usize,
+) -> Result<BTreeMap<String, Value>, GgufError> {
+    let mut metadata = BTreeMap::new();
+    for number in 0..count {
+        let key = cursor.string(&format!("the key of metadata field {number}"))?;
+        let value = Value::read(cursor, &key)?;
+        if metadata.insert(key.clone(), value).is_some() {
+            return Err(GgufError::invalid(key, "is there twice"));
+        }
+    }
+    Ok(metadata)
+}
+
+fn alignment(metadata: &BTreeMap<String, Value>) -> Result<u64, GgufError> {
+    let key = "general.alignment";
+    let alignment = match metadata.get(key) {
+        None => DEFAULT_ALIGNMENT,
+        Some(value) => value.as_u64().unwrap_or(0),
+    };
+    if !alignment.is_power_of_two() || alignment > MAX_ALIGNMENT {
+        return Err(GgufError::invalid(key, format!("{alignment} is not a usable power of two")));
+    }
+    Ok(alignment)
+}
+
+/// Makes the ranges absolute and checks that each lies in the file, apart from the others.
+fn place(
+    relative: Vec<TensorInfo>,
+    data: u64,
+    alignment: u64,
+    file_bytes: u64,
+) -> Result<BTreeMap<String, TensorInfo>, GgufError> {
+    let mut tensors = BTreeMap::new();
+    for mut tensor in relative {
+        if !tensor.range.start.is_multiple_of(alignment) {
+            let problem = format!("its data is not aligned to {alignment} bytes");
+            return Err(GgufError::invalid(format!("tensor `{}`", tensor.name), problem));
+        }
+        let end = tensor.range.end.checked_add(data).filter(|&end| end <= file_bytes);
+        let Some(end) = end else {
+            let end = tensor.range.end.saturating_add(data);
+            return Err(GgufError::OutOfFile { tensor: tensor.name, end, file_bytes });
+        };
+        tensor.range = tensor.range.start + data..end;
+        if let Some(twin) = tensors.insert(tensor.name.clone(), tensor) {
+            return Err(GgufError::invalid(format!("tensor `{}`", twin.name), "is there twice"));
+        }
+    }
+    check_apart(&tensors)?;
+    Ok(tensors)
+}
+
+fn check_apart(tensors: &BTreeMap<String, TensorInfo>) -> Result<(), GgufError> {
+    let mut by_place: Vec<&TensorInfo> = tensors.values().collect();
+    by_place.sort_by_key(|tensor| tensor.range.start);
+    for pair in by_place.windows(2) {
+        if pair[0].range.end > pair[1].range.start {
+            let problem = format!("its data overlaps that of tensor `{}`", pair[0].name);
+            return Err(GgufError::invalid(format!("tensor `{}`", pair[1].name), problem));
+        }
+    }
+    Ok(())
+}
+
+/// Enough for the whole front of a small model.
+const FIRST_READ_BYTES: u64 = 128 << 10;
+/// The front of a file with a large vocabulary takes some 10 MB.
+const MAX_FRONT_BYTES: u64 = 64 << 20;
+const MAX_ENTRIES: u64 = 1 << 16;
+const DEFAULT_ALIGNMENT: u64 = 32;
+const MAX_ALIGNMENT: u64 = 1 << 16;

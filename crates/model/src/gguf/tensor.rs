@@ -1,0 +1,75 @@
+//! Entries of the tensor index.
+
+use std::ops::Range;
+
+use kernels::WeightType;
+
+use super::cursor::{Cursor, GgufError};
+
+/// How a tensor's elements are stored: the GGML types that can be read.
+pub type TensorType = WeightType;
+
+/// One tensor of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Its name, such as `blk.0.attn_q.weight`.
+    pub name: String,
+    /// Columns (fastest), rows, and so on; one to four dimensions.
+    pub shape: Vec<u64>,
+    /// How its elements are stored.
+    pub tensor_type: TensorType,
+    /// Its bytes in the file.
+    pub range: Range<u64>,
+}
+
+impl TensorInfo {
+    /// Size in the file.
+    pub fn bytes(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+
+    /// Reads one entry; its range is relative to the start of the data.
+    pub(crate) fn read(cursor: &mut Cursor<'_>, number: usize) -> Result<Self, GgufError> {
+        let name = cursor.string(&format!("the name of tensor {number}"))?;
+        let field = format!("tensor `{name}`");
+        let dimensions = cursor.u32(&field)?;
+        if !(1..=4).contains(&dimensions) {
+            return Err(GgufError::invalid(field, format!("has {dimensions} dimensions")));
+        }
+        let shape: Vec<u64> =
+            (0..dimensions).map(|_| cursor.u64(&field)).collect::<Result<_, _>>()?;
+        let ggml_type = cursor.u32(&field)?;
+        let tensor_type = type_of(ggml_type)
+            .ok_or_else(|| GgufError::TensorType { tensor: name.clone(), ggml_type })?;
+        let start = cursor.u64(&field)?;
+        let range = size_of(&shape, tensor_type)
+            .and_then(|size| Some(start..start.checked_add(size)?))
+            .ok_or_else(|| {
+                GgufError::invalid(&field, format!("the shape {shape:?} makes no sense"))
+            })?;
+        Ok(Self { name, shape, tensor_type, range })
+    }
+}
+
+fn type_of(ggml_type: u32) -> Option<TensorType> {
+    match ggml_type {
+        0 => Some(WeightType::F32),
+        1 => Some(WeightType::F16),
+        8 => Some(WeightType::Q8_0),
+        _ => None,
+    }
+}
+
+/// Bytes of a tensor; none if the shape is empty, too large, or not whole blocks.
+fn size_of(shape: &[u64], tensor_type: TensorType) -> Option<u64> {
+    let elements = shape.iter().try_fold(1u64, |product, &size| product.checked_mul(size))?;
+    if elements == 0 {
+        return None;
+    }
+    match tensor_type {
+        WeightType::F32 => elements.checked_mul(4),
+        WeightType::F16 => elements.checked_mul(2),
+        WeightType::Q8_0 if shape[0].is_multiple_of(32) => (elements / 32).checked_mul(34),
+        WeightType::Q8_0 => None,
+    }
+}

@@ -1,0 +1,187 @@
+//! The modules that one device runs, with their weights and KV caches.
+
+mod load;
+mod modules;
+
+use base::ModuleRange;
+use graph::ModelConfig;
+use kernels::{Buffer, Gpu, Step, StepBuffer, rows_bytes};
+
+use crate::{error::ModelError, file::ModelFile, source::ByteSource};
+use modules::{Module, Shared};
+
+/// How much a stage makes room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageOptions {
+    /// Positions that each slot's KV cache holds.
+    pub context_tokens: usize,
+    /// Requests that can be in flight at once.
+    pub slots: usize,
+    /// The most rows of one step.
+    pub rows: usize,
+}
+
+/// The rows of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StageInput<'a> {
+    /// Token of each row, for a stage that starts with `embed`.
+    Tokens(&'a [u32]),
+    /// `f32 [rows, hidden]`, little-endian: what the stage before put out.
+    Hidden(&'a [u8]),
+}
+
+/// What a step leaves.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StageOutput {
+    /// `f32 [rows, hidden]`, little-endian, for the next stage.
+    Hidden(Vec<u8>),
+    /// `f32 [head rows, vocab]`, from a stage that ends with `head`.
+    Logits(Vec<f32>),
+    /// Nothing was asked for: the stage ends with `head` and the step has no head rows.
+    Nothing,
+}
+
+/// Consecutive modules on a GPU.
+#[derive(Debug)]
+pub struct Stage {
+    gpu: Gpu,
+    config: ModelConfig,
+    range: ModuleRange,
+    options: StageOptions,
+    modules: Vec<Module>,
+    shared: Shared,
+}
+
+impl Stage {
+    /// Fetches the weights of `range` and puts them on the GPU, then runs each kernel once,
+    /// so that nothing is compiled later. `progress` hears how many bytes have come in.
+    ///
+    /// # Errors
+    /// Every kind of [`ModelError`].
+    pub async fn load<S: ByteSource>(
+        gpu: &Gpu,
+        file: &ModelFile<S>,
+        range: ModuleRange,
+        options: StageOptions,
+        progress: impl FnMut(u64),
+    ) -> Result<Self, ModelError> {
+        let mut loader = load::Loader::new(gpu, file, options, progress);
+        let modules = loader.modules(range).await?;
+        let config = file.config().clone();
+        let shared = Shared::new(gpu, &config, options);
+        let stage = Self { gpu: gpu.clone(), config, range, options, modules, shared };
+        stage.warm_up().await?;
+        Ok(stage)
+    }
+
+    /// The modules it runs.
+    pub fn range(&self) -> ModuleRange {
+        self.range
+    }
+
+    /// Bytes that the stage takes on the GPU.
+    pub fn bytes(&self) -> u64 {
+        self.modules.iter().map(Module::bytes).sum::<u64>() + self.shared.bytes()
+    }
+
+    /// Runs one step: consecutive or unrelated rows of any requests, in any mix, as long as a
+    /// request's rows come in the order of their positions.
+    ///
+    /// # Errors
+    /// [`ModelError::Step`] where the step does not fit the stage; [`ModelError::Gpu`].
+    pub async fn run(
+        &mut self,
+        mut step: Step,
+        input: StageInput<'_>,
+    ) -> Result<StageOutput, ModelError> {
+        if let StageInput::Tokens(tokens) = input {
+            step.tokens = tokens.to_vec();
+        }
+        self.check(&step, input)?;
+        self.launch(&step, input);
+        self.output(&step).await
+    }
+
+    fn launch(&self, step: &Step, input: StageInput<'_>) {
+        self.shared.step.write(&self.gpu, step);
+        if let StageInput::Hidden(bytes) = input {
+            self.gpu.write(&self.shared.hidden, bytes.to_vec());
+        }
+        for module in &self.modules {
+            module.launch(&self.gpu, &self.shared, step);
+        }
+    }
+
+    async fn output(&self, step: &Step) -> Result<StageOutput, ModelError> {
+        let ends_with_head = matches!(self.modules.last(), Some(Module::Head(_)));
+        if !ends_with_head {
+            let size = step.rows() * self.config.hidden * size_of::<f32>();
+            return Ok(StageOutput::Hidden(self.gpu.read(&self.shared.hidden, size).await?));
+        }
+        if step.head_rows.is_empty() {
+            return Ok(StageOutput::Nothing);
+        }
+        let padded = self.config.vocab.next_multiple_of(4);
+        let count = step.head_rows.len() * padded;
+        let logits = self.gpu.read_f32(&self.shared.logits, count).await?;
+        let rows = logits.chunks_exact(padded).flat_map(|row| &row[..self.config.vocab]);
+        Ok(StageOutput::Logits(rows.copied().collect()))
+    }
+
+    /// The step and its input are what this stage can run without reading or writing astray.
+    fn check(&self, step: &Step, input: StageInput<'_>) -> Result<(), ModelError> {
+        let wrong = |problem: String| Err(ModelError::Step(problem));
+        let rows = step.rows();
+        let StageOptions { context_tokens, slots, rows: most_rows } = self.options;
+        if rows == 0 || rows > most_rows || step.slots.len() != rows {
+            return wrong(format!("{rows} rows where 1 to {most_rows} are possible"));
+        }
+        if step.positions.iter().any(|&position| position as usize >= context_tokens) {
+            return wrong(format!("a position is not below the context of {context_tokens}"));
+        }
+        if step.slots.iter().any(|&slot| slot as usize >= slots) {
+            return wrong(format!("a slot is not below {slots}"));
+        }
+        if step.head_rows.len() > HEAD_ROWS || step.head_rows.iter().any(|&row| row as usize >= rows) {
+            return wrong("a head row is not a row of the step".into());
+        }
+        self.check_input(rows, input)
+    }
+
+    fn check_input(&self, rows: usize, input: StageInput<'_>) -> Result<(), ModelError> {
+        let embeds = matches!(self.modules.first(), Some(Module::Embed(_)));
+        let problem = match input {
+            StageInput::Tokens(_) if !embeds => "tokens for a stage that does not embed",
+            StageInput::Hidden(_) if embeds => "hidden states for a stage that embeds",
+            StageInput::Tokens(tokens) if tokens.len() != rows => "not one token for each row",
+            StageInput::Tokens(tokens)
+                if tokens.iter().any(|&token| token as usize >= self.config.vocab) =>
+            {
+                "a token is not in the vocabulary"
+            }
+            StageInput::Hidden(bytes)
+                if bytes.len() != rows * self.config.hidden * size_of::<f32>() =>
+            {
+                "hidden states of another size than rows times hidden"
+            }
+            _ => return Ok(()),
+        };
+        Err(ModelError::Step(problem.into()))
+    }
+
+    /// Runs every kernel for one row and for several, so that all pipelines are compiled
+    /// and all staging buffers exist.
+    async fn warm_up(&self) -> Result<(), ModelError> {
+        for rows in [self.options.rows.min(2) as u32, 1] {
+            let mut step = Step::chunk(0, 0, rows);
+            step.tokens = vec![0; rows as usize];
+            self.shared.step.write(&self.gpu, &step);
+            self.modules.iter().for_each(|module| module.launch(&self.gpu, &self.shared, &step));
+            self.output(&step).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Head rows of one step: as many as there can be requests in it.
+pub(crate) const HEAD_ROWS: usize = 8;

@@ -1,0 +1,167 @@
+//! A room without peers: stages in a row on one GPU, fed as the session feeds them.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::{
+    cell::RefCell,
+    ops::Range,
+    rc::Rc,
+    sync::{Mutex, MutexGuard, OnceLock},
+};
+
+use base::ModuleRange;
+use kernels::{Gpu, Step};
+use model::{
+    ByteSource, MemorySource, ModelFile, SourceError, Stage, StageInput, StageOptions, StageOutput,
+};
+
+/// The one GPU of this process; tests take turns, as the steps of a stage do.
+pub fn gpu() -> MutexGuard<'static, Gpu> {
+    static GPU: OnceLock<Mutex<Gpu>> = OnceLock::new();
+    let gpu = GPU.get_or_init(|| {
+        Mutex::new(pollster::block_on(Gpu::open()).expect("a Vulkan adapter, if only in software"))
+    });
+    gpu.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+pub fn open(bytes: &[u8]) -> ModelFile<MemorySource> {
+    pollster::block_on(ModelFile::open(MemorySource(bytes.to_vec()))).expect("the file is sound")
+}
+
+pub fn options(rows: usize) -> StageOptions {
+    StageOptions { context_tokens: 128, slots: 2, rows }
+}
+
+/// Logits of one step and the token they choose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    pub logits: Vec<f32>,
+    pub token: u32,
+}
+
+pub struct Room {
+    stages: Vec<Stage>,
+    chunk: usize,
+}
+
+impl Room {
+    /// The whole model, cut before each of `cuts`, with prefill in chunks of `chunk`.
+    pub fn load(gpu: &Gpu, file: &ModelFile<MemorySource>, cuts: &[usize], chunk: usize) -> Self {
+        let modules = 2 * file.config().layers + 2;
+        let starts = [0].into_iter().chain(cuts.iter().copied());
+        let ends = cuts.iter().copied().chain([modules]);
+        let load = |(start, end)| {
+            let range = ModuleRange::new(start, end);
+            pollster::block_on(Stage::load(gpu, file, range, options(chunk.max(2)), |_| ()))
+                .expect("the stage loads")
+        };
+        Self { stages: starts.zip(ends).map(load).collect(), chunk }
+    }
+
+    /// Prefill and `count` greedy choices.
+    pub fn generate(&mut self, prompt: &[u32], count: usize) -> Vec<Choice> {
+        let mut choices = Vec::new();
+        let mut position = 0;
+        for chunk in prompt.chunks(self.chunk) {
+            let last = position as usize + chunk.len() == prompt.len();
+            let logits = self.step(chunk, Step::chunk(0, position, chunk.len() as u32), last);
+            position += chunk.len() as u32;
+            choices.extend(logits.map(choice));
+        }
+        while choices.len() < count {
+            let token = choices.last().expect("the prompt gave a choice").token;
+            let logits = self.step(&[token], Step::chunk(0, position, 1), true);
+            choices.extend(logits.map(choice));
+            position += 1;
+        }
+        choices
+    }
+
+    /// As `generate`, for the same prompt in both slots, the decode steps of both in one batch.
+    pub fn generate_in_two_slots(&mut self, prompt: &[u32], count: usize) -> [Vec<Choice>; 2] {
+        let rows = prompt.len() as u32;
+        let mut choices = [0, 1].map(|slot| {
+            let logits = self.step(prompt, Step::chunk(slot, 0, rows), true);
+            vec![choice(logits.expect("logits of the last row"))]
+        });
+        for position in rows..rows + count as u32 - 1 {
+            let tokens = [0, 1].map(|slot: usize| choices[slot][choices[slot].len() - 1].token);
+            let step = Step {
+                positions: vec![position; 2],
+                slots: vec![0, 1],
+                head_rows: vec![0, 1],
+                tokens: Vec::new(),
+            };
+            let logits = self.step(&tokens, step, true).expect("logits of both rows");
+            let (first, second) = logits.split_at(logits.len() / 2);
+            choices[0].push(choice(first.to_vec()));
+            choices[1].push(choice(second.to_vec()));
+        }
+        choices
+    }
+
+    fn step(&mut self, tokens: &[u32], mut step: Step, wants_logits: bool) -> Option<Vec<f32>> {
+        if !wants_logits {
+            step.head_rows.clear();
+        }
+        let mut hidden: Option<Vec<u8>> = None;
+        for stage in &mut self.stages {
+            let input = match &hidden {
+                None => StageInput::Tokens(tokens),
+                Some(bytes) => StageInput::Hidden(bytes),
+            };
+            match pollster::block_on(stage.run(step.clone(), input)).expect("the step runs") {
+                StageOutput::Hidden(bytes) => hidden = Some(bytes),
+                StageOutput::Logits(logits) => return Some(logits),
+                StageOutput::Nothing => return None,
+            }
+        }
+        panic!("the last stage has no head")
+    }
+}
+
+fn choice(logits: Vec<f32>) -> Choice {
+    let mut token = 0;
+    for (at, logit) in logits.iter().enumerate() {
+        if *logit > logits[token] {
+            token = at;
+        }
+    }
+    Choice { logits, token: token as u32 }
+}
+
+/// A file that remembers what was read of it.
+#[derive(Clone)]
+pub struct RecordingSource {
+    bytes: Rc<[u8]>,
+    reads: Rc<RefCell<Vec<Range<u64>>>>,
+}
+
+impl RecordingSource {
+    pub fn new(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.into(), reads: Rc::default() }
+    }
+
+    pub fn forget(&self) {
+        self.reads.borrow_mut().clear();
+    }
+
+    pub fn read_bytes(&self) -> u64 {
+        self.reads.borrow().iter().map(|range| range.end - range.start).sum()
+    }
+
+    /// Whether any byte of `range` was read.
+    pub fn has_read(&self, range: &Range<u64>) -> bool {
+        self.reads.borrow().iter().any(|read| read.start < range.end && range.start < read.end)
+    }
+}
+
+impl ByteSource for RecordingSource {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, SourceError> {
+        self.reads.borrow_mut().push(range.clone());
+        Ok(self.bytes[range.start as usize..range.end as usize].to_vec())
+    }
+}

@@ -1,0 +1,95 @@
+//! The export: an engine that takes the page's messages and emits its own.
+
+use std::{cell::RefCell, rc::Rc};
+
+use base::PeerId;
+use js_sys::{Function, Reflect};
+use serde::Serialize;
+use wasm_bindgen::{JsCast, prelude::*};
+use web_sys::RtcDataChannel;
+
+use crate::{
+    driver::Driver,
+    messages::{FromWorker, ToWorker, error},
+};
+
+/// One phone's engine. Construct it once in a dedicated worker.
+#[wasm_bindgen]
+pub struct Engine {
+    driver: Rc<RefCell<Option<Driver>>>,
+    emit: Emit,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// An engine that calls `emit(message)` for everything the page should know.
+    #[wasm_bindgen(constructor)]
+    pub fn new(emit: Function) -> Self {
+        Self { driver: Rc::default(), emit: Emit(emit) }
+    }
+
+    /// Takes one message of the page.
+    ///
+    /// # Errors
+    /// The message is not one of the contract.
+    pub fn handle(&self, message: JsValue) -> Result<(), JsValue> {
+        if let Some((peer, channel)) = channel_of(&message) {
+            self.with_driver(|driver| driver.add_channel(peer, channel));
+            return Ok(());
+        }
+        match serde_wasm_bindgen::from_value(message)? {
+            ToWorker::Start { config } => self.start(config),
+            ToWorker::Leave => {
+                self.with_driver(Driver::leave);
+                self.driver.borrow_mut().take();
+            }
+            message => self.with_driver(|driver| driver.on_page(message)),
+        }
+        Ok(())
+    }
+
+    fn start(&self, config: crate::messages::StartConfig) {
+        match Driver::start(config, self.emit.clone(), Rc::downgrade(&self.driver)) {
+            Ok(driver) => {
+                *self.driver.borrow_mut() = Some(driver);
+                self.with_driver(Driver::greet);
+            }
+            Err(view) => self.emit.send(&FromWorker::Failed { ask: None, error: view }),
+        }
+    }
+
+    fn with_driver(&self, act: impl FnOnce(&mut Driver)) {
+        match self.driver.borrow_mut().as_mut() {
+            Some(driver) => act(driver),
+            None => self.emit.send(&FromWorker::Failed {
+                ask: None,
+                error: error("internal", "The engine was asked before a room was started."),
+            }),
+        }
+    }
+}
+
+/// The page's ear.
+#[derive(Clone, Debug)]
+pub struct Emit(Function);
+
+impl Emit {
+    /// Tells the page something.
+    pub fn send(&self, message: &FromWorker) {
+        let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+        let value = message.serialize(&serializer).expect("the messages are plain data");
+        // A page that throws in its handler has its own error in its own console.
+        let _ = self.0.call1(&JsValue::NULL, &value);
+    }
+}
+
+/// The channel in a `{type: "rtc", event: {kind: "channel", peer, channel}}`.
+fn channel_of(message: &JsValue) -> Option<(PeerId, RtcDataChannel)> {
+    let get = |object: &JsValue, key: &str| Reflect::get(object, &key.into()).ok();
+    let event = get(message, "event").filter(JsValue::is_object)?;
+    if get(&event, "kind")?.as_string()? != "channel" {
+        return None;
+    }
+    let peer = get(&event, "peer")?.as_string()?.parse().ok()?;
+    Some((peer, get(&event, "channel")?.unchecked_into()))
+}

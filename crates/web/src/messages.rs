@@ -1,0 +1,116 @@
+//! What crosses between the page and the engine. The TypeScript of the same contract is
+//! `web/src/engine/messages.ts`; the names there are the names here in camel case.
+
+use base::PeerId;
+use protocol::signal::IceServer;
+use serde::{Deserialize, Serialize};
+use session::{ErrorView, RoomView};
+
+/// What the page asks for. A channel comes apart from these, since it is no plain value.
+#[derive(Deserialize, Debug)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ToWorker {
+    /// Make or join a room.
+    Start { config: StartConfig },
+    /// Coordinator: measure, plan and load.
+    Begin,
+    /// Answer a prompt.
+    Ask { ask: u32, prompt: String, options: AskOptions },
+    /// Coordinator: count a prompt's tokens.
+    Check { ask: u32, prompt: String },
+    /// No more of this answer.
+    Stop { ask: u32 },
+    /// Leave the room.
+    Leave,
+    /// Something happened to a peer connection.
+    Rtc { event: RtcEvent },
+}
+
+/// How to make or join a room.
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct StartConfig {
+    pub signal_url: String,
+    pub secret: Option<String>,
+    pub name: String,
+    pub device: String,
+    pub model_url: Option<String>,
+    pub pledge: Pledge,
+    pub max_phones: u32,
+}
+
+/// Memory a phone lends.
+#[derive(Deserialize, Debug, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+pub enum Pledge {
+    #[serde(rename = "bytes")]
+    Bytes(f64),
+    #[serde(rename = "share")]
+    Share { factor: f64, phones: u32 },
+}
+
+/// How tokens are picked.
+#[derive(Deserialize, Debug, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+pub struct AskOptions {
+    pub temperature: f32,
+    pub top_k: u32,
+    pub top_p: f32,
+    pub seed: f64,
+    pub max_tokens: u32,
+}
+
+/// What the page's peer connections tell.
+#[derive(Deserialize, Debug)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum RtcEvent {
+    Description { peer: PeerId, description: protocol::signal::DescriptionKind, sdp: String },
+    Candidate { peer: PeerId, candidate: String, mid: Option<String>, line: Option<u16> },
+    State { peer: PeerId, state: String },
+}
+
+/// What the engine tells the page.
+#[derive(Serialize, Debug)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum FromWorker {
+    Room { room: Box<RoomView> },
+    Invitation { fragment: String },
+    Text { ask: u32, delta: String },
+    Done { ask: u32, stats: protocol::peer::AnswerStats },
+    Failed { ask: Option<u32>, error: ErrorView },
+    Checked { ask: u32, prompt_tokens: usize, context_tokens: u32 },
+    Rtc { command: RtcCommand },
+}
+
+/// What the engine asks of the page's peer connections.
+#[derive(Serialize, Debug)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum RtcCommand {
+    Config { ice_servers: Vec<IceServer> },
+    Offer { peer: PeerId },
+    Answer { peer: PeerId, sdp: String },
+    Accept { peer: PeerId, sdp: String },
+    Candidate { peer: PeerId, candidate: String, mid: Option<String>, line: Option<u16> },
+    Close { peer: PeerId },
+}
+
+impl From<Pledge> for protocol::peer::Pledge {
+    fn from(pledge: Pledge) -> Self {
+        match pledge {
+            Pledge::Bytes(bytes) => Self::Bytes(bytes as u64),
+            Pledge::Share { factor, phones } => Self::Share { factor, phones },
+        }
+    }
+}
+
+impl From<AskOptions> for protocol::peer::Sampling {
+    fn from(options: AskOptions) -> Self {
+        let AskOptions { temperature, top_k, top_p, seed, max_tokens } = options;
+        Self { temperature, top_k, top_p, seed: seed as u64, max_tokens }
+    }
+}
+
+/// An [`ErrorView`] without figures.
+pub fn error(code: &'static str, message: impl Into<String>) -> ErrorView {
+    ErrorView { code, message: message.into(), prompt_tokens: None, context_tokens: None }
+}

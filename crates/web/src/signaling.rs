@@ -1,0 +1,134 @@
+//! The socket to the signaling server, and sealing what goes through it.
+
+use std::{cell::RefCell, rc::Rc};
+
+use base::PeerId;
+use js_sys::JsString;
+use protocol::signal::{
+    ClientMessage, Invitation, Opener, Sealer, ServerMessage, SignalBody, SignalError,
+};
+use wasm_bindgen::{JsCast, prelude::*};
+use web_sys::{MessageEvent, WebSocket};
+
+use crate::clock::Timer;
+
+/// How long the server may take to let us in.
+const ENTER_TIMEOUT_SECS: f64 = 15.0;
+
+/// What comes out of the socket.
+#[derive(Debug)]
+pub enum SignalEvent {
+    /// A message of the server's own.
+    Server(ServerMessage),
+    /// What a peer sealed for us.
+    Body { from: PeerId, body: SignalBody },
+    /// A message that is not what it should be; it was dropped.
+    Dropped(SignalError),
+    /// The socket is closed, or never opened.
+    Closed,
+}
+
+type Listener = Rc<dyn Fn(SignalEvent)>;
+
+/// An open socket. Dropping it closes it.
+#[derive(Debug)]
+pub struct Signaling {
+    socket: WebSocket,
+    sealer: RefCell<Sealer>,
+    _opened: Closure<dyn FnMut()>,
+    _message: Closure<dyn FnMut(MessageEvent)>,
+    _closed: Closure<dyn FnMut()>,
+    entering: Rc<RefCell<Option<Timer>>>,
+}
+
+impl Signaling {
+    /// Connects, and opens or joins the invitation's room as `me`.
+    ///
+    /// # Errors
+    /// The address is not one of a WebSocket.
+    pub fn connect(
+        url: &str,
+        invitation: &Invitation,
+        me: PeerId,
+        opens_room: bool,
+        listener: Listener,
+    ) -> Result<Self, JsValue> {
+        let socket = WebSocket::new(url)?;
+        let room = invitation.room();
+        let hello = match opens_room {
+            true => ClientMessage::Open { room, peer: me },
+            false => ClientMessage::Join { room, peer: me },
+        };
+        let opened = on_open(&socket, hello);
+        let entering = Rc::new(RefCell::new(Some(enter_timeout(&listener))));
+        let message = on_message(&socket, invitation.opener(me), &listener, &entering);
+        let closed = Closure::<dyn FnMut()>::new(move || listener(SignalEvent::Closed));
+        socket.set_onclose(Some(closed.as_ref().unchecked_ref()));
+        let sealer = RefCell::new(invitation.sealer(me));
+        Ok(Self { socket, sealer, _opened: opened, _message: message, _closed: closed, entering })
+    }
+
+    /// Seals a body for `to` and sends it.
+    ///
+    /// # Errors
+    /// The body cannot be sealed. A closed socket is not an error: its closing was told.
+    pub fn send(&self, to: PeerId, body: &SignalBody) -> Result<(), SignalError> {
+        let sealed = self.sealer.borrow_mut().seal(to, body)?;
+        let _ = self.socket.send_with_str(&ClientMessage::Send { to, sealed }.to_json());
+        Ok(())
+    }
+}
+
+impl Drop for Signaling {
+    fn drop(&mut self) {
+        self.socket.set_onopen(None);
+        self.socket.set_onmessage(None);
+        self.socket.set_onclose(None);
+        self.entering.borrow_mut().take();
+        let _ = self.socket.close();
+    }
+}
+
+fn on_open(socket: &WebSocket, hello: ClientMessage) -> Closure<dyn FnMut()> {
+    let greeter = socket.clone();
+    let opened = Closure::<dyn FnMut()>::new(move || {
+        let _ = greeter.send_with_str(&hello.to_json());
+    });
+    socket.set_onopen(Some(opened.as_ref().unchecked_ref()));
+    opened
+}
+
+fn enter_timeout(listener: &Listener) -> Timer {
+    let listener = listener.clone();
+    Timer::after(ENTER_TIMEOUT_SECS, move || listener(SignalEvent::Closed))
+}
+
+fn on_message(
+    socket: &WebSocket,
+    mut opener: Opener,
+    listener: &Listener,
+    entering: &Rc<RefCell<Option<Timer>>>,
+) -> Closure<dyn FnMut(MessageEvent)> {
+    let (listener, entering) = (listener.clone(), entering.clone());
+    let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        let Ok(text) = event.data().dyn_into::<JsString>() else { return };
+        entering.borrow_mut().take();
+        listener(read(&mut opener, &String::from(text)));
+    });
+    socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
+    message
+}
+
+fn read(opener: &mut Opener, text: &str) -> SignalEvent {
+    let message = match ServerMessage::from_json(text) {
+        Ok(message) => message,
+        Err(error) => return SignalEvent::Dropped(error),
+    };
+    let ServerMessage::From { from, sealed } = message else {
+        return SignalEvent::Server(message);
+    };
+    match opener.open(from, &sealed) {
+        Ok(body) => SignalEvent::Body { from, body },
+        Err(error) => SignalEvent::Dropped(error),
+    }
+}
