@@ -52,10 +52,8 @@ export async function* script(screen: string): AsyncGenerator<FromWorker> {
   } else {
     const phones = screen === "gathering-alone" ? 1 : 3;
     const phase = (screen === "guest" ? "gathering" : screen.replace("-alone", "")) as RoomPhase;
-    yield {
-      type: "room",
-      room: { ...room(phase, phones), ...(screen === "guest" ? { me: "0badcafe" } : {}) },
-    };
+    const view = room(phase, phones);
+    yield { type: "room", room: screen === "guest" ? seenBy("0badcafe", view) : view };
   }
 }
 
@@ -74,6 +72,10 @@ async function* chat(kind: string): AsyncGenerator<FromWorker> {
     yield { type: "room", room: room("ready", 3, index + 1) };
     await new Promise((resolve) => setTimeout(resolve, 60));
   }
+}
+
+function seenBy(me: string, view: RoomView): RoomView {
+  return { ...view, me, peers: view.peers.map((peer) => ({ ...peer, me: peer.id === me })) };
 }
 
 function room(phase: RoomPhase, phones: number, steps = 0): RoomView {

@@ -9,6 +9,7 @@ import { Engine, type EngineWorker } from "../src/engine/engine.ts";
 import type { FromWorker, StartConfig, ToWorker } from "../src/engine/messages.ts";
 import App from "../src/ui/App.svelte";
 import "../src/ui/theme.css";
+import "../src/ui/elements.css";
 import { script } from "./scripts.ts";
 
 class ScriptedWorker implements EngineWorker {

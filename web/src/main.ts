@@ -3,6 +3,7 @@ import { mount } from "svelte";
 import { Engine } from "./engine/engine.ts";
 import App from "./ui/App.svelte";
 import "./ui/theme.css";
+import "./ui/elements.css";
 
 declare global {
   interface Window {

@@ -44,7 +44,7 @@ export class PortChannel extends EventTarget {
   onbufferedamountlow: ((event: Event) => void) | null = null;
   onmessage: ((event: MessageEvent<ArrayBuffer>) => void) | null = null;
   #threshold = 0;
-  /** Bytes in the real channel's queue when the page last said so. */
+  /** Bytes in the real channel's queue when the page last said so; may be high, by the threshold at most. */
   #queuedBytes = 0;
   /** Sizes of the messages that the page has not taken yet, oldest first; the engine's window bounds it. */
   readonly #onTheWay: number[] = [];

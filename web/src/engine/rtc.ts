@@ -19,8 +19,8 @@ interface Seat {
 
 /**
  * Owns the peer connections, which a worker cannot make. It decides nothing: the engine sends commands, the host
- * carries them out and reports. One command per phone runs at a time, in order. A phone whose negotiation fails is
- * closed and reported as `failed`.
+ * carries them out and reports. Commands for one phone run one after the other, except `close`, which waits for
+ * nothing. A phone whose negotiation fails is closed and reported as `failed`.
  */
 export class RtcHost {
   readonly #seats = new Map<string, Seat>();
@@ -33,60 +33,75 @@ export class RtcHost {
   ) {}
 
   /** Settles when the command has been carried out or has failed; never rejects. */
-  handle(command: RtcCommand): Promise<void> {
-    if (command.kind === "config") {
-      this.#iceServers = command.iceServers;
-      return Promise.resolve();
+  async handle(command: RtcCommand): Promise<void> {
+    switch (command.kind) {
+      case "config":
+        this.#iceServers = command.iceServers;
+        return;
+      case "close":
+        return this.#close(command.peer);
+      case "offer":
+        return this.#queue(command.peer, () => this.#offer(command.peer));
+      case "answer":
+        return this.#queue(command.peer, () => this.#answer(command.peer, command.sdp));
+      case "accept":
+        return this.#queue(command.peer, () => this.#accept(command.peer, command.sdp));
+      case "candidate": {
+        const { peer, candidate, mid, line } = command;
+        return this.#queue(peer, () =>
+          this.#addCandidate(peer, { candidate, sdpMid: mid, sdpMLineIndex: line }),
+        );
+      }
     }
-    const earlier = this.#queues.get(command.peer) ?? Promise.resolve();
-    const run = earlier.then(() => this.#run(command)).catch(() => this.#fail(command.peer));
-    this.#queues.set(command.peer, run);
-    return run;
   }
 
   closeAll(): void {
     for (const peer of [...this.#seats.keys()]) this.#close(peer);
-    this.#queues.clear();
   }
 
-  async #run(command: Exclude<RtcCommand, { kind: "config" }>): Promise<void> {
-    switch (command.kind) {
-      case "offer":
-        return this.#offer(command.peer);
-      case "answer":
-        return this.#answer(command.peer, command.sdp);
-      case "accept":
-        return this.#accept(command.peer, command.sdp);
-      case "candidate": {
-        const { candidate, mid, line } = command;
-        return this.#addCandidate(command.peer, { candidate, sdpMid: mid, sdpMLineIndex: line });
-      }
-      case "close":
-        return this.#close(command.peer);
-    }
+  #queue(peer: string, work: () => Promise<void>): Promise<void> {
+    const run = (this.#queues.get(peer) ?? Promise.resolve()).then(work);
+    this.#queues.set(peer, run);
+    return run;
   }
 
-  async #offer(peer: string): Promise<void> {
-    const { connection } = this.#open(peer);
-    this.#handOver(peer, connection.createDataChannel(CHANNEL_LABEL, { ordered: true }));
-    await connection.setLocalDescription(await connection.createOffer());
-    this.#describe(peer, "offer", connection);
-  }
-
-  async #answer(peer: string, sdp: string): Promise<void> {
+  #offer(peer: string): Promise<void> {
     const seat = this.#open(peer);
-    seat.connection.addEventListener("datachannel", ({ channel }) => {
-      if (channel.label === CHANNEL_LABEL) this.#handOver(peer, channel);
-      else channel.close();
+    return this.#negotiate(peer, seat, async ({ connection }) => {
+      this.#handOver(peer, connection.createDataChannel(CHANNEL_LABEL, { ordered: true }));
+      await connection.setLocalDescription(await connection.createOffer());
+      this.#describe(peer, "offer", seat);
     });
-    await this.#setRemote(seat, { type: "offer", sdp });
-    await seat.connection.setLocalDescription(await seat.connection.createAnswer());
-    this.#describe(peer, "answer", seat.connection);
+  }
+
+  #answer(peer: string, sdp: string): Promise<void> {
+    const seat = this.#open(peer);
+    return this.#negotiate(peer, seat, async ({ connection }) => {
+      connection.addEventListener("datachannel", ({ channel }) => {
+        if (channel.label === CHANNEL_LABEL) this.#handOver(peer, channel);
+        else channel.close();
+      });
+      await this.#setRemote(seat, { type: "offer", sdp });
+      await connection.setLocalDescription(await connection.createAnswer());
+      this.#describe(peer, "answer", seat);
+    });
   }
 
   async #accept(peer: string, sdp: string): Promise<void> {
     const seat = this.#seats.get(peer);
-    if (seat) await this.#setRemote(seat, { type: "answer", sdp });
+    if (seat) await this.#negotiate(peer, seat, () => this.#setRemote(seat, { type: "answer", sdp }));
+  }
+
+  /** Runs a step whose failure is the phone's, unless the phone has a newer connection by then. */
+  async #negotiate(peer: string, seat: Seat, step: (seat: Seat) => Promise<void>): Promise<void> {
+    try {
+      await step(seat);
+    } catch (cause) {
+      if (this.#seats.get(peer) !== seat) return;
+      console.warn("a negotiation failed", cause);
+      this.#close(peer);
+      this.send({ kind: "state", peer, state: "failed" });
+    }
   }
 
   async #setRemote(seat: Seat, description: RTCSessionDescriptionInit): Promise<void> {
@@ -103,7 +118,7 @@ export class RtcHost {
 
   /** A fresh connection; one that was there for the same phone is closed. */
   #open(peer: string): Seat {
-    this.#close(peer);
+    this.#seats.get(peer)?.connection.close();
     const connection = this.connect({ iceServers: this.#iceServers });
     const seat: Seat = { connection, early: [] };
     this.#seats.set(peer, seat);
@@ -130,22 +145,15 @@ export class RtcHost {
     }
   }
 
-  #describe(peer: string, description: "offer" | "answer", connection: RTCPeerConnection): void {
-    const sdp = connection.localDescription?.sdp;
-    if (sdp && this.#seats.get(peer)?.connection === connection) {
-      this.send({ kind: "description", peer, description, sdp });
-    }
+  #describe(peer: string, description: "offer" | "answer", seat: Seat): void {
+    const sdp = seat.connection.localDescription?.sdp;
+    if (sdp && this.#seats.get(peer) === seat) this.send({ kind: "description", peer, description, sdp });
   }
 
   #close(peer: string): void {
     this.#seats.get(peer)?.connection.close();
     this.#seats.delete(peer);
-  }
-
-  #fail(peer: string): void {
-    if (!this.#seats.has(peer)) return;
-    this.#close(peer);
-    this.send({ kind: "state", peer, state: "failed" });
+    this.#queues.delete(peer);
   }
 }
 

@@ -24,9 +24,15 @@ export function readModels(json: unknown): ModelFile[] {
     .sort((a, b) => a.bytes - b.bytes);
 }
 
-/** `stories-q8_0.gguf` reads better without its ending. */
-export function modelTitle(name: string): string {
-  return name.replace(/\.gguf$/i, "").replaceAll(/[-_]+/g, " ");
+/** `stories-q8_0.gguf` in words: what it is called, and how its weights are stored when the name says so. */
+export function modelTitle(name: string): { title: string; weights: string | null } {
+  const bare = name.replace(/\.gguf$/i, "");
+  const [, stem = bare, weights = null] = /^(.+?)[-_. ]((?:i?q\d\w*|b?f16|f32))$/i.exec(bare) ?? [];
+  const words = stem.replaceAll(/[-_\s]+/g, " ").trim() || name;
+  return {
+    title: words.charAt(0).toLocaleUpperCase() + words.slice(1),
+    weights: weights?.toUpperCase() ?? null,
+  };
 }
 
 function isModelFile(value: unknown): value is ModelFile {

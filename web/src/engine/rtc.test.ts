@@ -1,0 +1,193 @@
+import { beforeEach, describe, expect, it } from "vitest";
+
+import type { RtcEvent } from "./messages.ts";
+import { CHANNEL_LABEL, RtcHost } from "./rtc.ts";
+
+/** A peer connection that writes down what is asked of it. */
+class FakeConnection extends EventTarget {
+  readonly calls: string[] = [];
+  connectionState: RTCPeerConnectionState = "new";
+  localDescription: RTCSessionDescriptionInit | null = null;
+  remoteDescription: RTCSessionDescriptionInit | null = null;
+  /** Descriptions wait for this, so that tests can hold one back. */
+  gate: Promise<void> = Promise.resolve();
+
+  constructor(readonly configuration: RTCConfiguration) {
+    super();
+  }
+
+  createDataChannel(label: string, options: RTCDataChannelInit): object {
+    this.calls.push(`channel ${label} ordered=${options.ordered}`);
+    return { label };
+  }
+  async createOffer(): Promise<RTCSessionDescriptionInit> {
+    return { type: "offer", sdp: "our offer" };
+  }
+  async createAnswer(): Promise<RTCSessionDescriptionInit> {
+    return { type: "answer", sdp: "our answer" };
+  }
+  async setLocalDescription(description: RTCSessionDescriptionInit): Promise<void> {
+    this.localDescription = description;
+  }
+  async setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
+    await this.gate;
+    if (description.sdp === "broken") throw new Error("broken sdp");
+    this.calls.push(`remote ${description.type}`);
+    this.remoteDescription = description;
+  }
+  async addIceCandidate({ candidate }: RTCIceCandidateInit): Promise<void> {
+    this.calls.push(`candidate ${candidate}`);
+    if (candidate === "unusable") throw new Error("unknown kind of candidate");
+  }
+  close(): void {
+    this.calls.push("close");
+  }
+}
+
+let connections: FakeConnection[];
+let events: RtcEvent[];
+let transfers: (Transferable[] | undefined)[];
+let host: RtcHost;
+
+beforeEach(() => {
+  connections = [];
+  events = [];
+  transfers = [];
+  host = new RtcHost(
+    (event, transfer) => {
+      events.push(event);
+      transfers.push(transfer);
+    },
+    (configuration) => {
+      const connection = new FakeConnection(configuration);
+      connections.push(connection);
+      return connection as unknown as RTCPeerConnection;
+    },
+  );
+});
+
+function candidate(peer: string, text: string): Promise<void> {
+  return host.handle({ kind: "candidate", peer, candidate: text, mid: "0", line: 0 });
+}
+
+function fire(connection: FakeConnection | undefined, type: string, fields: object): void {
+  connection?.dispatchEvent(Object.assign(new Event(type), fields));
+}
+
+describe("a phone that offers", () => {
+  it("hands the channel over before it describes itself", async () => {
+    await host.handle({ kind: "config", iceServers: [{ urls: "stun:example.org" }] });
+    await host.handle({ kind: "offer", peer: "a" });
+    expect(connections[0]?.configuration).toEqual({ iceServers: [{ urls: "stun:example.org" }] });
+    expect(connections[0]?.calls).toEqual([`channel ${CHANNEL_LABEL} ordered=true`]);
+    expect(events.map((event) => event.kind)).toEqual(["channel", "description"]);
+    expect(transfers[0]).toHaveLength(1);
+    expect(events[1]).toEqual({ kind: "description", peer: "a", description: "offer", sdp: "our offer" });
+  });
+
+  it("keeps candidates until the answer is in", async () => {
+    await host.handle({ kind: "offer", peer: "a" });
+    await candidate("a", "early");
+    await host.handle({ kind: "accept", peer: "a", sdp: "their answer" });
+    await candidate("a", "late");
+    expect(connections[0]?.calls.slice(1)).toEqual(["remote answer", "candidate early", "candidate late"]);
+  });
+
+  it("closes the connection before when it offers again", async () => {
+    await host.handle({ kind: "offer", peer: "a" });
+    await host.handle({ kind: "offer", peer: "a" });
+    expect(connections.map((connection) => connection.calls.includes("close"))).toEqual([true, false]);
+    fire(connections[0], "connectionstatechange", {});
+    expect(events.filter((event) => event.kind === "state")).toEqual([]);
+  });
+});
+
+describe("a phone that answers", () => {
+  it("takes commands for one phone in order, whatever they wait for", async () => {
+    const answering = host.handle({ kind: "answer", peer: "a", sdp: "their offer" });
+    await Promise.all([answering, candidate("a", "one"), candidate("a", "unusable"), candidate("a", "two")]);
+    expect(connections[0]?.calls).toEqual([
+      "remote offer",
+      "candidate one",
+      "candidate unusable",
+      "candidate two",
+    ]);
+    expect(events).toEqual([{ kind: "description", peer: "a", description: "answer", sdp: "our answer" }]);
+  });
+
+  it("hands over the channel of the right name and closes any other", async () => {
+    await host.handle({ kind: "answer", peer: "a", sdp: "their offer" });
+    let closed = 0;
+    fire(connections[0], "datachannel", { channel: { label: "other", close: () => (closed += 1) } });
+    fire(connections[0], "datachannel", { channel: { label: CHANNEL_LABEL } });
+    expect(closed).toBe(1);
+    expect(events.filter((event) => event.kind === "channel")).toHaveLength(1);
+  });
+
+  it("reports a negotiation that fails, once, and forgets the phone", async () => {
+    await host.handle({ kind: "answer", peer: "a", sdp: "broken" });
+    await candidate("a", "too late");
+    expect(events).toEqual([{ kind: "state", peer: "a", state: "failed" }]);
+    expect(connections[0]?.calls).toEqual(["close"]);
+  });
+});
+
+describe("any phone", () => {
+  it("passes its candidates on, but not the mark of their end", async () => {
+    await host.handle({ kind: "offer", peer: "a" });
+    fire(connections[0], "icecandidate", { candidate: { candidate: "c", sdpMid: "0", sdpMLineIndex: 0 } });
+    fire(connections[0], "icecandidate", { candidate: { candidate: "", sdpMid: "0", sdpMLineIndex: 0 } });
+    fire(connections[0], "icecandidate", { candidate: null });
+    expect(events.filter((event) => event.kind === "candidate")).toEqual([
+      { kind: "candidate", peer: "a", candidate: "c", mid: "0", line: 0 },
+    ]);
+  });
+
+  it("keeps one phone's slow negotiation away from another's", async () => {
+    await host.handle({ kind: "offer", peer: "slow" });
+    const slow = connections[0];
+    if (slow) slow.gate = new Promise(() => {});
+    void host.handle({ kind: "accept", peer: "slow", sdp: "their answer" });
+    await host.handle({ kind: "answer", peer: "quick", sdp: "their offer" });
+    expect(events.at(-1)).toMatchObject({ kind: "description", peer: "quick" });
+  });
+
+  it("closes at once, even in the middle of a negotiation, and starts afresh", async () => {
+    await host.handle({ kind: "offer", peer: "a" });
+    const first = connections[0];
+    let fail = (): void => {};
+    if (first) first.gate = new Promise((_, reject) => (fail = () => reject(new Error("closed"))));
+    const stuck = host.handle({ kind: "accept", peer: "a", sdp: "their answer" });
+    await new Promise((resolve) => setTimeout(resolve));
+    await host.handle({ kind: "close", peer: "a" });
+    expect(first?.calls.at(-1)).toBe("close");
+    await host.handle({ kind: "offer", peer: "a" });
+    fail();
+    await stuck;
+    expect(connections[1]?.calls).not.toContain("close");
+    expect(events.filter((event) => event.kind === "state")).toEqual([]);
+  });
+
+  it("ignores commands about a phone that it does not know", async () => {
+    await host.handle({ kind: "accept", peer: "nobody", sdp: "x" });
+    await host.handle({ kind: "close", peer: "nobody" });
+    await candidate("nobody", "x");
+    expect(events).toEqual([]);
+  });
+
+  it("falls back to a relaying port where the channel cannot be transferred", async () => {
+    const relayed: RtcEvent[] = [];
+    const refusing = new RtcHost(
+      (event) => {
+        if (event.kind === "channel" && !(event.channel instanceof MessagePort))
+          throw new Error("no transfer");
+        relayed.push(event);
+      },
+      (configuration) => new FakeConnection(configuration) as unknown as RTCPeerConnection,
+    );
+    await refusing.handle({ kind: "offer", peer: "a" });
+    const [first] = relayed;
+    expect(first?.kind === "channel" && first.channel instanceof MessagePort).toBe(true);
+    if (first?.kind === "channel") first.channel.close();
+  });
+});

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+
+import { invitationLink, isOnlyHere, parsePledge, parseQuery, signalUrl } from "./query.ts";
+
+const secret = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA";
+
+describe("the address", () => {
+  it("may ask for nothing", () => {
+    expect(parseQuery("", "")).toEqual({
+      modelUrl: null,
+      name: null,
+      pledge: null,
+      maxPhones: 8,
+      temperature: null,
+      seed: null,
+      maxTokens: null,
+      invitation: { kind: "none" },
+    });
+  });
+
+  it("may ask for everything", () => {
+    const search =
+      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&max=3&temperature=0&seed=7&tokens=64";
+    expect(parseQuery(search, `#${secret}`)).toEqual({
+      modelUrl: "/models/x.gguf",
+      name: "Ada L",
+      pledge: { share: { factor: 1.3, phones: 3 } },
+      maxPhones: 3,
+      temperature: 0,
+      seed: 7,
+      maxTokens: 64,
+      invitation: { kind: "secret", secret },
+    });
+  });
+
+  it.each(["https://elsewhere.example/x.gguf", "//elsewhere.example/x.gguf", "x.gguf"])(
+    "does not take a model from elsewhere: %s",
+    (model) => expect(parseQuery(`?model=${model}`, "").modelUrl).toBeNull(),
+  );
+
+  it.each([secret.slice(1), `${secret}A`, `${secret.slice(1)}!`])("knows a damaged invitation: %s", (text) =>
+    expect(parseQuery("", `#${text}`).invitation).toEqual({ kind: "damaged" }),
+  );
+
+  it("keeps the number of phones within the rooms that there are", () => {
+    expect(["0", "99", "many"].map((max) => parseQuery(`?max=${max}`, "").maxPhones)).toEqual([1, 8, 8]);
+  });
+});
+
+describe("a pledge", () => {
+  it.each([
+    ["1000", { bytes: 1000 }],
+    ["share:1.3:3", { share: { factor: 1.3, phones: 3 } }],
+    ["0", null],
+    ["-5", null],
+    ["lots", null],
+    ["share:1.3", null],
+    ["share:0:3", null],
+    ["share:1.3:0", null],
+    ["share:1.3:3:4", null],
+    [null, null],
+  ])("%s", (text, pledge) => expect(parsePledge(text)).toEqual(pledge));
+});
+
+describe("links", () => {
+  it("carry the secret behind the # and nothing of this phone's own query", () => {
+    const location = { origin: "https://10.0.0.2:8443", pathname: "/" };
+    expect(invitationLink(location, secret)).toBe(`https://10.0.0.2:8443/#${secret}`);
+    expect(signalUrl(location)).toBe("wss://10.0.0.2:8443/signal");
+    expect(signalUrl({ origin: "http://localhost:8080" })).toBe("ws://localhost:8080/signal");
+  });
+
+  it("know the addresses that no other phone can open", () => {
+    expect(["localhost", "127.0.0.1", "[::1]"].every(isOnlyHere)).toBe(true);
+    expect(["192.168.1.7", "lingualinked.local"].some(isOnlyHere)).toBe(false);
+  });
+});

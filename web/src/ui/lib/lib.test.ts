@@ -1,0 +1,182 @@
+import { describe, expect, it } from "vitest";
+
+import type { PeerView, RoomView } from "../../engine/messages.ts";
+import { nameFromUserAgent } from "./device.ts";
+import { bytes, duration, initials, moduleName, percent, speed, tokenRate } from "./format.ts";
+import { modelTitle, readModels } from "./models.ts";
+import { noticeFor } from "./notices.ts";
+import { loadTotals, phonesInOrder, segments } from "./phones.ts";
+import { qrCode } from "./qr.ts";
+import { askOptions, samplingFrom } from "./sampling.ts";
+
+describe("numbers", () => {
+  it("are said with three digits and the unit that fits", () => {
+    expect([0, 999, 999.6, 12_345, 2_310_000, 1e9, 4.5e12].map(bytes)).toEqual([
+      "0 B",
+      "999 B",
+      "1 kB",
+      "12.3 kB",
+      "2.31 MB",
+      "1 GB",
+      "4.5 TB",
+    ]);
+    expect([0.0004, 0.342, 0.9996, 2.41, 59.6, 80].map(duration)).toEqual([
+      "0 ms",
+      "342 ms",
+      "1 s",
+      "2.41 s",
+      "1 min 0 s",
+      "1 min 20 s",
+    ]);
+    expect(tokenRate(23.71)).toBe("23.7 tokens/s");
+    expect(speed(17.94e9)).toEqual({ words: "steady", figure: "17.9 GFLOP/s" });
+    expect(speed(1.2e12).figure).toBe("1.2 TFLOP/s");
+    expect([percent(1, 3), percent(5, 0), percent(7, 5)]).toEqual([33, 0, 100]);
+  });
+});
+
+describe("names", () => {
+  it("shrink to initials, whatever the script", () => {
+    expect(["Ada", "grandma clara b", "", "  ", "👩‍🚀 Eva", "李 明"].map(initials)).toEqual([
+      "A",
+      "GC",
+      "?",
+      "?",
+      "👩E",
+      "李明",
+    ]);
+  });
+
+  it("of modules follow the model's order", () => {
+    expect([0, 1, 2, 3, 4, 5].map((index) => moduleName(index, 6))).toEqual([
+      "embed",
+      "attn.0",
+      "mlp.0",
+      "attn.1",
+      "mlp.1",
+      "head",
+    ]);
+  });
+
+  it("of models are told from how the weights are stored", () => {
+    expect(modelTitle("stories-q8_0.gguf")).toEqual({ title: "Stories", weights: "Q8_0" });
+    expect(modelTitle("Qwen3-0.6B-Q4_K_M.gguf")).toEqual({ title: "Qwen3 0.6B", weights: "Q4_K_M" });
+    expect(modelTitle("tiny")).toEqual({ title: "Tiny", weights: null });
+    expect(modelTitle("")).toEqual({ title: "", weights: null });
+  });
+
+  it("of devices say no more than they know", () => {
+    const agent = (system: string): string => `Mozilla/5.0 (${system}) AppleWebKit/537.36 Chrome/156.0.0.0`;
+    const systems = [
+      "Linux; Android 10; K",
+      "Linux; Android 14; Pixel 8a",
+      "iPhone; CPU iPhone OS 26_0",
+      "X11; Linux x86_64",
+    ];
+    expect(systems.map((system) => nameFromUserAgent(agent(system)))).toEqual([
+      "Android phone",
+      "Pixel 8a",
+      "iPhone",
+      "Linux computer",
+    ]);
+  });
+});
+
+describe("the list of models", () => {
+  it("is read with care", () => {
+    const good = { name: "b.gguf", bytes: 9, url: "/models/b.gguf" };
+    const small = { name: "a.gguf", bytes: 5, url: "/models/a.gguf" };
+    const elsewhere = { name: "c.gguf", bytes: 1, url: "https://elsewhere.example/c.gguf" };
+    expect(readModels([good, null, { name: 3 }, elsewhere, small])).toEqual([small, good]);
+    expect(() => readModels({})).toThrow("not a list");
+  });
+});
+
+describe("a notice", () => {
+  it("names both counts of a prompt that is too long", () => {
+    const error = { code: "prompt_too_long", message: "", promptTokens: 611, contextTokens: 512 } as const;
+    expect(noticeFor(error).advice).toMatch(/611 tokens.*512/);
+  });
+
+  it("exists even for a code from a newer engine", () => {
+    expect(noticeFor({ code: "brand_new" as "internal", message: "" }).title).toBe("Something went wrong");
+  });
+});
+
+describe("the picture of who holds what", () => {
+  const room = makeRoom();
+
+  it("colours the phones in the order of the ring, the same for everybody", () => {
+    const order = phonesInOrder(room).map(({ peer, colour }) => [peer.id, colour]);
+    const expected = [
+      ["cc", "var(--phone-0)"],
+      ["aa", "var(--phone-1)"],
+      ["bb", "var(--phone-2)"],
+    ];
+    expect(order).toEqual(expected);
+    const elsewhere = { ...room, peers: [...room.peers].reverse() };
+    expect(phonesInOrder(elsewhere).map(({ peer }) => peer.id)).toEqual(["cc", "aa", "bb"]);
+  });
+
+  it("shows how much of every stage has been loaded", () => {
+    const parts = segments(room).map(({ phone, start, end, loaded }) => [phone.peer.id, start, end, loaded]);
+    expect(parts).toEqual([
+      ["cc", 0, 2, 0.25],
+      ["aa", 2, 6, 1],
+    ]);
+    expect(loadTotals(room)).toEqual({ loadedBytes: 110, totalBytes: 140 });
+  });
+});
+
+describe("a QR code", () => {
+  it("draws its dark modules and leaves a quiet zone", () => {
+    const { size, path } = qrCode(`https://192.168.1.7:8443/#${"A".repeat(43)}`);
+    // Version 5 or 6 with four light modules on either side.
+    expect([45, 49]).toContain(size);
+    expect(path.startsWith("M4 4h7v1h-7z")).toBe(true);
+  });
+});
+
+describe("sampling", () => {
+  it("draws a new seed for every question unless one is given", () => {
+    const free = samplingFrom({ temperature: null, seed: null, maxTokens: null });
+    const fixed = samplingFrom({ temperature: 0, seed: 7, maxTokens: 64 });
+    let drawn = 40;
+    expect([askOptions(free, () => ++drawn).seed, askOptions(free, () => ++drawn).seed]).toEqual([41, 42]);
+    expect(askOptions(fixed)).toMatchObject({ temperature: 0, seed: 7, maxTokens: 64 });
+  });
+});
+
+function makeRoom(): RoomView {
+  const peers = [makePeer("aa", 100, 100, true), makePeer("bb", 0, 0, true), makePeer("cc", 10, 40, false)];
+  const stage = { weightsBytes: 1, predictedSecs: 1 };
+  const stages = [
+    { peer: "cc", start: 0, end: 2, ...stage },
+    { peer: "aa", start: 2, end: 6, ...stage },
+  ];
+  const plan = { stages, predictedTokenSecs: 1, reason: "" };
+  return { phase: "loading", me: "aa", coordinator: "cc", peers, plan, model: null, links: [], error: null };
+}
+
+function makePeer(id: string, loadedBytes: number, totalBytes: number, ready: boolean): PeerView {
+  const counters = {
+    stepsRun: 0,
+    rowsRun: 0,
+    dispatches: 0,
+    bytesFetched: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+  };
+  const known = { flopsPerSec: null, pledgeBytes: null, stage: null, device: "", link: "open" } as const;
+  return {
+    id,
+    name: id,
+    me: id === "aa",
+    coordinator: id === "cc",
+    loadedBytes,
+    totalBytes,
+    ready,
+    counters,
+    ...known,
+  };
+}
