@@ -1,0 +1,148 @@
+//! Rotation, cache and attention together, chunk by chunk and token by token.
+
+use kernels::{
+    AttentionBuffers, AttentionShape, Cache, Gpu, RopeStyle, Step, StepBuffer, rows_bytes,
+};
+use testkit::{Random, reference};
+
+use super::{Check, close, same, upload_rows};
+
+const TOKENS: usize = 37;
+const THETA: f32 = 10_000.0;
+const EPSILON: f32 = 1e-6;
+const STEP_ROWS: usize = 40;
+const CONTEXT: usize = 48;
+
+pub async fn all(gpu: &Gpu) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (heads, kv_heads, head_dim) in [(4, 2, 16), (6, 3, 32), (2, 1, 64), (1, 1, 128)] {
+        for rope_style in [RopeStyle::Halves, RopeStyle::Neighbours] {
+            for normed in [false, true] {
+                let shape = AttentionShape {
+                    heads,
+                    kv_heads,
+                    head_dim,
+                    context: CONTEXT,
+                    rope_style,
+                    head_norm_epsilon_bits: normed.then(|| EPSILON.to_bits()),
+                    step_rows: STEP_ROWS,
+                };
+                checks.extend(check(gpu, shape).await);
+            }
+        }
+    }
+    checks
+}
+
+async fn check(gpu: &Gpu, shape: AttentionShape) -> Vec<Check> {
+    let name = format!(
+        "attention {}/{} heads of {}, {:?}, head norm {}",
+        shape.heads,
+        shape.kv_heads,
+        shape.head_dim,
+        shape.rope_style,
+        shape.head_norm_epsilon_bits.is_some()
+    );
+    let case = Case::random(shape);
+    let whole = case.run(gpu, &[TOKENS], 0).await;
+    let pieces = case.run(gpu, &[1, 16, 3, 1, 16], 1).await;
+    let expected = case.expected();
+    vec![close(name.clone(), &whole, &expected), same(format!("{name}, in chunks"), &whole, &pieces)]
+}
+
+struct Case {
+    shape: AttentionShape,
+    /// `[TOKENS, heads + 2 kv_heads, head_dim]`.
+    qkv: Vec<f32>,
+    /// `[2, head_dim]`.
+    gains: Vec<f32>,
+}
+
+impl Case {
+    fn random(shape: AttentionShape) -> Self {
+        let mut random = Random::new(11);
+        let qkv = random.f32s(TOKENS * Self::width(shape));
+        Self { shape, qkv, gains: random.f32s(2 * shape.head_dim) }
+    }
+
+    fn width(shape: AttentionShape) -> usize {
+        (shape.heads + 2 * shape.kv_heads) * shape.head_dim
+    }
+
+    /// Attention of all tokens, fed in chunks of the given sizes, in the cache slot `slot`.
+    async fn run(&self, gpu: &Gpu, chunks: &[usize], slot: u32) -> Vec<f32> {
+        let shape = self.shape;
+        let cache_bytes = 2 * shape.kv_heads * CONTEXT * shape.head_dim * 4;
+        let cache = Cache { keys: gpu.empty(cache_bytes), values: gpu.empty(cache_bytes) };
+        let (gains, rotary) = (gpu.upload_f32(&self.gains), gpu.upload_f32(&rotary(shape)));
+        let query_width = shape.heads * shape.head_dim;
+        let queries = gpu.empty(rows_bytes(STEP_ROWS, query_width));
+        let output = gpu.empty(rows_bytes(STEP_ROWS, query_width));
+        let step = StepBuffer::new(gpu, STEP_ROWS);
+        let mut mixed = Vec::new();
+        let mut position = 0;
+        for &rows in chunks {
+            let width = Self::width(shape);
+            let qkv = &self.qkv[position * width..(position + rows) * width];
+            let qkv = upload_rows(gpu, qkv, width);
+            step.write(gpu, &Step::chunk(slot, position as u32, rows as u32));
+            let buffers = AttentionBuffers {
+                qkv: &qkv,
+                head_gains: &gains,
+                rotary: &rotary,
+                queries: &queries,
+                cache: &cache,
+                output: &output,
+            };
+            gpu.rotate_and_store(buffers, &step, shape, rows);
+            gpu.attend(buffers, &step, shape, rows);
+            mixed.extend(gpu.read_f32(&output, rows * query_width).await.expect("it reads"));
+            position += rows;
+        }
+        mixed
+    }
+
+    fn expected(&self) -> Vec<f32> {
+        let AttentionShape { heads, kv_heads, head_dim, .. } = self.shape;
+        let (mut queries, mut keys, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for (position, row) in self.qkv.chunks(Self::width(self.shape)).enumerate() {
+            for (head, vector) in row.chunks(head_dim).enumerate() {
+                match head {
+                    _ if head < heads => queries.extend(self.rotated(vector, 0, position)),
+                    _ if head < heads + kv_heads => keys.extend(self.rotated(vector, 1, position)),
+                    _ => values.extend(vector),
+                }
+            }
+        }
+        let shape = reference::AttentionShape { heads, kv_heads, head_dim };
+        reference::attention(shape, 0, &queries, &keys, &values)
+    }
+
+    fn rotated(&self, vector: &[f32], gain: usize, position: usize) -> Vec<f32> {
+        let head_dim = self.shape.head_dim;
+        let mut head = match self.shape.head_norm_epsilon_bits {
+            Some(_) => {
+                let gain = &self.gains[gain * head_dim..(gain + 1) * head_dim];
+                reference::rms_norm(vector, gain, EPSILON)
+            }
+            None => vector.to_vec(),
+        };
+        let style = match self.shape.rope_style {
+            RopeStyle::Halves => reference::RopeStyle::Halves,
+            RopeStyle::Neighbours => reference::RopeStyle::Pairs,
+        };
+        reference::rope(&mut head, position, THETA, style);
+        head
+    }
+}
+
+fn rotary(shape: AttentionShape) -> Vec<f32> {
+    let pairs = shape.head_dim / 2;
+    (0..CONTEXT * pairs)
+        .flat_map(|at| {
+            let (position, pair) = ((at / pairs) as f64, (at % pairs) as f64);
+            let angle = position * f64::from(THETA).powf(-pair / pairs as f64);
+            [angle.cos() as f32, angle.sin() as f32]
+        })
+        .collect()
+}

@@ -1,0 +1,187 @@
+//! Matrix products, with and without a norm, and the embedding.
+
+use kernels::{Gpu, Norm, PackedMatrix, RowSource, Step, StepBuffer, WeightType, rows_bytes};
+use testkit::{Random, reference};
+
+use super::{Check, close, same, upload_rows};
+
+const COLUMNS: usize = 96;
+const OUTPUTS: usize = 40;
+const EPSILON: f32 = 1e-6;
+const TYPES: [WeightType; 3] = [WeightType::F32, WeightType::F16, WeightType::Q8_0];
+
+pub async fn all(gpu: &Gpu) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for weight_type in TYPES {
+        let matrix = Matrix::random(weight_type, OUTPUTS, 1);
+        for rows in [1, 2, 5] {
+            checks.push(linear(gpu, &matrix, rows).await);
+            checks.push(linear_add(gpu, &matrix, rows).await);
+            checks.push(gate_up(gpu, weight_type, rows).await);
+        }
+        checks.push(row_alone(gpu, &matrix).await);
+        checks.push(head_rows(gpu, &matrix).await);
+        checks.push(embed(gpu, &matrix).await);
+    }
+    checks.push(mixed_types(gpu).await);
+    checks
+}
+
+/// A random matrix as a file has it, and its values.
+struct Matrix {
+    weight_type: WeightType,
+    rows: usize,
+    bytes: Vec<u8>,
+    values: Vec<f32>,
+}
+
+impl Matrix {
+    fn random(weight_type: WeightType, rows: usize, seed: u64) -> Self {
+        let (mut random, count) = (Random::new(seed), rows * COLUMNS);
+        let bytes = match weight_type {
+            WeightType::F32 => {
+                random.f32s(count).iter().flat_map(|value| value.to_le_bytes()).collect()
+            }
+            WeightType::F16 => random.f16_bytes(count),
+            WeightType::Q8_0 => random.q8_0_blocks(count / 32),
+        };
+        let values = match weight_type {
+            WeightType::F32 => bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect(),
+            WeightType::F16 => reference::dequantize_f16(&bytes),
+            WeightType::Q8_0 => reference::dequantize_q8_0(&bytes),
+        };
+        Self { weight_type, rows, bytes, values }
+    }
+
+    fn source(&self) -> RowSource<'_> {
+        let Self { weight_type, rows, ref bytes, .. } = *self;
+        RowSource { weight_type, rows, columns: COLUMNS, bytes }
+    }
+
+    fn pack(&self, gpu: &Gpu) -> PackedMatrix {
+        PackedMatrix::stacked(gpu, &[self.source()]).expect("the shapes fit")
+    }
+}
+
+/// Random input rows and a norm.
+struct Input {
+    rows: Vec<f32>,
+    gain: Vec<f32>,
+    norm: Norm,
+    buffer: kernels::Buffer,
+    step: StepBuffer,
+}
+
+impl Input {
+    fn random(gpu: &Gpu, rows: usize) -> Self {
+        let mut random = Random::new(7);
+        let (gain, values) = (random.f32s(COLUMNS), random.f32s(rows * COLUMNS));
+        Self {
+            norm: Norm { gain: gpu.upload_f32(&gain), epsilon: EPSILON },
+            buffer: upload_rows(gpu, &values, COLUMNS),
+            step: StepBuffer::new(gpu, 8),
+            rows: values,
+            gain,
+        }
+    }
+
+    fn normed(&self) -> impl Iterator<Item = Vec<f32>> {
+        self.rows.chunks(COLUMNS).map(|row| reference::rms_norm(row, &self.gain, EPSILON))
+    }
+}
+
+async fn linear(gpu: &Gpu, matrix: &Matrix, rows: usize) -> Check {
+    let input = Input::random(gpu, rows);
+    let values = run_linear(gpu, matrix, &input, rows).await;
+    let expected: Vec<f32> =
+        input.normed().flat_map(|row| reference::matvec(&matrix.values, &row)).collect();
+    close(format!("linear {:?} x{rows}", matrix.weight_type), &values, &expected)
+}
+
+async fn run_linear(gpu: &Gpu, matrix: &Matrix, input: &Input, rows: usize) -> Vec<f32> {
+    let output = gpu.empty(rows_bytes(rows, matrix.rows));
+    gpu.linear(&input.buffer, &input.norm, &matrix.pack(gpu), &input.step, &output, rows);
+    gpu.read_f32(&output, rows * matrix.rows).await.expect("it reads")
+}
+
+async fn linear_add(gpu: &Gpu, matrix: &Matrix, rows: usize) -> Check {
+    let input = Input::random(gpu, rows);
+    let before = Random::new(9).f32s(rows * OUTPUTS);
+    let output = upload_rows(gpu, &before, OUTPUTS);
+    gpu.linear_add(&input.buffer, &matrix.pack(gpu), &output, rows);
+    let values = gpu.read_f32(&output, rows * OUTPUTS).await.expect("it reads");
+    let products =
+        input.rows.chunks(COLUMNS).flat_map(|row| reference::matvec(&matrix.values, row));
+    let expected: Vec<f32> = before.iter().zip(products).map(|(a, b)| a + b).collect();
+    close(format!("linear_add {:?} x{rows}", matrix.weight_type), &values, &expected)
+}
+
+async fn gate_up(gpu: &Gpu, weight_type: WeightType, rows: usize) -> Check {
+    let input = Input::random(gpu, rows);
+    let [gate, up] = [2, 3].map(|seed| Matrix::random(weight_type, OUTPUTS, seed));
+    let packed = PackedMatrix::alternating(gpu, gate.source(), up.source()).expect("they fit");
+    let output = gpu.empty(rows_bytes(rows, OUTPUTS));
+    gpu.gate_up(&input.buffer, &input.norm, &packed, &output, rows);
+    let values = gpu.read_f32(&output, rows * OUTPUTS).await.expect("it reads");
+    let gated = |row: Vec<f32>| {
+        let [gate, up] = [&gate, &up].map(|matrix| reference::matvec(&matrix.values, &row));
+        reference::silu_gate(&gate, &up)
+    };
+    let expected: Vec<f32> = input.normed().flat_map(gated).collect();
+    close(format!("gate_up {weight_type:?} x{rows}"), &values, &expected)
+}
+
+/// The first row's bits are the same alone and among five.
+async fn row_alone(gpu: &Gpu, matrix: &Matrix) -> Check {
+    let input = Input::random(gpu, 5);
+    let alone = run_linear(gpu, matrix, &input, 1).await;
+    let together = run_linear(gpu, matrix, &input, 5).await;
+    same(format!("a row alone {:?}", matrix.weight_type), &alone, &together[..matrix.rows])
+}
+
+/// The head takes the rows that the step names, with the bits that `linear` gives them.
+async fn head_rows(gpu: &Gpu, matrix: &Matrix) -> Check {
+    let input = Input::random(gpu, 5);
+    let mut step = Step::chunk(0, 0, 5);
+    step.head_rows = vec![4, 1];
+    input.step.write(gpu, &step);
+    let output = gpu.empty(rows_bytes(2, matrix.rows));
+    let packed = matrix.pack(gpu);
+    gpu.linear_of_head_rows(&input.buffer, &input.norm, &packed, &input.step, &output, 2);
+    let values = gpu.read_f32(&output, 2 * matrix.rows).await.expect("it reads");
+    let together = run_linear(gpu, matrix, &input, 5).await;
+    let row = |at: usize| &together[at * matrix.rows..(at + 1) * matrix.rows];
+    same(format!("head rows {:?}", matrix.weight_type), &values, &[row(4), row(1)].concat())
+}
+
+/// Looked-up rows are the file's values, bit for bit.
+async fn embed(gpu: &Gpu, matrix: &Matrix) -> Check {
+    let step_buffer = StepBuffer::new(gpu, 8);
+    let mut step = Step::chunk(0, 0, 3);
+    step.tokens = vec![38, 0, 5];
+    step_buffer.write(gpu, &step);
+    let output = gpu.empty(rows_bytes(3, COLUMNS));
+    gpu.embed(&matrix.pack(gpu), &step_buffer, &output, 3);
+    let values = gpu.read_f32(&output, 3 * COLUMNS).await.expect("it reads");
+    let row = |token: u32| &matrix.values[token as usize * COLUMNS..][..COLUMNS];
+    let expected = step.tokens.iter().flat_map(|&token| row(token)).copied().collect::<Vec<_>>();
+    same(format!("embed {:?}", matrix.weight_type), &values, &expected)
+}
+
+/// Tensors of different types fuse into one matrix.
+async fn mixed_types(gpu: &Gpu) -> Check {
+    let input = Input::random(gpu, 1);
+    let matrices = TYPES.map(|weight_type| Matrix::random(weight_type, 8, 4));
+    let sources: Vec<_> = matrices.iter().map(Matrix::source).collect();
+    let packed = PackedMatrix::stacked(gpu, &sources).expect("they fit");
+    let output = gpu.empty(rows_bytes(1, 24));
+    gpu.linear(&input.buffer, &input.norm, &packed, &input.step, &output, 1);
+    let values = gpu.read_f32(&output, 24).await.expect("it reads");
+    let row = input.normed().next().expect("one row");
+    let expected: Vec<f32> =
+        matrices.iter().flat_map(|matrix| reference::matvec(&matrix.values, &row)).collect();
+    close("mixed types".into(), &values, &expected)
+}
