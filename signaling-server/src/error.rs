@@ -1,0 +1,55 @@
+//! Why the server could not start.
+
+use std::{io, path::PathBuf};
+
+/// Why the server could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The folder with the built app.
+    #[error("the app's folder {} has no index.html: build the app first, or name its folder with --app", .folder.display())]
+    App {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A folder with models.
+    #[error("the models' folder {} cannot be read ({source}): correct --models", .folder.display())]
+    Models {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The access log.
+    #[error("the access log {} cannot be written ({source}): correct --access-log", .file.display())]
+    AccessLog {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file of the certificate.
+    #[error("the certificate's file {} cannot be used ({source}): check its permissions, or name another folder with --state", .file.display())]
+    IdentityFile {
+        /// The file or its folder.
+        file: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What stands in the certificate's files.
+    #[error("the certificate in {} is not usable ({reason}): delete that folder, and a new one is made", .folder.display())]
+    Identity {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The address to listen on.
+    #[error("cannot listen on {address} ({source}): choose another with --listen")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,271 @@
+//! Model files by HTTP Range (RFC 9110, section 14), so that each phone fetches
+//! only its own tensors; never compressed, so that offsets stay offsets.
+
+use std::{
+    collections::BTreeMap,
+    fs::Metadata,
+    io::SeekFrom,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path as UrlPath, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt as _, AsyncSeekExt as _},
+};
+use tokio_util::io::ReaderStream;
+
+use crate::{Error, NO_STORE, Server};
+
+/// Fails unless every folder can be read.
+pub(crate) fn check(folders: &[PathBuf]) -> Result<(), Error> {
+    folders.iter().try_for_each(|folder| match std::fs::read_dir(folder) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::Models { folder: folder.clone(), source }),
+    })
+}
+
+/// `GET /api/models`: what there is, by name.
+pub(crate) async fn list(State(server): State<Server>) -> impl IntoResponse {
+    let mut models = BTreeMap::new();
+    // The first folder that has a name wins, so it is the last to be written.
+    for folder in server.0.config.model_dirs.iter().rev() {
+        models.extend(models_in(folder).await);
+    }
+    (NO_STORE, Json(models.into_values().collect::<Vec<Model>>()))
+}
+
+/// `GET /models/NAME.gguf`, or the `NAME.json` beside it; whole or one range.
+pub(crate) async fn serve(
+    State(server): State<Server>,
+    name: Option<UrlPath<String>>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(UrlPath(name)) = name else { return StatusCode::NOT_FOUND.into_response() };
+    match find(&server.0.config.model_dirs, &name).await {
+        Some((file, metadata)) => answer(file, &metadata, &name, &headers).await,
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+#[derive(Serialize)]
+struct Model {
+    name: String,
+    bytes: u64,
+    url: String,
+}
+
+async fn models_in(folder: &Path) -> Vec<(String, Model)> {
+    let mut models = Vec::new();
+    let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return models };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(metadata) = tokio::fs::metadata(entry.path()).await else { continue };
+        if metadata.is_file() && is_plain(&name) && name.ends_with(".gguf") {
+            let url = format!("/models/{name}");
+            models.push((name.clone(), Model { name, bytes: metadata.len(), url }));
+        }
+    }
+    models
+}
+
+async fn find(folders: &[PathBuf], name: &str) -> Option<(File, Metadata)> {
+    if !is_plain(name) {
+        return None;
+    }
+    for folder in folders {
+        if let Some(found) = open(folder, name).await {
+            return Some(found);
+        }
+    }
+    None
+}
+
+async fn open(folder: &Path, name: &str) -> Option<(File, Metadata)> {
+    let is_offered = match name.rsplit_once('.')? {
+        (_, "gguf") => true,
+        (stem, "json") => is_file(&folder.join(format!("{stem}.gguf"))).await,
+        _ => false,
+    };
+    let path = folder.join(name);
+    if !is_offered || !is_file(&path).await {
+        return None;
+    }
+    let file = File::open(path).await.ok()?;
+    let metadata = file.metadata().await.ok()?;
+    Some((file, metadata))
+}
+
+/// Asked before opening, because opening a pipe would wait for its other end.
+async fn is_file(path: &Path) -> bool {
+    tokio::fs::metadata(path).await.is_ok_and(|metadata| metadata.is_file())
+}
+
+/// A name that means the same in a URL, on every file system, and to a reader.
+fn is_plain(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    name.len() <= 255 && !name.starts_with('.') && name.chars().all(is_plain)
+}
+
+async fn answer(file: File, metadata: &Metadata, name: &str, headers: &HeaderMap) -> Response {
+    let size = metadata.len();
+    let tag = entity_tag(metadata);
+    let about = about(name, &tag);
+    if matches_any(headers.get(header::IF_NONE_MATCH), &tag) {
+        return (StatusCode::NOT_MODIFIED, about).into_response();
+    }
+    match asked_range(headers, &tag).map(|text| parse_range(text, size)) {
+        None | Some(Asked::OtherUnit) => {
+            let length = [(header::CONTENT_LENGTH, size.to_string())];
+            (StatusCode::OK, about, length, body(file, 0, size).await).into_response()
+        }
+        Some(Asked::Bytes { start, end }) => {
+            let length = end - start;
+            let part = [
+                (header::CONTENT_RANGE, format!("bytes {start}-{}/{size}", end - 1)),
+                (header::CONTENT_LENGTH, length.to_string()),
+            ];
+            let body = body(file, start, length).await;
+            (StatusCode::PARTIAL_CONTENT, about, part, body).into_response()
+        }
+        Some(Asked::Unsatisfiable) => {
+            let range = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
+            (StatusCode::RANGE_NOT_SATISFIABLE, about, range).into_response()
+        }
+    }
+}
+
+async fn body(mut file: File, start: u64, length: u64) -> Body {
+    match file.seek(SeekFrom::Start(start)).await {
+        Ok(_) => Body::from_stream(ReaderStream::with_capacity(file.take(length), READ_BYTES)),
+        // Shorter than its Content-Length, so that the connection breaks and the client knows.
+        Err(_) => Body::empty(),
+    }
+}
+
+/// Changes whenever the file does, as far as its size and time can tell.
+fn entity_tag(metadata: &Metadata) -> String {
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    format!("\"{:x}-{:x}\"", metadata.len(), modified.unwrap_or_default().as_nanos())
+}
+
+fn about(name: &str, tag: &str) -> [(HeaderName, HeaderValue); 4] {
+    let kind =
+        if name.ends_with(".json") { "application/json" } else { "application/octet-stream" };
+    [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
+        (header::ETAG, HeaderValue::from_str(tag).expect("a tag is hexadecimal digits in quotes")),
+    ]
+}
+
+/// Whether `If-None-Match` names the tag; weakly, as RFC 9110, section 13.1.2, has it.
+fn matches_any(tags: Option<&HeaderValue>, tag: &str) -> bool {
+    let Some(Ok(tags)) = tags.map(HeaderValue::to_str) else { return false };
+    tags.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+}
+
+/// The range, unless it is for another version of the file.
+fn asked_range<'h>(headers: &'h HeaderMap, tag: &str) -> Option<&'h str> {
+    let is_current = headers.get(header::IF_RANGE).is_none_or(|version| version == tag);
+    let range = headers.get(header::RANGE).filter(|_| is_current)?;
+    Some(range.to_str().unwrap_or("bytes=unreadable"))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    /// `start..end`, not empty.
+    Bytes { start: u64, end: u64 },
+    /// Not in bytes: ignored, as RFC 9110, section 14.2, has it.
+    OtherUnit,
+    /// Outside the file, several ranges, or no range. A server may ignore the
+    /// last two, but a phone that asked for a part should not get gigabytes.
+    Unsatisfiable,
+}
+
+fn parse_range(text: &str, size: u64) -> Asked {
+    let Some((unit, range)) = text.split_once('=') else { return Asked::Unsatisfiable };
+    if !unit.trim().eq_ignore_ascii_case("bytes") {
+        return Asked::OtherUnit;
+    }
+    let asked = range.trim().split_once('-').and_then(|(first, last)| match (first, last) {
+        ("", last) => Some((size.saturating_sub(digits(last)?), size)),
+        (first, "") => Some((digits(first)?, size)),
+        (first, last) => Some((digits(first)?, digits(last)?.saturating_add(1).min(size))),
+    });
+    match asked {
+        Some((start, end)) if start < end => Asked::Bytes { start, end },
+        _ => Asked::Unsatisfiable,
+    }
+}
+
+/// Decimal digits alone; more than fit are as good as the largest number.
+fn digits(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+/// How much is read from the disk at a time.
+const READ_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let bytes = |start, end| Asked::Bytes { start, end };
+        for (text, expected) in [
+            ("bytes=0-0", bytes(0, 1)),
+            ("bytes=0-9", bytes(0, 10)),
+            ("bytes=2-4", bytes(2, 5)),
+            ("Bytes=5-", bytes(5, 10)),
+            ("bytes=-3", bytes(7, 10)),
+            ("bytes=-30", bytes(0, 10)),
+            ("bytes=8-99999999999999999999999", bytes(8, 10)),
+            ("items=0-1", Asked::OtherUnit),
+        ] {
+            assert_eq!(parse_range(text, 10), expected, "{text}");
+        }
+        for text in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=-0",
+            "bytes=10-",
+            "bytes=10-11",
+            "bytes=4-3",
+            "bytes=a-b",
+            "bytes=+1-2",
+            "bytes=0x1-2",
+            "bytes=1-2,4-5",
+            "bytes=1-2-3",
+            "bytes=1",
+            "bytes=99999999999999999999999-",
+        ] {
+            assert_eq!(parse_range(text, 10), Asked::Unsatisfiable, "{text}");
+        }
+        assert_eq!(parse_range("bytes=0-", 0), Asked::Unsatisfiable);
+    }
+
+    #[test]
+    fn plain_names() {
+        assert!(is_plain("Qwen3-0.6B_Q8_0.gguf"));
+        for name in
+            ["..", ".hidden.gguf", "a/b.gguf", "a\\b.gguf", "a b.gguf", "ä.gguf", "a\0.gguf"]
+        {
+            assert!(!is_plain(name), "{name}");
+        }
+        assert!(!is_plain(&"a".repeat(256)));
+    }
+}

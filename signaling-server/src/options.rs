@@ -1,0 +1,106 @@
+//! What stands on the command line.
+
+use std::{env, net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use protocol::signal::IceServer;
+use signaling_server::{Config, Error, Identity, Limits, local_names};
+
+/// Introduces phones to each other, and serves the app and its models.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Options {
+    /// Where to listen; port 0 lets the system choose, 0.0.0.0 is every network of this machine
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// The built app
+    #[arg(long, value_name = "DIR", default_value = "web/dist")]
+    pub app: PathBuf,
+    /// A folder with .gguf files; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub models: Vec<PathBuf>,
+    /// Speak HTTPS with a self-signed certificate
+    #[arg(long)]
+    pub tls: bool,
+    /// Where the certificate and its key are kept [default: the user's state folder]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Note every answer in this file, as a line of JSON
+    #[arg(long, value_name = "FILE")]
+    pub access_log: Option<PathBuf>,
+    /// Show the page's address as a QR code
+    #[arg(long)]
+    pub qr: bool,
+    /// A STUN URL, or a JSON object {"urls":[..],"username":..,"credential":..}; may be repeated
+    #[arg(long, value_name = "SERVER", value_parser = parse_ice_server)]
+    pub ice_server: Vec<IceServer>,
+    /// Bounds on what a client can do
+    #[command(flatten)]
+    pub limits: Limits,
+}
+
+impl Options {
+    /// The library's form; loads or makes the certificate.
+    pub fn into_config(self) -> Result<Config, Error> {
+        let state = self.state.unwrap_or_else(usual_state);
+        let identity = self.tls.then(|| Identity::load_or_make(&state.join("tls"), &local_names()));
+        Ok(Config {
+            app_dir: self.app,
+            model_dirs: self.models,
+            access_log: self.access_log,
+            ice_servers: self.ice_server,
+            identity: identity.transpose()?,
+            limits: self.limits,
+        })
+    }
+}
+
+/// As the XDG base directory specification has it.
+fn usual_state() -> PathBuf {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = set("XDG_STATE_HOME").filter(|path| path.is_absolute());
+    let base = base.or_else(|| set("HOME").map(|home| home.join(".local/state")));
+    base.unwrap_or_else(env::temp_dir).join("lingualinked")
+}
+
+fn parse_ice_server(text: &str) -> Result<IceServer, String> {
+    if text.starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| error.to_string());
+    }
+    match text.split_once(':') {
+        Some(("stun" | "stuns", _)) => {
+            Ok(IceServer { urls: vec![text.to_owned()], username: None, credential: None })
+        }
+        _ => Err("expected stun:HOST or a JSON object".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn options_are_consistent() {
+        Options::command().debug_assert();
+        let options = Options::parse_from(["server", "--ice-server", "stun:a", "--max-rooms", "3"]);
+        assert_eq!((options.ice_server.len(), options.limits.rooms), (1, 3));
+    }
+
+    #[test]
+    fn ice_servers() {
+        let turn = parse_ice_server(r#"{"urls":["turn:a"],"username":"u","credential":"c"}"#);
+        assert_eq!(turn.unwrap().username.as_deref(), Some("u"));
+        for text in ["", "turn:a", "http://a", "{}", r#"{"urls":[],"more":1}"#] {
+            assert!(parse_ice_server(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn odd_limits_are_refused() {
+        for odd in ["--max-peers=0", "--max-peers=65", "--idle-timeout-secs=0", "--listen=8080"] {
+            assert!(Options::try_parse_from(["server", odd]).is_err(), "{odd}");
+        }
+    }
+}

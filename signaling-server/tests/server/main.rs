@@ -1,0 +1,101 @@
+//! The whole server on a port of this machine, used as phones and strangers use it.
+
+mod access_log;
+mod bounds;
+mod client;
+mod http;
+mod models;
+mod relay;
+mod rooms;
+mod shutdown;
+mod statics;
+mod tls;
+
+use std::{fs, net::SocketAddr, time::Duration};
+
+use signaling_server::{Config, Error};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+
+/// A running server; it stops when this is dropped.
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub folder: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<Result<(), Error>>,
+}
+
+impl TestServer {
+    /// With a small app and a small model.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With what `change` makes of the usual configuration.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_files(&folder);
+        let mut config = Config::new(folder.path().join("app"));
+        config.model_dirs = vec![folder.path().join("models")];
+        change(&mut config);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let running = tokio::spawn(signaling_server::run(listener, config, shutdown));
+        Self { address, folder, stop: Some(stop), running }
+    }
+
+    /// Asks the server to stop.
+    pub fn stop(&mut self) {
+        let _ = self.stop.take().unwrap().send(());
+    }
+
+    /// Waits until it has.
+    pub async fn stopped(self) {
+        soon(self.running).await.unwrap().unwrap();
+    }
+
+    /// The JSON of `/api/stats`.
+    pub async fn stats(&self) -> serde_json::Value {
+        http::get(self.address, "/api/stats", &[]).await.json()
+    }
+}
+
+/// Fails the test where it would wait for ever.
+pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(20), future).await.expect("this takes no 20 seconds")
+}
+
+pub const PAGE: &str = "<!doctype html><title>LinguaLinked</title>";
+pub const SCRIPT: &str = "console.log('the script');";
+
+/// 100,000 bytes that tell where they stand.
+pub fn model_bytes() -> Vec<u8> {
+    (0..25_000_u32).flat_map(u32::to_be_bytes).collect()
+}
+
+fn write_files(folder: &TempDir) {
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    file("app/index.html", PAGE.as_bytes());
+    file("app/assets/script-1a2b3c.js", SCRIPT.as_bytes());
+    file("app/assets/engine-4d5e6f.wasm", b"\0asm\x01\0\0\0");
+    let mut compressed = Vec::new();
+    let params = brotli::enc::BrotliEncoderParams::default();
+    brotli::BrotliCompress(&mut SCRIPT.as_bytes(), &mut compressed, &params).unwrap();
+    file("app/assets/script-1a2b3c.js.br", &compressed);
+    file("app/assets/script-1a2b3c.js.gz", b"gzip, says its name");
+    file("models/tiny.gguf", &model_bytes());
+    file("models/tiny.json", b"{}");
+    file("models/lonely.json", b"{}");
+    file("models/notes.txt", b"private notes");
+    file("models/.hidden.gguf", b"hidden");
+    file("models/inner/deep.gguf", b"deep");
+    file("secret.gguf", b"secret");
+}
