@@ -185,6 +185,8 @@ fn megabytes(bytes: u64) -> String {
 
 /// The built app.
 pub const DIST: &str = "web/dist";
+/// The bundled models.
+pub const MODELS: &str = "models/stories";
 const GENERATED: &str = "web/src/generated";
 const PROFILE: &str = "wasm-release";
 /// All wasm that a page loads, before its first token, as `gzip -9` makes it.

@@ -1,10 +1,9 @@
 //! `cargo xtask demo`: one prompt, answered by several phones, each a browser process of its own.
 //!
-//! The phones are driven by `e2e/src/demo.ts`. It reads one JSON object from its input (see [`request`]), writes its
-//! progress to stderr and the result as the last line of its output; its exit status is passed on.
+//! The phones and the server are started by `e2e/src/demo.ts`. It takes its options as JSON in the environment, writes
+//! its progress to stderr and the result as the last line of its output; its exit status is passed on.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -12,13 +11,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::build;
+use crate::e2e;
 use crate::progress::note;
 use crate::project::Project;
-use crate::server::{Server, bundled_models};
-use crate::setup::{self, Need};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -52,83 +49,60 @@ pub struct Args {
 }
 
 pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
-    let model = find_model(project, args.model.as_deref())?;
-    setup::ensure(project, &[Need::Node, Need::E2e, Need::Chromium])?;
-    build::app(project)?;
-    let program = build::server(project)?;
-    let folder = model.parent().context("a file has a folder")?.to_path_buf();
-    let server = Server::start(project, &program, &[folder])?;
-    note(&format!("the server listens on {}", server.url));
-    let request = request(project, args, &model, &server)?;
-    let (code, last) = drive(project, &request)?;
-    if code != 0 {
-        note(&format!("the demo ended with status {code}"));
+    let options = options(args)?;
+    let server = e2e::prepare(project)?;
+    let mut command = project.command("node");
+    command.args(["--import", "tsx", "src/demo.ts"]).env(OPTIONS, options.to_string());
+    e2e::describe(project, &server, &mut command);
+    let (code, last) = drive(command)?;
+    let Ok(result) = serde_json::from_str::<Value>(&last) else {
+        if code == 0 {
+            bail!("the demo's last line is no JSON: {last}");
+        }
         return Ok(ExitCode::from(code));
-    }
-    let result: Value = serde_json::from_str(&last)
-        .with_context(|| format!("the driver's last line is no JSON: {last}"))?;
+    };
     if args.json {
         println!("{last}");
     } else {
         print_summary(args, &result);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(code))
 }
 
-/// The file to serve: the one asked for, or the bundled one.
-fn find_model(project: &Project, asked: Option<&Path>) -> Result<PathBuf> {
-    if let Some(path) = asked {
-        if path.extension().is_none_or(|extension| extension != "gguf") || !path.is_file() {
-            bail!("--model {}: not a .gguf file", path.display());
-        }
-        return path.canonicalize().with_context(|| format!("cannot open {}", path.display()));
+/// What the driver is told; what is left out has the driver's default.
+fn options(args: &Args) -> Result<Value> {
+    let mut options = Map::new();
+    options.insert("phones".into(), json!(args.phones));
+    options.insert("prompt".into(), json!(args.prompt));
+    options.insert("maxTokens".into(), json!(args.max_tokens));
+    options.insert("headed".into(), json!(args.headed));
+    if let Some(path) = &args.model {
+        options.insert("model".into(), json!(model_file(path)?));
     }
-    let folder = bundled_models(project);
-    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
-        .with_context(|| format!("cannot list {}", folder.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "gguf"))
-        .collect();
-    files.sort();
-    files.into_iter().next().with_context(|| {
-        format!("{} has no .gguf file; restore it from the repository", folder.display())
-    })
+    if let Some(folder) = &args.screenshots {
+        options.insert("screenshots".into(), json!(std::path::absolute(folder)?));
+    }
+    if let Some(seed) = args.seed {
+        options.insert("seed".into(), json!(seed));
+    }
+    if let Some(temperature) = args.temperature {
+        options.insert("temperature".into(), json!(temperature));
+    }
+    Ok(Value::Object(options))
 }
 
-/// What the driver is told. Paths are absolute; `null` leaves the page's own default.
-fn request(project: &Project, args: &Args, model: &Path, server: &Server) -> Result<Value> {
-    let name = model.file_name().and_then(|name| name.to_str());
-    let name = name.context("the model's file name is not Unicode; rename it")?;
-    let screenshots = args.screenshots.as_deref().map(std::path::absolute).transpose()?;
-    if let Some(folder) = &screenshots {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+/// The driver runs in another folder, so it gets the whole path.
+fn model_file(path: &Path) -> Result<PathBuf> {
+    if path.extension().is_none_or(|extension| extension != "gguf") || !path.is_file() {
+        bail!("--model {}: there is no such .gguf file", path.display());
     }
-    Ok(json!({
-        "url": server.url,
-        "access_log": server.access_log,
-        "chromium": setup::chromium(project),
-        "phones": args.phones,
-        "prompt": args.prompt,
-        "max_tokens": args.max_tokens,
-        "model": name,
-        "seed": args.seed,
-        "temperature": args.temperature,
-        "headed": args.headed,
-        "screenshots": screenshots,
-    }))
+    path.canonicalize().with_context(|| format!("cannot open {}", path.display()))
 }
 
 /// Runs the driver and returns its exit status and the last line of its output.
-fn drive(project: &Project, request: &Value) -> Result<(u8, String)> {
-    let mut command: Command = project.command("node");
-    command.current_dir(project.path("e2e")).args(["--import", "tsx", "src/demo.ts"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+fn drive(mut command: Command) -> Result<(u8, String)> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().context("cannot start node for the demo")?;
-    let mut stdin = child.stdin.take().context("the driver's input is a pipe")?;
-    // A driver that ends early closes its input; its exit status says why.
-    let _ = writeln!(stdin, "{request}");
-    drop(stdin);
     let stdout = child.stdout.take().context("the driver's output is a pipe")?;
     let (sender, lines) = mpsc::sync_channel(16);
     thread::spawn(move || {
@@ -138,7 +112,7 @@ fn drive(project: &Project, request: &Value) -> Result<(u8, String)> {
             }
         }
     });
-    let end = Instant::now() + DRIVER_LIMIT;
+    let end = Instant::now() + LIMIT;
     let mut last = String::new();
     loop {
         match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
@@ -146,9 +120,10 @@ fn drive(project: &Project, request: &Value) -> Result<(u8, String)> {
             Ok(line) => last = line,
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                bail!("the phones did not answer within {} s", DRIVER_LIMIT.as_secs());
+                note("the demo takes too long and is stopped");
+                child.kill()?;
+                child.wait()?;
+                bail!("the phones did not answer within {} s", LIMIT.as_secs());
             }
         }
     }
@@ -194,4 +169,6 @@ fn temperature(text: &str) -> Result<f64, String> {
     }
 }
 
-const DRIVER_LIMIT: Duration = Duration::from_secs(1800);
+/// The driver's options, one JSON object.
+const OPTIONS: &str = "LINGUALINKED_DEMO";
+const LIMIT: Duration = Duration::from_secs(1800);

@@ -3,8 +3,6 @@
 //! Its one law: every command first makes sure that what it needs is there, and where it cannot, it says in one
 //! sentence what is missing and what to do about it.
 
-mod adb;
-mod android;
 mod build;
 mod demo;
 mod e2e;
@@ -12,7 +10,6 @@ mod files;
 mod progress;
 mod project;
 mod serve;
-mod server;
 mod setup;
 mod test;
 

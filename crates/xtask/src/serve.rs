@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+use crate::build;
 use crate::project::Project;
-use crate::{build, server};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -30,11 +30,15 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
         // The server runs in the workspace's root, the user perhaps elsewhere.
         models.push(folder.canonicalize()?);
     }
-    models.push(server::bundled_models(project));
+    models.push(project.path(build::MODELS));
     build::app(project)?;
     let program = build::server(project)?;
     let usual = if args.tls { "0.0.0.0:8443" } else { "127.0.0.1:8080" };
-    let mut command = server::command(project, &program, &models);
+    let mut command = project.command(&program);
+    command.arg("--app").arg(project.path(build::DIST));
+    for folder in &models {
+        command.arg("--models").arg(folder);
+    }
     command.arg("--listen").arg(args.listen.as_deref().unwrap_or(usual)).arg("--qr");
     if args.tls {
         command.arg("--tls");
