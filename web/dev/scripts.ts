@@ -40,7 +40,13 @@ export async function* script(screen: string): AsyncGenerator<FromWorker> {
   yield { type: "loaded" };
   yield { type: "invitation", fragment: "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA" };
   const [kind = "", detail = ""] = screen.split(":");
-  if (kind === "error") {
+  if (kind === "setback") {
+    const error = {
+      code: "phone_left",
+      message: "Ben left the room. Let it join again, or go on without it.",
+    } as const;
+    yield { type: "room", room: { ...room("gathering", 2), error } };
+  } else if (kind === "error") {
     yield { type: "room", room: room("failed", 3) };
     yield {
       type: "failed",

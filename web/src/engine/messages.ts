@@ -170,7 +170,10 @@ export type ErrorCode =
   | "does_not_fit"
   | "server_unreachable"
   | "model_unavailable"
+  /** This phone's graphics device is gone. */
   | "device_lost"
+  /** A phone could not run or load its stage. */
+  | "device_failed"
   | "too_slow"
   | "busy"
   | "internal";

@@ -118,11 +118,16 @@ describe("the picture of who holds what", () => {
     expect(phonesInOrder(elsewhere).map(({ peer }) => peer.id)).toEqual(["cc", "aa", "bb"]);
   });
 
+  it("counts every stage of a phone, for the header may have two", () => {
+    expect(phonesInOrder(room).map(({ modules }) => modules)).toEqual([3, 3, 0]);
+  });
+
   it("shows how much of every stage has been loaded", () => {
     const parts = segments(room).map(({ phone, start, end, loaded }) => [phone.peer.id, start, end, loaded]);
     expect(parts).toEqual([
       ["cc", 0, 2, 0.25],
-      ["aa", 2, 6, 1],
+      ["aa", 2, 5, 1],
+      ["cc", 5, 6, 0.25],
     ]);
     expect(loadTotals(room)).toEqual({ loadedBytes: 110, totalBytes: 140 });
   });
@@ -152,7 +157,8 @@ function makeRoom(): RoomView {
   const stage = { weightsBytes: 1, predictedSecs: 1 };
   const stages = [
     { peer: "cc", start: 0, end: 2, ...stage },
-    { peer: "aa", start: 2, end: 6, ...stage },
+    { peer: "aa", start: 2, end: 5, ...stage },
+    { peer: "cc", start: 5, end: 6, ...stage },
   ];
   const plan = { stages, predictedTokenSecs: 1, reason: "" };
   return { phase: "loading", me: "aa", coordinator: "cc", peers, plan, model: null, links: [], error: null };

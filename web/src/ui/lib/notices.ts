@@ -38,7 +38,7 @@ const notices: Record<ErrorCode, Notice> = {
   phone_left: {
     title: "A phone left the room",
     advice:
-      "Its part of the model went with it, so the others cannot answer. Keep every phone awake with this page in front, and start again together.",
+      "Its part of the model went with it, so nobody can answer for now. Keep this page in front on every phone: a hidden page falls asleep.",
     wayOut: "leave",
   },
   prompt_too_long: {
@@ -69,6 +69,12 @@ const notices: Record<ErrorCode, Notice> = {
       "The browser took it away, often because memory ran short. Close other apps and tabs, lend less memory, and try again.",
     wayOut: "retry",
   },
+  device_failed: {
+    title: "A phone could not do its part",
+    advice:
+      "Often its memory ran short. Close other apps and tabs there, or lend less of it, and start again.",
+    wayOut: "leave",
+  },
   too_slow: {
     title: "That took too long",
     advice:
@@ -88,6 +94,7 @@ const notices: Record<ErrorCode, Notice> = {
 };
 
 export function noticeFor(error: EngineError): Notice {
+  if (error === damagedInvitation) return damagedNotice;
   const notice = notices[error.code] ?? notices.internal;
   const { promptTokens, contextTokens } = error;
   if (error.code !== "prompt_too_long" || promptTokens === undefined || contextTokens === undefined)
@@ -97,7 +104,10 @@ export function noticeFor(error: EngineError): Notice {
 }
 
 /** For an invitation whose secret is not complete: a link cut off on its way. */
-export const damagedInvitation: EngineError = {
-  code: "room_gone",
-  message: "The invitation in the address is not complete. Scan the QR code again, or copy the whole link.",
+export const damagedInvitation: EngineError = { code: "room_gone", message: "" };
+
+const damagedNotice: Notice = {
+  title: "This invitation is not complete",
+  advice: "A part of the link is missing. Scan the QR code again, or copy the whole link.",
+  wayOut: "new_room",
 };

@@ -8,6 +8,9 @@ export interface Phone {
   peer: PeerView;
   /** A CSS colour. */
   colour: string;
+  /** What it holds of the model, over all its stages: the header may run the first and the last. */
+  modules: number;
+  weightsBytes: number;
 }
 
 /**
@@ -15,11 +18,17 @@ export interface Phone {
  * colour, so that every screen in the room shows the same one.
  */
 export function phonesInOrder(room: RoomView): Phone[] {
-  const place = new Map(room.plan?.stages.map((stage, index) => [stage.peer, index]));
+  const stages = room.plan?.stages ?? [];
+  const place = new Map(stages.map((stage, index) => [stage.peer, index] as const).reverse());
   const rank = (peer: PeerView): number =>
     place.get(peer.id) ?? (peer.coordinator ? place.size : place.size + 1);
   const peers = [...room.peers].sort((a, b) => rank(a) - rank(b) || a.id.localeCompare(b.id));
-  return peers.map((peer, index) => ({ peer, colour: `var(--phone-${index % COLOURS})` }));
+  return peers.map((peer, index) => {
+    const own = stages.filter((stage) => stage.peer === peer.id);
+    const modules = own.reduce((sum, stage) => sum + stage.end - stage.start, 0);
+    const weightsBytes = own.reduce((sum, stage) => sum + stage.weightsBytes, 0);
+    return { peer, modules, weightsBytes, colour: `var(--phone-${index % COLOURS})` };
+  });
 }
 
 /** One piece of the bar that shows the whole model. */
