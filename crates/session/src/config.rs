@@ -36,7 +36,9 @@ pub struct RoomLimits {
     pub silence_secs: f64,
     /// Time for the whole of measuring; what is missing then is assumed.
     pub measure_secs: f64,
-    /// Longest time without progress in loading, in a request, or for an answer of our own driver.
+    /// Longest time without progress in loading; compiling and warming up comes at its end.
+    pub load_stall_secs: f64,
+    /// Longest time without progress in a request, or for an answer of our own driver.
     pub stall_secs: f64,
 }
 
@@ -49,6 +51,7 @@ impl Default for RoomLimits {
             ring_may_close: false,
             silence_secs: 15.0,
             measure_secs: 30.0,
+            load_stall_secs: 60.0,
             stall_secs: 30.0,
         }
     }

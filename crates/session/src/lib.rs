@@ -6,9 +6,25 @@
 //! from it; the same inputs always give the same outputs. After each `handle` the
 //! driver polls until there is nothing left.
 
+mod answers;
+mod clock;
 mod config;
+mod facts;
+mod frames;
 mod io;
+mod loading;
+mod measuring;
+mod members;
+mod passing;
+mod planning;
+mod probing;
+mod queue;
+mod requests;
+mod ring;
 mod room;
+mod stage;
+mod status;
+mod survey;
 mod view;
 
 pub use config::{ModelSpec, RoomConfig, RoomLimits};

@@ -1,31 +1,196 @@
-//! The room itself.
+//! The room itself: its state, and where every input goes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::{Input, Output, RoomConfig};
+use base::{PeerId, RequestId};
+use protocol::peer::{Failure, LinkMeasured, ModelStatus, Phase, PlanStatus};
+
+use crate::{
+    Command, Input, ModelSpec, Output, RoomConfig, clock::Throttle, facts::Facts, loading::Loading,
+    members::Member, probing::Prober, queue::QueuedAsk, requests::Request, stage::Stage,
+    survey::Survey,
+};
 
 /// One phone's side of a room.
+///
+/// Outputs wait until they are polled. An input makes at most a few for every peer
+/// and every waiting ask, so a driver that polls after each input needs no other bound.
 #[derive(Debug)]
 pub struct Room {
-    config: RoomConfig,
-    now_secs: f64,
-    outputs: VecDeque<Output>,
+    pub(crate) config: RoomConfig,
+    pub(crate) now_secs: f64,
+    pub(crate) outputs: VecDeque<Output>,
+    /// Everyone else, also those lost since the last beginning.
+    pub(crate) members: BTreeMap<PeerId, Member>,
+    pub(crate) coordinator: Option<PeerId>,
+    pub(crate) phase: Phase,
+    pub(crate) failure: Option<Failure>,
+    /// What is known of every phone, ourselves included.
+    pub(crate) facts: BTreeMap<PeerId, Facts>,
+    /// Links measured so far, by sender and receiver.
+    pub(crate) links: BTreeMap<(PeerId, PeerId), LinkMeasured>,
+    pub(crate) model: Option<ModelStatus>,
+    pub(crate) plan: Option<PlanStatus>,
+    /// The newest plan seen or made.
+    pub(crate) epoch: u32,
+    pub(crate) prober: Prober,
+    pub(crate) stage: Stage,
+    /// Our asks that have no answer yet.
+    pub(crate) own_asks: BTreeSet<u32>,
+    /// Coordinator: the model that is to run.
+    pub(crate) spec: Option<ModelSpec>,
+    /// Coordinator: what is still to be measured.
+    pub(crate) survey: Option<Survey>,
+    /// Coordinator: who is still loading.
+    pub(crate) loading: Option<Loading>,
+    /// Header: asks that wait.
+    pub(crate) queue: VecDeque<QueuedAsk>,
+    /// Header: requests that run, or whose last text is being decoded.
+    pub(crate) requests: BTreeMap<RequestId, Request>,
+    pub(crate) next_request: u32,
+    pub(crate) next_nonce: u32,
+    pub(crate) view_changes: Throttle,
+    pub(crate) status_changes: Throttle,
+    pub(crate) report_changes: Throttle,
+    pub(crate) progress_changes: Throttle,
+    pub(crate) wake_at_secs: Option<f64>,
+    pub(crate) has_left: bool,
 }
 
 impl Room {
     /// A room with nobody else in it yet.
     pub fn new(config: RoomConfig) -> Self {
-        Self { config, now_secs: 0.0, outputs: VecDeque::new() }
+        let me = config.me;
+        let coordinator = config.coordinator.then_some(me);
+        Self {
+            now_secs: 0.0,
+            outputs: VecDeque::new(),
+            members: BTreeMap::new(),
+            coordinator,
+            phase: if config.coordinator { Phase::Gathering } else { Phase::Connecting },
+            failure: None,
+            facts: BTreeMap::from([(me, Facts::new(config.pledge))]),
+            links: BTreeMap::new(),
+            model: None,
+            plan: None,
+            epoch: 0,
+            prober: Prober::default(),
+            stage: Stage::default(),
+            own_asks: BTreeSet::new(),
+            spec: None,
+            survey: None,
+            loading: None,
+            queue: VecDeque::new(),
+            requests: BTreeMap::new(),
+            next_request: 1,
+            next_nonce: 1,
+            view_changes: Throttle::every(VIEW_SECS),
+            status_changes: Throttle::every(STATUS_SECS),
+            report_changes: Throttle::every(REPORT_SECS),
+            progress_changes: Throttle::every(PROGRESS_SECS),
+            wake_at_secs: None,
+            has_left: false,
+            config,
+        }
     }
 
-    /// Takes what happened at `now_secs` (monotonic, any origin).
+    /// Takes what happened at `now_secs`: seconds of a monotonic clock with any origin.
     pub fn handle(&mut self, now_secs: f64, input: Input) {
+        if self.has_left {
+            return;
+        }
         self.now_secs = self.now_secs.max(now_secs);
-        let _ = (input, &self.config);
+        if matches!(input, Input::Timeout) {
+            self.wake_at_secs = None;
+        }
+        self.take(input);
+        self.run_timers();
+        self.start_asks();
+        self.run_next_step();
+        self.flush_changes();
+        self.ask_to_be_woken();
     }
 
     /// The next thing to do; `None` when there is nothing left.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::LinkUp { peer } => self.link_up(peer),
+            Input::LinkDown { peer } => self.lose(peer),
+            Input::Frame { peer, frame } => self.take_frame(peer, frame),
+            Input::DeviceMeasured { flops_per_sec, memory_bytes } => {
+                self.device_measured(flops_per_sec, memory_bytes);
+            }
+            Input::MeasureFailed { message } => self.measure_failed(message),
+            Input::LoadProgress { epoch, loaded_bytes, total_bytes } => {
+                self.load_progress(epoch, loaded_bytes, total_bytes);
+            }
+            Input::StageLoaded { epoch } => self.stage_loaded(epoch),
+            Input::StageFailed { epoch, message } => self.stage_failed(epoch, &message),
+            Input::StageDone { job, output, busy_secs: _, dispatches } => {
+                self.step_done(job, output, dispatches);
+            }
+            Input::JobFailed { job, message } => self.step_failed(job, &message),
+            Input::Tokenized { ask, result } => self.tokenized(ask, result),
+            Input::Decoded { request, text } => self.decoded(request, text),
+            Input::Command(command) => self.take_command(command),
+            Input::Timeout => {}
+        }
+    }
+
+    fn take_command(&mut self, command: Command) {
+        match command {
+            Command::SetModel(spec) => self.set_model(spec),
+            Command::Begin => self.begin(),
+            Command::Ask { ask, text, options } => self.ask(ask, text, options),
+            Command::Stop { ask } => self.stop(ask),
+            Command::Leave => self.leave(),
+        }
+    }
+
+    fn run_timers(&mut self) {
+        self.beat();
+        self.probe_on();
+        self.survey_on();
+        self.check_loading();
+        self.check_asks();
+    }
+
+    fn ask_to_be_woken(&mut self) {
+        let Some(next) = self.next_deadline().map(|at| at.max(self.now_secs)) else { return };
+        if !self.has_left && self.wake_at_secs != Some(next) {
+            self.wake_at_secs = Some(next);
+            self.outputs.push_back(Output::WakeAt(next));
+        }
+    }
+
+    fn next_deadline(&self) -> Option<f64> {
+        let throttles = [
+            &self.view_changes,
+            &self.status_changes,
+            &self.report_changes,
+            &self.progress_changes,
+        ];
+        [
+            self.next_beat(),
+            self.prober.deadline(),
+            self.survey.as_ref().map(Survey::deadline),
+            self.loading_deadline(),
+            self.asks_deadline(),
+        ]
+        .into_iter()
+        .chain(throttles.map(Throttle::deadline))
+        .flatten()
+        .reduce(f64::min)
+    }
 }
+
+/// Redrawing ten times a second is enough for a page.
+const VIEW_SECS: f64 = 0.1;
+/// The others' cards may lag a little more.
+const STATUS_SECS: f64 = 0.25;
+const REPORT_SECS: f64 = 1.0;
+const PROGRESS_SECS: f64 = 0.25;

@@ -1,4 +1,12 @@
-//! Links to other peers: whole frames in order, with a bound on what waits.
+//! Links between phones: whole frames in, whole frames out, in order.
+//!
+//! Law: nothing grows without bound. A link refuses a frame that would take its
+//! send buffer over [`MAX_BUFFERED_BYTES`], and a peer's slices are put together
+//! within the bounds of [`protocol::peer`].
 
-#[cfg(target_family = "wasm")]
-pub mod web;
+mod framing;
+mod link;
+pub mod memory;
+
+pub use framing::Framing;
+pub use link::{Link, LinkError, LinkEvent, MAX_BUFFERED_BYTES};

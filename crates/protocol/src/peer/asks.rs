@@ -125,6 +125,8 @@ pub enum FailureCode {
         /// What the context takes.
         context_tokens: u32,
     },
+    /// The prompt's text is over [`super::MAX_PROMPT_BYTES`].
+    TextTooLong,
     /// The pledged memory does not hold the model.
     DoesNotFit,
     /// The room takes no (more) questions now.
@@ -154,7 +156,7 @@ impl FailureCode {
         match self {
             Self::PhoneLeft => "phone_left",
             Self::TooSlow => "too_slow",
-            Self::PromptTooLong { .. } => "prompt_too_long",
+            Self::PromptTooLong { .. } | Self::TextTooLong => "prompt_too_long",
             Self::DoesNotFit => "does_not_fit",
             Self::Busy => "busy",
             Self::DeviceFailed => "device_failed",

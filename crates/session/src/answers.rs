@@ -1,0 +1,114 @@
+//! The asker's side: our asks to the header, and its answers to whoever asked.
+
+use protocol::peer::{
+    AnswerStats, Answered, Ask, AskFailed, Failure, FailureCode, MAX_COMPLETION_TOKENS,
+    MAX_PROMPT_BYTES, Sampling, StopAsk, Text,
+};
+
+use crate::{AskId, Event, Room, frames::Verdict};
+
+/// Our own asks.
+impl Room {
+    pub(crate) fn ask(&mut self, number: u32, text: String, options: Sampling) {
+        let refusal = match self.coordinator {
+            _ if self.own_asks.contains(&number) || self.own_asks.len() >= MAX_OWN_ASKS => {
+                Some((FailureCode::Busy, "Too many questions are waiting. Ask again in a moment."))
+            }
+            _ if text.len() > MAX_PROMPT_BYTES => {
+                Some((FailureCode::TextTooLong, "The prompt is longer than 64 KiB. Shorten it."))
+            }
+            None => Some((FailureCode::Busy, "This phone is not connected to the room yet.")),
+            Some(_) => None,
+        };
+        if let Some((code, message)) = refusal {
+            let failure = Failure::new(code, message);
+            return self.tell(Event::AskFailed { ask: number, failure });
+        }
+        self.own_asks.insert(number);
+        let options = bounded(options);
+        match self.coordinator {
+            Some(header) if header != self.config.me => {
+                self.transmit(header, Ask { ask: number, text, options });
+            }
+            _ => self.enqueue(AskId { from: self.config.me, number }, text, options),
+        }
+    }
+
+    pub(crate) fn stop(&mut self, number: u32) {
+        if !self.own_asks.contains(&number) {
+            return;
+        }
+        match self.coordinator {
+            Some(header) if header != self.config.me => {
+                self.transmit(header, StopAsk { ask: number });
+            }
+            _ => self.stop_ask(AskId { from: self.config.me, number }),
+        }
+    }
+
+    pub(crate) fn take_text(&mut self, text: Text) -> Verdict {
+        if self.own_asks.contains(&text.ask) {
+            self.tell(Event::Text { ask: text.ask, delta: text.delta });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take_answered(&mut self, answered: Answered) -> Verdict {
+        if self.own_asks.remove(&answered.ask) {
+            self.tell(Event::Answered { ask: answered.ask, stats: answered.stats });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take_ask_failed(&mut self, failed: AskFailed) -> Verdict {
+        if self.own_asks.remove(&failed.ask) {
+            self.tell(Event::AskFailed { ask: failed.ask, failure: failed.failure });
+        }
+        Ok(())
+    }
+}
+
+/// The header's answers.
+impl Room {
+    pub(crate) fn answer_text(&mut self, to: AskId, delta: String) {
+        if to.from == self.config.me {
+            self.tell(Event::Text { ask: to.number, delta });
+        } else if self.is_open(to.from) {
+            self.transmit(to.from, Text { ask: to.number, delta });
+        }
+    }
+
+    pub(crate) fn answered(&mut self, to: AskId, stats: AnswerStats) {
+        if to.from == self.config.me {
+            self.own_asks.remove(&to.number);
+            self.tell(Event::Answered { ask: to.number, stats });
+        } else if self.is_open(to.from) {
+            self.transmit(to.from, Answered { ask: to.number, stats });
+        }
+    }
+
+    pub(crate) fn answer_failed(&mut self, to: AskId, failure: Failure) {
+        if to.from == self.config.me {
+            self.own_asks.remove(&to.number);
+            self.tell(Event::AskFailed { ask: to.number, failure });
+        } else if self.is_open(to.from) {
+            self.transmit(to.from, AskFailed { ask: to.number, failure });
+        }
+    }
+}
+
+/// Options as a frame takes them.
+fn bounded(options: Sampling) -> Sampling {
+    let figure = |value: f32, otherwise: f32| {
+        if value >= 0.0 && value.is_finite() { value } else { otherwise }
+    };
+    Sampling {
+        temperature: figure(options.temperature, 0.0),
+        top_p: figure(options.top_p, 1.0),
+        max_tokens: options.max_tokens.min(MAX_COMPLETION_TOKENS),
+        ..options
+    }
+}
+
+/// More than any page shows at once.
+const MAX_OWN_ASKS: usize = 64;

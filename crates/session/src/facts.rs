@@ -1,0 +1,78 @@
+//! What is known of a phone apart from our link to it.
+
+use protocol::peer::{Counters, LastStep, PeerStatus, Pledge};
+
+use base::PeerId;
+
+/// Figures of one phone. The coordinator collects them, its status spreads them.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) pledge: Pledge,
+    pub(crate) flops_per_sec: Option<f64>,
+    /// What the GPU can hold; 0 where unknown.
+    pub(crate) memory_bytes: f64,
+    /// The device cannot run a stage.
+    pub(crate) is_unfit: bool,
+    /// What the pledge comes to, once known.
+    pub(crate) pledge_bytes: Option<u64>,
+    pub(crate) loaded_bytes: u64,
+    pub(crate) total_bytes: u64,
+    pub(crate) is_ready: bool,
+    pub(crate) counters: Counters,
+    pub(crate) last_step: Option<LastStep>,
+}
+
+impl Facts {
+    pub(crate) fn new(pledge: Pledge) -> Self {
+        Self {
+            pledge,
+            flops_per_sec: None,
+            memory_bytes: 0.0,
+            is_unfit: false,
+            pledge_bytes: None,
+            loaded_bytes: 0,
+            total_bytes: 0,
+            is_ready: false,
+            counters: Counters::default(),
+            last_step: None,
+        }
+    }
+
+    /// Forgets a stage that is no more.
+    pub(crate) fn clear_stage(&mut self) {
+        self.loaded_bytes = 0;
+        self.total_bytes = 0;
+        self.is_ready = false;
+    }
+
+    /// The budget that the planner may use, of a model of so many bytes.
+    pub(crate) fn budget_bytes(&self, weights_bytes: f64) -> f64 {
+        let pledged = match self.pledge {
+            Pledge::Bytes(bytes) => bytes as f64,
+            Pledge::Share { factor, phones } => factor * weights_bytes / f64::from(phones),
+        };
+        if self.memory_bytes > 0.0 { pledged.min(self.memory_bytes) } else { pledged }
+    }
+
+    pub(crate) fn status(&self, peer: PeerId) -> PeerStatus {
+        PeerStatus {
+            peer,
+            flops_per_sec: self.flops_per_sec,
+            pledge_bytes: self.pledge_bytes,
+            loaded_bytes: self.loaded_bytes,
+            total_bytes: self.total_bytes,
+            ready: self.is_ready,
+            counters: self.counters,
+        }
+    }
+
+    /// Takes over what the coordinator knows of another phone.
+    pub(crate) fn update(&mut self, status: &PeerStatus) {
+        self.flops_per_sec = status.flops_per_sec;
+        self.pledge_bytes = status.pledge_bytes;
+        self.loaded_bytes = status.loaded_bytes;
+        self.total_bytes = status.total_bytes;
+        self.is_ready = status.ready;
+        self.counters = status.counters;
+    }
+}

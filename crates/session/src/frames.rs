@@ -1,0 +1,97 @@
+//! Where every frame goes, and who may send it.
+
+use base::PeerId;
+use protocol::peer::{Frame, Pong, ProbeDone};
+
+use crate::{Event, LinkState, Room};
+
+/// Whether a frame was taken, or why it was refused.
+pub(crate) type Verdict = Result<(), &'static str>;
+
+impl Room {
+    pub(crate) fn take_frame(&mut self, peer: PeerId, frame: Frame) {
+        let Some(member) = self.members.get(&peer) else { return };
+        let link = member.link;
+        if link == LinkState::Lost {
+            return;
+        }
+        self.my_facts().counters.bytes_received += frame.encoded_len() as u64;
+        let name = frame.name();
+        let verdict = match frame {
+            Frame::Hello(hello) => self.take_hello(peer, hello),
+            _ if link == LinkState::Connecting => Err("it has not introduced itself"),
+            frame => {
+                self.heard(peer);
+                self.dispatch(peer, frame)
+            }
+        };
+        if let Err(reason) = verdict {
+            self.tell(Event::Misbehaved { peer, reason: format!("{name}: {reason}") });
+        }
+    }
+
+    fn dispatch(&mut self, peer: PeerId, frame: Frame) -> Verdict {
+        match frame {
+            Frame::Hello(_) => Err("it has introduced itself before"),
+            Frame::Ping(ping) => self.answer(peer, Pong { nonce: ping.nonce }),
+            Frame::Pong(pong) => self.take_pong(peer, pong.nonce),
+            Frame::Probe(probe) if probe.last => {
+                self.answer(peer, ProbeDone { nonce: probe.nonce })
+            }
+            Frame::Probe(_) => Ok(()),
+            Frame::ProbeDone(done) => self.take_probe_done(peer, done.nonce),
+            Frame::Leave(_) => {
+                self.lose(peer);
+                Ok(())
+            }
+            Frame::Begin(begin) => self.take_begin(peer, begin),
+            Frame::Activations(activations) => self.take_activations(peer, activations),
+            Frame::Cancel(cancel) => self.take_end(peer, cancel.request, cancel.into()),
+            Frame::Finished(finished) => self.take_end(peer, finished.request, finished.into()),
+            frame if self.config.coordinator => self.dispatch_to_coordinator(peer, frame),
+            frame if self.coordinator == Some(peer) => self.dispatch_from_coordinator(frame),
+            _ => Err("only the coordinator sends or takes it"),
+        }
+    }
+
+    fn dispatch_to_coordinator(&mut self, peer: PeerId, frame: Frame) -> Verdict {
+        match frame {
+            Frame::DeviceMeasured(device) => self.take_device(peer, &device),
+            Frame::MeasureFailed(failed) => self.take_measure_failed(peer, &failed.message),
+            Frame::LinkMeasured(link) => self.take_link(peer, link),
+            Frame::LinkLost(lost) => self.take_link_lost(peer, lost.peer),
+            Frame::LoadProgress(progress) => self.take_load_progress(peer, &progress),
+            Frame::StageReady(ready) => self.take_stage_ready(peer, ready.epoch),
+            Frame::StageFailed(failed) => {
+                self.take_stage_failed(peer, failed.epoch, &failed.message)
+            }
+            Frame::Token(token) => self.take_token(peer, token),
+            Frame::ChunkDone(done) => self.take_chunk_done(peer, done.request, done.position),
+            Frame::RequestFailed(failed) => {
+                self.take_request_failed(peer, failed.request, &failed.message)
+            }
+            Frame::Ask(ask) => self.take_ask(peer, ask),
+            Frame::StopAsk(stop) => self.take_stop(peer, stop.ask),
+            Frame::Report(report) => self.take_report(peer, &report),
+            _ => Err("only the coordinator may send it"),
+        }
+    }
+
+    fn dispatch_from_coordinator(&mut self, frame: Frame) -> Verdict {
+        match frame {
+            Frame::Measure(measure) => self.take_measure(measure),
+            Frame::RollOut(roll_out) => self.take_roll_out(roll_out),
+            Frame::Halt(halt) => self.take_halt(halt.epoch),
+            Frame::Text(text) => self.take_text(text),
+            Frame::Answered(answered) => self.take_answered(answered),
+            Frame::AskFailed(failed) => self.take_ask_failed(failed),
+            Frame::Status(status) => self.take_status(status),
+            _ => Err("the coordinator does not send it"),
+        }
+    }
+
+    fn answer(&mut self, peer: PeerId, frame: impl Into<Frame>) -> Verdict {
+        self.transmit(peer, frame);
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! Every member's part in measuring: its device, its links, and telling the coordinator.
+
+use protocol::peer::{DeviceMeasured, Measure, MeasureFailed, clip};
+
+use crate::{Output, Room, frames::Verdict};
+
+impl Room {
+    /// From the coordinator.
+    pub(crate) fn take_measure(&mut self, measure: Measure) -> Verdict {
+        self.measure(measure);
+        Ok(())
+    }
+
+    pub(crate) fn measure(&mut self, measure: Measure) {
+        self.outputs.push_back(Output::Measure { model: measure.model });
+        self.probe(&measure.peers);
+    }
+
+    /// Our driver has measured our device.
+    pub(crate) fn device_measured(&mut self, flops_per_sec: f64, memory_bytes: f64) {
+        let is_sensible = flops_per_sec.is_finite() && flops_per_sec > 0.0;
+        if !is_sensible || !memory_bytes.is_finite() || memory_bytes < 0.0 {
+            let figures = format!("{flops_per_sec} operations a second, {memory_bytes} bytes");
+            return self.measure_failed(format!("its measurement makes no sense: {figures}"));
+        }
+        let facts = self.my_facts();
+        facts.flops_per_sec = Some(flops_per_sec);
+        facts.memory_bytes = memory_bytes;
+        self.view_changes.mark();
+        self.status_changes.mark();
+        if !self.config.coordinator
+            && let Some(coordinator) = self.coordinator
+        {
+            self.transmit(coordinator, DeviceMeasured { flops_per_sec, memory_bytes });
+        }
+    }
+
+    /// Our device cannot run a stage.
+    pub(crate) fn measure_failed(&mut self, message: String) {
+        let message = clip(&message, MESSAGE_CHARS);
+        if self.config.coordinator {
+            self.unfit(self.config.me, &message);
+        } else if let Some(coordinator) = self.coordinator {
+            self.transmit(coordinator, MeasureFailed { message });
+        }
+    }
+}
+
+/// Room for the phone's name and our own words in a frame's message.
+pub(crate) const MESSAGE_CHARS: usize = 500;

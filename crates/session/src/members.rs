@@ -1,0 +1,270 @@
+//! Who is in the room: links, introductions, signs of life, departures.
+
+use base::PeerId;
+use protocol::peer::{
+    Failure, FailureCode, Frame, Hello, Leave, LinkLost, MAX_PEERS, PROTOCOL_VERSION, Phase, Ping,
+    clip,
+};
+
+use crate::{Event, LinkState, Output, Room, facts::Facts, frames::Verdict};
+
+/// Another phone.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) hello: Option<Hello>,
+    pub(crate) link: LinkState,
+    heard_at_secs: f64,
+    pinged_at_secs: f64,
+}
+
+impl Room {
+    pub(crate) fn link_up(&mut self, peer: PeerId) {
+        let known = self.members.contains_key(&peer);
+        if peer == self.config.me || !known && !self.make_room() {
+            self.outputs.push_back(Output::Disconnect { peer });
+            return self.note(format!("{peer} found no place: the room is full"));
+        }
+        if known {
+            self.lose(peer);
+        }
+        let now = self.now_secs;
+        let member = Member {
+            hello: None,
+            link: LinkState::Connecting,
+            heard_at_secs: now,
+            pinged_at_secs: now,
+        };
+        self.members.insert(peer, member);
+        let hello = self.hello();
+        self.transmit(peer, hello);
+        self.view_changes.mark();
+    }
+
+    /// Whether one more fits, after forgetting someone lost if need be.
+    fn make_room(&mut self) -> bool {
+        if self.members.len() + 1 < MAX_PEERS {
+            return true;
+        }
+        let lost = self.members.iter().find(|(_, member)| member.link == LinkState::Lost);
+        let Some(lost) = lost.map(|(peer, _)| *peer) else { return false };
+        self.forget(lost);
+        true
+    }
+
+    fn hello(&self) -> Hello {
+        let config = &self.config;
+        Hello {
+            version: PROTOCOL_VERSION,
+            coordinator: config.coordinator,
+            name: clip(&config.name, Hello::MAX_NAME_CHARS),
+            device: clip(&config.device, Hello::MAX_DEVICE_CHARS),
+            pledge: config.pledge,
+        }
+    }
+
+    pub(crate) fn take_hello(&mut self, peer: PeerId, hello: Hello) -> Verdict {
+        let now = self.now_secs;
+        let member = self.members.get_mut(&peer).ok_or("no such peer")?;
+        if member.hello.is_some() {
+            return Err("it has introduced itself before");
+        }
+        let (pledge, is_coordinator) = (hello.pledge, hello.coordinator);
+        member.hello = Some(hello);
+        member.link = LinkState::Open;
+        member.heard_at_secs = now;
+        self.facts.insert(peer, Facts::new(pledge));
+        self.view_changes.mark();
+        self.status_changes.mark();
+        match (is_coordinator, self.coordinator) {
+            (true, Some(_)) => Err("the room has a coordinator already"),
+            (true, None) => {
+                self.coordinator = Some(peer);
+                self.phase = Phase::Gathering;
+                self.failure = None;
+                Ok(())
+            }
+            (false, _) => Ok(()),
+        }
+    }
+
+    /// A frame came from an introduced peer.
+    pub(crate) fn heard(&mut self, peer: PeerId) {
+        if let Some(member) = self.members.get_mut(&peer) {
+            member.heard_at_secs = self.now_secs;
+        }
+    }
+
+    /// Pings everyone from time to time, and gives up those that say nothing.
+    pub(crate) fn beat(&mut self) {
+        let now = self.now_secs;
+        let silence = self.config.limits.silence_secs;
+        let live = || self.members.iter().filter(|(_, member)| member.link != LinkState::Lost);
+        let silent: Vec<PeerId> = live()
+            .filter(|(_, member)| now >= member.heard_at_secs + silence)
+            .map(|(peer, _)| *peer)
+            .collect();
+        let due: Vec<PeerId> = live()
+            .filter(|(_, member)| now >= member.pinged_at_secs + BEAT_SECS)
+            .map(|(peer, _)| *peer)
+            .filter(|peer| !silent.contains(peer))
+            .collect();
+        for peer in silent {
+            self.outputs.push_back(Output::Disconnect { peer });
+            self.lose(peer);
+        }
+        for peer in due {
+            let nonce = self.nonce();
+            self.transmit(peer, Ping { nonce });
+            if let Some(member) = self.members.get_mut(&peer) {
+                member.pinged_at_secs = now;
+            }
+        }
+    }
+
+    pub(crate) fn next_beat(&self) -> Option<f64> {
+        let silence = self.config.limits.silence_secs;
+        self.members
+            .values()
+            .filter(|member| member.link != LinkState::Lost)
+            .map(|member| (member.pinged_at_secs + BEAT_SECS).min(member.heard_at_secs + silence))
+            .reduce(f64::min)
+    }
+
+    /// A link is gone, or its peer says nothing more.
+    pub(crate) fn lose(&mut self, peer: PeerId) {
+        let Some(member) = self.members.get_mut(&peer) else { return };
+        if member.link == LinkState::Lost {
+            return;
+        }
+        member.link = LinkState::Lost;
+        self.view_changes.mark();
+        self.status_changes.mark();
+        self.prober.forget(peer);
+        self.links.retain(|&(from, to), _| from != peer && to != peer);
+        if self.coordinator == Some(peer) {
+            self.coordinator_lost(peer);
+        } else if self.config.coordinator {
+            self.member_lost(peer);
+        } else if let Some(coordinator) = self.coordinator {
+            self.transmit(coordinator, LinkLost { peer });
+        }
+    }
+
+    fn coordinator_lost(&mut self, peer: PeerId) {
+        let failure = self.phone_left(peer);
+        self.coordinator = None;
+        self.phase = Phase::Connecting;
+        self.plan = None;
+        self.failure = Some(failure.clone());
+        self.drop_stage();
+        for ask in std::mem::take(&mut self.own_asks) {
+            let failure = failure.clone();
+            self.tell(Event::AskFailed { ask, failure });
+        }
+    }
+
+    fn member_lost(&mut self, peer: PeerId) {
+        self.drop_asks_of(peer);
+        if self.is_staged(peer) {
+            let failure = self.phone_left(peer);
+            self.end_epoch(Phase::Gathering, failure);
+        }
+    }
+
+    /// A member's link to another is gone: matters where the plan sends something over it.
+    pub(crate) fn take_link_lost(&mut self, from: PeerId, to: PeerId) -> Verdict {
+        self.links.retain(|&pair, _| pair != (from, to) && pair != (to, from));
+        if self.is_open(to) && self.sends_to(from, to) {
+            let (from, to) = (self.name_of(from), self.name_of(to));
+            let message = format!(
+                "{from} and {to} lost their connection. Bring them closer together and begin again."
+            );
+            self.end_epoch(Phase::Gathering, Failure::new(FailureCode::PhoneLeft, message));
+        }
+        Ok(())
+    }
+
+    fn phone_left(&self, peer: PeerId) -> Failure {
+        let message = format!(
+            "{} left the room. Let it join again, or go on without it, and begin again.",
+            self.name_of(peer)
+        );
+        Failure::new(FailureCode::PhoneLeft, message)
+    }
+
+    /// Drops those lost, at a new beginning.
+    pub(crate) fn forget_lost(&mut self) {
+        let lost = self.members.iter().filter(|(_, member)| member.link == LinkState::Lost);
+        let lost: Vec<PeerId> = lost.map(|(peer, _)| *peer).collect();
+        lost.into_iter().for_each(|peer| self.forget(peer));
+    }
+
+    fn forget(&mut self, peer: PeerId) {
+        self.members.remove(&peer);
+        self.facts.remove(&peer);
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.broadcast(&Frame::from(Leave {}));
+        self.outputs.push_back(Output::UnloadStage);
+        self.has_left = true;
+    }
+
+    /// Whether we may exchange frames with `peer`.
+    pub(crate) fn is_open(&self, peer: PeerId) -> bool {
+        self.members.get(&peer).is_some_and(|member| member.link == LinkState::Open)
+    }
+
+    /// Everyone else that is here, by id.
+    pub(crate) fn open_peers(&self) -> Vec<PeerId> {
+        let open = self.members.iter().filter(|(_, member)| member.link == LinkState::Open);
+        open.map(|(peer, _)| *peer).collect()
+    }
+
+    /// What to call a phone in a sentence.
+    pub(crate) fn name_of(&self, peer: PeerId) -> String {
+        let name = if peer == self.config.me {
+            self.config.name.as_str()
+        } else {
+            self.members
+                .get(&peer)
+                .and_then(|member| member.hello.as_ref())
+                .map_or("", |hello| &hello.name)
+        };
+        if name.is_empty() { peer.to_string() } else { name.to_owned() }
+    }
+
+    pub(crate) fn nonce(&mut self) -> u32 {
+        self.next_nonce = self.next_nonce.wrapping_add(1);
+        self.next_nonce
+    }
+
+    pub(crate) fn transmit(&mut self, to: PeerId, frame: impl Into<Frame>) {
+        let frame = frame.into();
+        self.my_facts().counters.bytes_sent += frame.encoded_len() as u64;
+        self.outputs.push_back(Output::Transmit { to, frame });
+    }
+
+    pub(crate) fn broadcast(&mut self, frame: &Frame) {
+        for peer in self.open_peers() {
+            self.transmit(peer, frame.clone());
+        }
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn note(&mut self, message: impl Into<String>) {
+        self.tell(Event::Note { message: message.into() });
+    }
+
+    /// What is known of ourselves.
+    pub(crate) fn my_facts(&mut self) -> &mut Facts {
+        let pledge = self.config.pledge;
+        self.facts.entry(self.config.me).or_insert_with(|| Facts::new(pledge))
+    }
+}
+
+/// Two signs of life fit well within the shortest silence that means a loss.
+const BEAT_SECS: f64 = 2.0;

@@ -1,0 +1,72 @@
+//! Frames that travel along the ring, from one stage to the next.
+
+use base::{PeerId, RequestId};
+use protocol::peer::{Activations, Begin, Frame};
+
+use crate::{Room, frames::Verdict};
+
+impl Room {
+    pub(crate) fn take_begin(&mut self, peer: PeerId, begin: Begin) -> Verdict {
+        let Some(index) = self.follows(peer, Some(begin.epoch))? else { return Ok(()) };
+        self.is_worker()?;
+        self.check_begin(&begin)?;
+        self.stage.open(&begin);
+        self.send_along(index, begin.into());
+        Ok(())
+    }
+
+    fn check_begin(&self, begin: &Begin) -> Verdict {
+        let Some(ring) = &self.stage.ring else { return Ok(()) };
+        match () {
+            () if !self.stage.is_loaded => Err("the stage is not loaded"),
+            () if self.stage.newest.is_some_and(|newest| begin.request <= newest) => {
+                Err("its number is not new")
+            }
+            () if begin.slot >= ring.slots() => Err("there is no such slot"),
+            () if self.stage.is_slot_taken(begin.slot) => Err("its slot is taken"),
+            () if begin.prompt_tokens > ring.context_tokens() => Err("its prompt is too long"),
+            () => Ok(()),
+        }
+    }
+
+    pub(crate) fn take_activations(&mut self, peer: PeerId, frame: Activations) -> Verdict {
+        let Some(index) = self.follows(peer, Some(frame.epoch))? else { return Ok(()) };
+        if let Some(step) = self.stage.expect(index, frame)? {
+            self.touch(step.request);
+            self.stage.push(step);
+        }
+        Ok(())
+    }
+
+    /// A request is over, one way or the other.
+    pub(crate) fn take_end(&mut self, peer: PeerId, request: RequestId, frame: Frame) -> Verdict {
+        let Some(index) = self.follows(peer, None)? else { return Ok(()) };
+        self.is_worker()?;
+        if self.stage.close(request) {
+            self.send_along(index, frame);
+        }
+        Ok(())
+    }
+
+    /// The stage of ours that `peer` feeds. None where the frame is only late.
+    fn follows(&self, peer: PeerId, epoch: Option<u32>) -> Result<Option<usize>, &'static str> {
+        let Some(ring) = &self.stage.ring else { return Ok(None) };
+        if epoch.is_some_and(|epoch| epoch != ring.epoch()) {
+            return Ok(None);
+        }
+        let index = ring.fed_index().filter(|&index| ring.previous(index) == Some(peer));
+        index.map(Some).ok_or("it does not come from the stage before ours")
+    }
+
+    fn is_worker(&self) -> Verdict {
+        if self.config.coordinator { Err("it has come all the way round") } else { Ok(()) }
+    }
+
+    /// To the stage after `index`, unless that is the header again.
+    pub(crate) fn send_along(&mut self, index: usize, frame: Frame) {
+        let Some(ring) = &self.stage.ring else { return };
+        if let Some(next) = ring.next(index).filter(|&next| next != ring.header()) {
+            self.transmit(next, frame);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The header's queue of asks: from anyone, first come first served.
+
+use base::PeerId;
+use protocol::peer::{Ask, Failure, FailureCode, Phase, Sampling};
+
+use crate::{AskId, Output, Room, frames::Verdict};
+
+/// An ask that does not run yet.
+#[derive(Debug)]
+pub(crate) struct QueuedAsk {
+    pub(crate) id: AskId,
+    pub(crate) options: Sampling,
+    pub(crate) asked_at_secs: f64,
+    /// None while the driver is tokenizing.
+    pub(crate) prompt: Option<Vec<u32>>,
+}
+
+impl Room {
+    pub(crate) fn take_ask(&mut self, from: PeerId, ask: Ask) -> Verdict {
+        let id = AskId { from, number: ask.ask };
+        if self.is_asked(id) {
+            return Err("its number is in use");
+        }
+        self.enqueue(id, ask.text, ask.options);
+        Ok(())
+    }
+
+    fn is_asked(&self, id: AskId) -> bool {
+        self.queue.iter().any(|ask| ask.id == id)
+            || self.requests.values().any(|request| request.ask == id)
+    }
+
+    pub(crate) fn enqueue(&mut self, id: AskId, text: String, options: Sampling) {
+        let refusal = match self.phase {
+            Phase::Ready if self.queue.len() < self.config.limits.queued_asks => None,
+            Phase::Ready => Some("Too many questions are waiting. Ask again in a moment."),
+            _ => Some("The room is not ready. Ask once all phones have loaded their part."),
+        };
+        if let Some(message) = refusal {
+            return self.answer_failed(id, Failure::new(FailureCode::Busy, message));
+        }
+        let asked_at_secs = self.now_secs;
+        self.queue.push_back(QueuedAsk { id, options, asked_at_secs, prompt: None });
+        self.outputs.push_back(Output::Tokenize { ask: id, text });
+    }
+
+    /// Our driver has turned a prompt into tokens.
+    pub(crate) fn tokenized(&mut self, id: AskId, result: Result<Vec<u32>, Failure>) {
+        let Some(place) = self.queue.iter().position(|ask| ask.id == id) else { return };
+        match result.and_then(|tokens| self.fitting(tokens)) {
+            Ok(tokens) => self.queue[place].prompt = Some(tokens),
+            Err(failure) => {
+                self.queue.remove(place);
+                self.answer_failed(id, failure);
+            }
+        }
+    }
+
+    fn fitting(&self, tokens: Vec<u32>) -> Result<Vec<u32>, Failure> {
+        let context_tokens = self.stage.ring.as_ref().map_or(0, |ring| ring.context_tokens());
+        let prompt_tokens = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
+        if prompt_tokens > context_tokens {
+            let message = format!(
+                "The prompt has {prompt_tokens} tokens, the context takes {context_tokens}. Shorten it."
+            );
+            let code = FailureCode::PromptTooLong { prompt_tokens, context_tokens };
+            return Err(Failure::new(code, message));
+        }
+        if tokens.is_empty() {
+            let message = "The prompt gave no tokens at all. Write something.";
+            return Err(Failure::new(FailureCode::Internal, message));
+        }
+        Ok(tokens)
+    }
+
+    /// Starts asks while there are free slots.
+    pub(crate) fn start_asks(&mut self) {
+        while self.phase == Phase::Ready
+            && self.queue.front().is_some_and(|ask| ask.prompt.is_some())
+            && let Some(slot) = self.free_slot()
+            && let Some(ask) = self.queue.pop_front()
+        {
+            self.start(ask, slot);
+        }
+    }
+
+    fn free_slot(&self) -> Option<u16> {
+        let slots = self.stage.ring.as_ref()?.slots();
+        (0..slots).find(|&slot| !self.stage.is_slot_taken(slot))
+    }
+
+    pub(crate) fn take_stop(&mut self, from: PeerId, number: u32) -> Verdict {
+        self.stop_ask(AskId { from, number });
+        Ok(())
+    }
+
+    /// Stops an ask wherever it is; one that is over already is no matter.
+    pub(crate) fn stop_ask(&mut self, id: AskId) {
+        if let Some(place) = self.queue.iter().position(|ask| ask.id == id) {
+            let ask = self.queue.remove(place);
+            return ask.map_or((), |ask| self.cancelled_in_queue(&ask));
+        }
+        let running = self.requests.iter().find(|(_, request)| request.ask == id);
+        if let Some((&request, _)) = running {
+            self.cancel(request);
+        }
+    }
+
+    /// Nobody waits for these answers any more.
+    pub(crate) fn drop_asks_of(&mut self, peer: PeerId) {
+        self.queue.retain(|ask| ask.id.from != peer);
+        let of_peer = self.requests.iter().filter(|(_, request)| request.ask.from == peer);
+        let of_peer: Vec<_> = of_peer.map(|(request, _)| *request).collect();
+        of_peer.into_iter().for_each(|request| self.cancel(request));
+    }
+
+    pub(crate) fn fail_every_ask(&mut self, failure: &Failure) {
+        let running: Vec<_> = self.requests.keys().copied().collect();
+        running.into_iter().for_each(|request| self.fail_request(request, failure.clone()));
+        for ask in std::mem::take(&mut self.queue) {
+            self.answer_failed(ask.id, failure.clone());
+        }
+    }
+
+    /// Gives up asks that our own driver or another phone keeps waiting.
+    pub(crate) fn check_asks(&mut self) {
+        let (now, stall) = (self.now_secs, self.config.limits.stall_secs);
+        let is_late = |ask: &QueuedAsk| ask.prompt.is_none() && now >= ask.asked_at_secs + stall;
+        while let Some(place) = self.queue.iter().position(is_late) {
+            let id = self.queue[place].id;
+            self.queue.remove(place);
+            self.answer_failed(id, self.too_slow(self.config.me));
+        }
+        self.check_requests();
+    }
+
+    pub(crate) fn asks_deadline(&self) -> Option<f64> {
+        let waiting = self.queue.iter().filter(|ask| ask.prompt.is_none());
+        let waiting = waiting.map(|ask| ask.asked_at_secs);
+        let running = self.requests.values().map(|request| request.progress_at_secs);
+        waiting.chain(running).reduce(f64::min).map(|at| at + self.config.limits.stall_secs)
+    }
+}

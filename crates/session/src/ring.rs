@@ -1,0 +1,132 @@
+//! A plan as one of its phones sees it.
+
+use base::{ModuleRange, PeerId};
+use protocol::peer::{PlannedStage, RollOut};
+
+use crate::LoadStage;
+
+/// The plan of an epoch, and our place in it.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    plan: RollOut,
+    indices: Vec<usize>,
+}
+
+impl Ring {
+    /// Refuses a plan that means nothing.
+    pub(crate) fn check(plan: &RollOut, coordinator: Option<PeerId>) -> Result<(), &'static str> {
+        let stages = &plan.stages;
+        let first = stages.first().ok_or("a plan without stages")?;
+        if Some(first.peer) != coordinator {
+            return Err("the first stage is not the coordinator's");
+        }
+        let mut next_module = 0;
+        for stage in stages {
+            if stage.range.start != next_module || stage.range.is_empty() {
+                return Err("the stages are not consecutive");
+            }
+            next_module = stage.range.end;
+        }
+        let closes = stages.len() > 2 && stages.last().is_some_and(|last| last.peer == first.peer);
+        let distinct = &stages[..stages.len() - usize::from(closes)];
+        let repeats = |(i, stage): (usize, &PlannedStage)| {
+            distinct[..i].iter().any(|earlier| earlier.peer == stage.peer)
+        };
+        if distinct.iter().enumerate().any(repeats) {
+            return Err("a phone has two stages");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn new(plan: RollOut, me: PeerId) -> Self {
+        let is_mine = |index: &usize| plan.stages[*index].peer == me;
+        let indices = (0..plan.stages.len()).filter(is_mine).collect();
+        Self { plan, indices }
+    }
+
+    pub(crate) fn epoch(&self) -> u32 {
+        self.plan.epoch
+    }
+
+    pub(crate) fn slots(&self) -> u16 {
+        self.plan.slots
+    }
+
+    pub(crate) fn chunk_tokens(&self) -> u16 {
+        self.plan.chunk_tokens
+    }
+
+    pub(crate) fn context_tokens(&self) -> u32 {
+        self.plan.model.context_tokens
+    }
+
+    pub(crate) fn row_bytes(&self) -> u32 {
+        self.plan.row_bytes
+    }
+
+    /// Our stages.
+    pub(crate) fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+
+    /// The stage of ours that takes hidden states; on a header, the one that closes the ring.
+    pub(crate) fn fed_index(&self) -> Option<usize> {
+        self.indices.iter().copied().find(|&index| index > 0)
+    }
+
+    pub(crate) fn range(&self, index: usize) -> ModuleRange {
+        self.plan.stages[index].range
+    }
+
+    pub(crate) fn header(&self) -> PeerId {
+        self.plan.stages[0].peer
+    }
+
+    pub(crate) fn tail(&self) -> PeerId {
+        self.plan.stages[self.plan.stages.len() - 1].peer
+    }
+
+    pub(crate) fn is_tail(&self, index: usize) -> bool {
+        index + 1 == self.plan.stages.len()
+    }
+
+    /// Who runs the stages, in ring order.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.plan.stages.iter().map(|stage| stage.peer)
+    }
+
+    pub(crate) fn previous(&self, index: usize) -> Option<PeerId> {
+        let stage = index.checked_sub(1).and_then(|index| self.plan.stages.get(index));
+        stage.map(|stage| stage.peer)
+    }
+
+    pub(crate) fn next(&self, index: usize) -> Option<PeerId> {
+        self.plan.stages.get(index + 1).map(|stage| stage.peer)
+    }
+
+    /// Those that we exchange frames of requests with; a tail's token goes to the header.
+    pub(crate) fn neighbours(&self) -> Vec<PeerId> {
+        let tail = self.indices.iter().any(|&index| self.is_tail(index));
+        let mut peers: Vec<PeerId> = self
+            .indices
+            .iter()
+            .flat_map(|&index| [self.previous(index), self.next(index)])
+            .flatten()
+            .chain(tail.then(|| self.header()))
+            .collect();
+        let me = self.indices.first().map(|&index| self.plan.stages[index].peer);
+        peers.retain(|&peer| Some(peer) != me);
+        peers
+    }
+
+    pub(crate) fn load(&self) -> LoadStage {
+        LoadStage {
+            epoch: self.plan.epoch,
+            model: self.plan.model.clone(),
+            ranges: self.indices.iter().map(|&index| self.range(index)).collect(),
+            slots: self.plan.slots,
+            context_tokens: self.context_tokens(),
+            chunk_tokens: self.plan.chunk_tokens,
+        }
+    }
+}

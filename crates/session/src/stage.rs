@@ -1,0 +1,314 @@
+//! Our stages of the ring: which steps wait, which one runs, where its output goes.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use base::RequestId;
+use protocol::peer::{
+    Activations, Begin, ChunkDone, LastStep, RequestFailed, Sampling, Token, clip,
+};
+
+use crate::{
+    Job, JobId, JobInput, Output, Room, SamplingStep, StageOutput, Wants, measuring::MESSAGE_CHARS,
+    ring::Ring,
+};
+
+/// What we run for the room.
+#[derive(Debug, Default)]
+pub(crate) struct Stage {
+    /// The plan of the running epoch, if we have a stage in it.
+    pub(crate) ring: Option<Ring>,
+    pub(crate) is_loaded: bool,
+    /// The driver holds weights, perhaps of an epoch that is over.
+    pub(crate) holds_weights: bool,
+    /// Requests that have a slot here.
+    pub(crate) requests: BTreeMap<RequestId, StageRequest>,
+    /// The newest request there was.
+    pub(crate) newest: Option<RequestId>,
+    work: VecDeque<Work>,
+    running: Option<Running>,
+    next_job: u64,
+}
+
+/// A request as a stage sees it.
+#[derive(Debug)]
+pub(crate) struct StageRequest {
+    slot: u16,
+    sampling: Sampling,
+    prompt_tokens: u32,
+    /// Position of the next row that another stage may send.
+    next_position: u32,
+}
+
+/// Some rows of a request on their way through one of our stages.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) request: RequestId,
+    /// Which stage of the ring.
+    pub(crate) index: usize,
+    pub(crate) position: u32,
+    pub(crate) rows: u16,
+    pub(crate) input: JobInput,
+    /// Whether the tail samples from the last row.
+    pub(crate) last: bool,
+    /// What the stages before have spent on it.
+    pub(crate) dispatches: u32,
+}
+
+#[derive(Debug)]
+enum Work {
+    Reset { slot: u16 },
+    Step(Step),
+}
+
+/// The step that the driver is at.
+#[derive(Debug)]
+struct Running {
+    job: JobId,
+    wants: Wants,
+    request: RequestId,
+    index: usize,
+    position: u32,
+    rows: u16,
+    last: bool,
+    dispatches: u32,
+}
+
+impl Stage {
+    /// Drops the plan and all that belongs to it; not the weights.
+    pub(crate) fn halt(&mut self) {
+        self.ring = None;
+        self.is_loaded = false;
+        self.requests.clear();
+        self.work.clear();
+        self.running = None;
+    }
+
+    pub(crate) fn open(&mut self, begin: &Begin) {
+        self.newest = Some(begin.request);
+        self.work.push_back(Work::Reset { slot: begin.slot });
+        let request = StageRequest {
+            slot: begin.slot,
+            sampling: begin.sampling,
+            prompt_tokens: begin.prompt_tokens,
+            next_position: 0,
+        };
+        self.requests.insert(begin.request, request);
+    }
+
+    /// Whether there was such a request; its waiting steps go with it.
+    pub(crate) fn close(&mut self, request: RequestId) -> bool {
+        self.work.retain(|work| !matches!(work, Work::Step(step) if step.request == request));
+        self.requests.remove(&request).is_some()
+    }
+
+    pub(crate) fn is_slot_taken(&self, slot: u16) -> bool {
+        self.requests.values().any(|request| request.slot == slot)
+    }
+
+    pub(crate) fn push(&mut self, step: Step) {
+        self.work.push_back(Work::Step(step));
+    }
+
+    fn waiting_steps(&self, request: RequestId) -> usize {
+        let is_of = |work: &&Work| matches!(work, Work::Step(step) if step.request == request);
+        self.work.iter().filter(is_of).count()
+    }
+
+    /// The step of a frame, if it is the one that comes next.
+    pub(crate) fn expect(
+        &mut self,
+        index: usize,
+        frame: Activations,
+    ) -> Result<Option<Step>, &'static str> {
+        let waiting = self.waiting_steps(frame.request);
+        let Some(ring) = &self.ring else { return Ok(None) };
+        let Some(request) = self.requests.get_mut(&frame.request) else { return Ok(None) };
+        request.check(ring, &frame)?;
+        if waiting >= MAX_WAITING_STEPS {
+            return Err("more steps than may wait");
+        }
+        request.next_position += u32::from(frame.rows);
+        Ok(Some(Step {
+            request: frame.request,
+            index,
+            position: frame.position,
+            rows: frame.rows,
+            input: JobInput::Hidden(frame.data),
+            last: frame.last,
+            dispatches: frame.dispatches,
+        }))
+    }
+
+    /// Takes the next piece of work, and what to do for it.
+    fn start_next(&mut self) -> Option<Output> {
+        let ring = self.ring.as_ref().filter(|_| self.is_loaded && self.running.is_none())?;
+        let step = match self.work.pop_front()? {
+            Work::Reset { slot } => return Some(Output::ResetSlot { slot }),
+            Work::Step(step) => step,
+        };
+        let request = self.requests.get(&step.request)?;
+        self.next_job += 1;
+        let id = JobId(self.next_job);
+        let wants = request.wants(ring, &step);
+        let Step { request: number, index, position, rows, last, dispatches, input } = step;
+        self.running = Some(Running {
+            job: id,
+            wants,
+            request: number,
+            index,
+            position,
+            rows,
+            last,
+            dispatches,
+        });
+        Some(Output::RunStage(Job {
+            id,
+            request: number,
+            slot: request.slot,
+            range: ring.range(index),
+            position,
+            rows,
+            input,
+            wants,
+        }))
+    }
+}
+
+impl StageRequest {
+    fn check(&self, ring: &Ring, frame: &Activations) -> Result<(), &'static str> {
+        let end = frame.position + u32::from(frame.rows);
+        let rows_fit = match frame.position < self.prompt_tokens {
+            true => frame.rows <= ring.chunk_tokens() && end <= self.prompt_tokens,
+            false => frame.rows == 1,
+        };
+        match () {
+            () if frame.position != self.next_position => Err("its position is not the next"),
+            () if u64::from(frame.row_len) * VALUE_BYTES != u64::from(ring.row_bytes()) => {
+                Err("its rows are not as long as the model's")
+            }
+            () if !rows_fit => Err("more rows than a chunk has"),
+            () if end > ring.context_tokens() => Err("it goes beyond the context"),
+            () if frame.last != (end >= self.prompt_tokens) => Err("its token is not due"),
+            () => Ok(()),
+        }
+    }
+
+    fn wants(&self, ring: &Ring, step: &Step) -> Wants {
+        match (ring.is_tail(step.index), step.last) {
+            (false, _) => Wants::Hidden,
+            (true, false) => Wants::Nothing,
+            (true, true) => {
+                let end = step.position + u32::from(step.rows);
+                let drawn = end.saturating_sub(self.prompt_tokens);
+                Wants::Token(SamplingStep { options: self.sampling, step: drawn })
+            }
+        }
+    }
+}
+
+impl Room {
+    /// Gives the driver something to do, if it has nothing.
+    pub(crate) fn run_next_step(&mut self) {
+        while let Some(output) = self.stage.start_next() {
+            self.outputs.push_back(output);
+        }
+    }
+
+    pub(crate) fn step_done(&mut self, job: JobId, output: StageOutput, dispatches: u32) {
+        let Some(done) = self.stage.running.take_if(|running| running.job == job) else { return };
+        self.count(&done, dispatches);
+        if !self.stage.requests.contains_key(&done.request) {
+            return;
+        }
+        let spent = done.dispatches.saturating_add(dispatches);
+        match (done.wants, output) {
+            (Wants::Hidden, StageOutput::Hidden(data)) => self.pass_on(&done, spent, data),
+            (Wants::Token(_), StageOutput::Token(token)) => {
+                let position = done.position + u32::from(done.rows) - 1;
+                let token = Token { request: done.request, position, token, dispatches: spent };
+                self.return_token(token);
+            }
+            (Wants::Nothing, StageOutput::Nothing) => {
+                self.return_chunk(ChunkDone { request: done.request, position: done.position });
+            }
+            _ => self.step_lost(done.request, "a step gave another output than it should"),
+        }
+    }
+
+    pub(crate) fn step_failed(&mut self, job: JobId, message: &str) {
+        let Some(failed) = self.stage.running.take_if(|running| running.job == job) else { return };
+        if self.stage.requests.contains_key(&failed.request) {
+            self.step_lost(failed.request, message);
+        }
+    }
+
+    fn count(&mut self, done: &Running, dispatches: u32) {
+        let next_position = done.position + u32::from(done.rows);
+        let facts = self.my_facts();
+        facts.counters.steps_run += 1;
+        facts.counters.rows_run += u64::from(done.rows);
+        facts.counters.dispatches += u64::from(dispatches);
+        // A header's second stage is not what the others wait for.
+        if done.index == 0 || !self.config.coordinator {
+            self.my_facts().last_step = Some(LastStep { request: done.request, next_position });
+        }
+        self.report_changes.mark();
+        self.view_changes.mark();
+    }
+
+    fn pass_on(&mut self, done: &Running, dispatches: u32, data: Vec<u8>) {
+        let Some(ring) = &self.stage.ring else { return };
+        let Some(to) = ring.next(done.index) else { return };
+        let expected = u64::from(done.rows) * u64::from(ring.row_bytes());
+        if data.len() as u64 != expected {
+            return self
+                .step_lost(done.request, "a step gave rows of another length than it should");
+        }
+        let frame = Activations {
+            request: done.request,
+            epoch: ring.epoch(),
+            position: done.position,
+            rows: done.rows,
+            row_len: ring.row_bytes() / VALUE_BYTES as u32,
+            dispatches,
+            last: done.last,
+            data,
+        };
+        self.touch(done.request);
+        self.transmit(to, frame);
+    }
+
+    fn return_token(&mut self, token: Token) {
+        match self.stage.ring.as_ref().map(Ring::header) {
+            Some(header) if header == self.config.me => self.token_sampled(token),
+            Some(header) => self.transmit(header, token),
+            None => {}
+        }
+    }
+
+    fn return_chunk(&mut self, done: ChunkDone) {
+        match self.stage.ring.as_ref().map(Ring::header) {
+            Some(header) if header == self.config.me => self.chunk_passed(done.request),
+            Some(header) => self.transmit(header, done),
+            None => {}
+        }
+    }
+
+    fn step_lost(&mut self, request: RequestId, message: &str) {
+        match self.stage.ring.as_ref().map(Ring::header) {
+            Some(header) if header == self.config.me => {
+                self.step_impossible(header, request, message)
+            }
+            Some(header) => {
+                let message = clip(message, MESSAGE_CHARS);
+                self.transmit(header, RequestFailed { request, message });
+            }
+            None => {}
+        }
+    }
+}
+
+/// Twice what a header keeps in flight by default; more is a sender that does not wait.
+const MAX_WAITING_STEPS: usize = 8;
+/// Hidden states travel as 32-bit floats.
+const VALUE_BYTES: u64 = 4;

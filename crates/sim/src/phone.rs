@@ -1,0 +1,62 @@
+//! A simulated phone.
+
+use std::collections::BTreeMap;
+
+use base::PeerId;
+use protocol::peer::Pledge;
+use session::{Event, Room, RoomView};
+use transport::memory::MemoryLink;
+
+use crate::StageRunner;
+
+/// What a phone is like.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PhoneSpec {
+    /// What its user calls it.
+    pub name: String,
+    /// How fast it runs a stage, and what it measures of itself.
+    pub flops_per_sec: f64,
+    /// What its GPU can hold; 0 says nothing.
+    pub memory_bytes: f64,
+    /// What it lends.
+    pub pledge: Pledge,
+    /// How fast it fetches weights.
+    pub fetch_bytes_per_sec: f64,
+    /// Whether its device can run a stage at all.
+    pub is_fit: bool,
+}
+
+impl PhoneSpec {
+    /// A phone of ordinary speed that lends so much.
+    pub fn new(name: &str, pledge: Pledge) -> Self {
+        Self {
+            name: name.to_owned(),
+            flops_per_sec: 1e9,
+            memory_bytes: 0.0,
+            pledge,
+            fetch_bytes_per_sec: 5e6,
+            is_fit: true,
+        }
+    }
+}
+
+/// A phone in the simulation.
+pub(crate) struct Phone {
+    pub(crate) id: PeerId,
+    pub(crate) spec: PhoneSpec,
+    pub(crate) room: Room,
+    pub(crate) runner: Box<dyn StageRunner>,
+    pub(crate) links: BTreeMap<PeerId, MemoryLink>,
+    pub(crate) wake_at_secs: Option<f64>,
+    pub(crate) events: Vec<Event>,
+    /// The view as of the last change it was told of.
+    pub(crate) view: RoomView,
+    /// Neither hears nor speaks, though its links stay open.
+    pub(crate) is_frozen: bool,
+    /// Its driver begins steps and never ends them.
+    pub(crate) device_hangs: bool,
+    /// Its driver begins measuring or loading and never ends it.
+    pub(crate) driver_hangs: bool,
+    /// The device is at work until then.
+    pub(crate) busy_until_secs: f64,
+}

@@ -1,0 +1,48 @@
+//! What runs the stages of a simulated phone.
+
+use session::{Job, LoadStage, StageOutput};
+
+/// The model on one phone. Errors are sentences, as a driver would give them to its room.
+pub trait StageRunner {
+    /// Loads the ranges of a plan in place of what was loaded.
+    ///
+    /// # Errors
+    /// Why the phone cannot hold or run them.
+    fn load(&mut self, stage: &LoadStage) -> Result<Loaded, String>;
+
+    /// Forgets what was loaded.
+    fn unload(&mut self);
+
+    /// Empties a slot's KV cache in every range.
+    fn reset(&mut self, slot: u16);
+
+    /// Runs a step.
+    ///
+    /// # Errors
+    /// Why the step cannot be run.
+    fn run(&mut self, job: &Job) -> Result<Ran, String>;
+
+    /// A prompt's tokens; asked of the header alone.
+    fn tokenize(&mut self, text: &str) -> Vec<u32>;
+
+    /// A token's text; asked of the header alone.
+    fn decode(&mut self, token: u32) -> String;
+}
+
+/// What loading took.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Loaded {
+    /// Bytes to fetch.
+    pub bytes: u64,
+}
+
+/// What a step gave.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ran {
+    /// Its output, of the kind that the job wants.
+    pub output: StageOutput,
+    /// Operations, from which the simulation takes the time it needs.
+    pub flops: f64,
+    /// GPU dispatches.
+    pub dispatches: u32,
+}

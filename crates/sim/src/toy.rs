@@ -1,0 +1,178 @@
+//! A model of integer arithmetic instead of weights: instant, exact, and sensitive
+//! to everything that a room could get wrong. A row depends on its token, its
+//! position and every row before it in every attention module, in order; a step at a
+//! position that does not follow the KV cache is an error.
+
+use std::collections::BTreeMap;
+
+use base::{ModuleProfile, ModuleRange, Tied};
+use protocol::peer::{ModelRef, Sampling};
+use session::{Job, JobInput, LoadStage, ModelSpec, StageOutput, Wants};
+
+use crate::{Loaded, Ran, StageRunner};
+
+/// The toy on one phone.
+#[derive(Debug, Default)]
+pub struct ToyModel {
+    spec: Option<Loading>,
+    /// Rows seen, by attention module and slot.
+    cache: BTreeMap<(usize, u16), Vec<u32>>,
+}
+
+#[derive(Debug)]
+struct Loading {
+    ranges: Vec<ModuleRange>,
+    slots: u16,
+    context_tokens: u32,
+}
+
+/// A toy of so many layers: `embed`, then `attn` and `mlp` for each, then `head`.
+pub fn spec(layers: usize) -> ModelSpec {
+    let named =
+        |name: String, weights_bytes| ModuleProfile { name, flops: MODULE_FLOPS, weights_bytes };
+    let layer = |l| [named(format!("attn.{l}"), 1.1e6), named(format!("mlp.{l}"), 1.9e6)];
+    let mut modules = vec![named("embed".into(), TABLE_BYTES)];
+    modules.extend((0..layers).flat_map(layer));
+    modules.push(named("head".into(), TABLE_BYTES));
+    let model = ModelRef {
+        url: "/models/toy.gguf".into(),
+        name: "toy".into(),
+        total_bytes: modules.iter().map(|module| module.weights_bytes as u64).sum(),
+        context_tokens: 256,
+    };
+    ModelSpec {
+        model,
+        sequential_bytes: vec![f64::from(ROW_BYTES); modules.len() - 1],
+        residual: Vec::new(),
+        tied: vec![Tied(0, modules.len() - 1, TABLE_BYTES)],
+        modules,
+        eos: vec![EOS],
+        row_bytes: ROW_BYTES,
+        slots: 1,
+    }
+}
+
+/// The prompt of so many tokens: one for each character.
+pub fn prompt(tokens: usize) -> String {
+    (0..tokens).map(|i| char::from(b'a' + (i * 7 % 26) as u8)).collect()
+}
+
+impl StageRunner for ToyModel {
+    fn load(&mut self, stage: &LoadStage) -> Result<Loaded, String> {
+        self.cache.clear();
+        let modules: usize = stage.ranges.iter().map(|range| range.len()).sum();
+        self.spec = Some(Loading {
+            ranges: stage.ranges.clone(),
+            slots: stage.slots,
+            context_tokens: stage.context_tokens,
+        });
+        Ok(Loaded { bytes: modules as u64 * 1_000_000 })
+    }
+
+    fn unload(&mut self) {
+        self.spec = None;
+        self.cache.clear();
+    }
+
+    fn reset(&mut self, slot: u16) {
+        self.cache.retain(|&(_, of), _| of != slot);
+    }
+
+    fn run(&mut self, job: &Job) -> Result<Ran, String> {
+        let spec = self.spec.as_ref().ok_or("nothing is loaded")?;
+        let end = job.position + u32::from(job.rows);
+        if !spec.ranges.contains(&job.range) || job.slot >= spec.slots || end > spec.context_tokens
+        {
+            return Err(format!("{job:?} is not what was loaded"));
+        }
+        let mut rows = self.first_rows(job)?;
+        for module in job.range.indices().skip(usize::from(job.range.start == 0)) {
+            for (position, row) in (job.position..).zip(&mut rows) {
+                *row = self.module(module, job.slot, position, *row)?;
+            }
+        }
+        let dispatches = job.range.len() as u32;
+        let flops = MODULE_FLOPS * job.range.len() as f64 * f64::from(job.rows);
+        Ok(Ran { output: output(job, &rows), flops, dispatches })
+    }
+
+    fn tokenize(&mut self, text: &str) -> Vec<u32> {
+        text.chars().map(u32::from).collect()
+    }
+
+    fn decode(&mut self, token: u32) -> String {
+        format!("{token} ")
+    }
+}
+
+impl ToyModel {
+    fn first_rows(&self, job: &Job) -> Result<Vec<Row>, String> {
+        let rows: Vec<Row> = match &job.input {
+            JobInput::Tokens(tokens) => (job.position..)
+                .zip(tokens)
+                .map(|(position, &token)| [token, position, mix(&[token, position]), 1])
+                .collect(),
+            JobInput::Hidden(bytes) => bytes.chunks_exact(ROW_BYTES as usize).map(read).collect(),
+        };
+        let is_first = matches!(job.input, JobInput::Tokens(_));
+        if rows.len() != usize::from(job.rows) || is_first != (job.range.start == 0) {
+            return Err(format!("{} rows came for {job:?}", rows.len()));
+        }
+        Ok(rows)
+    }
+
+    /// Odd modules are attention, which remembers; even ones do not.
+    fn module(&mut self, module: usize, slot: u16, position: u32, row: Row) -> Result<Row, String> {
+        let seen = mix(&row) ^ module as u32;
+        let memory = if module % 2 == 1 {
+            let cache = self.cache.entry((module, slot)).or_default();
+            if cache.len() != position as usize {
+                return Err(format!("position {position} does not follow {} rows", cache.len()));
+            }
+            cache.push(seen);
+            mix(cache)
+        } else {
+            module as u32
+        };
+        let [a, b, c, d] = row;
+        Ok([b ^ memory, c.wrapping_add(seen), mix(&[d, seen, memory]), a])
+    }
+}
+
+fn output(job: &Job, rows: &[Row]) -> StageOutput {
+    match job.wants {
+        Wants::Nothing => StageOutput::Nothing,
+        Wants::Token(step) => {
+            let last = rows.last().copied().unwrap_or_default();
+            let Sampling { temperature, seed, .. } = step.options;
+            let noise = if temperature > 0.0 { mix(&[seed as u32, step.step]) } else { 0 };
+            StageOutput::Token(mix(&last).wrapping_add(noise) % VOCABULARY)
+        }
+        Wants::Hidden => {
+            let values = rows.iter().flatten();
+            StageOutput::Hidden(values.flat_map(|value| value.to_le_bytes()).collect())
+        }
+    }
+}
+
+fn read(bytes: &[u8]) -> Row {
+    let word =
+        |at: usize| bytes[4 * at..].first_chunk().map_or(0, |word| u32::from_le_bytes(*word));
+    [word(0), word(1), word(2), word(3)]
+}
+
+/// A hash in which order matters (FNV-1a over words).
+fn mix(words: &[u32]) -> u32 {
+    words
+        .iter()
+        .fold(0x811c_9dc5, |hash, word| (hash ^ word).wrapping_mul(0x0100_0193).rotate_left(5))
+}
+
+/// Four words, carried as the bits of four floats.
+type Row = [u32; 4];
+
+const ROW_BYTES: u32 = 16;
+const MODULE_FLOPS: f64 = 1e6;
+const TABLE_BYTES: f64 = 4e6;
+const VOCABULARY: u32 = 997;
+const EOS: u32 = 3;
