@@ -1,0 +1,65 @@
+import { chromium, devices, type Browser } from "playwright-core";
+
+import { Phone } from "./phone.ts";
+import { settings } from "./settings.ts";
+
+/** Phones of different sizes and makers, as Playwright describes them; their names are also those on the cards. */
+export const DESCRIPTORS = [
+  "Pixel 7",
+  "Galaxy S9+",
+  "Pixel 5",
+  "Galaxy S24",
+  "Pixel 4a (5G)",
+  "Galaxy A55",
+  "Moto G4",
+  "Nexus 6P",
+] as const;
+
+export interface ChromiumOptions {
+  program?: string;
+  isHeaded?: boolean;
+  /** Whether the browser has WebGPU. */
+  hasGpu?: boolean;
+}
+
+/** A phone that is a Chromium process of its own, with a profile of its own that goes when it is closed. */
+export async function launchChromium(descriptor: string, options: ChromiumOptions = {}): Promise<Phone> {
+  const device = devices[descriptor];
+  if (!device) throw new Error(`Playwright describes no phone of the name ${descriptor}`);
+  const { defaultBrowserType: _, ...look } = device;
+  const browser = await launchBrowser(options);
+  try {
+    // Who has let the page use the camera, as for scanning a code, is found by address and not by a multicast name.
+    const context = await browser.newContext({ ...look, permissions: ["camera"] });
+    return new Phone(descriptor, await context.newPage(), () => browser.close());
+  } catch (cause) {
+    await browser.close();
+    throw cause;
+  }
+}
+
+export function launchBrowser(options: ChromiumOptions = {}): Promise<Browser> {
+  return chromium.launch({
+    executablePath: options.program ?? settings().chromium,
+    headless: !options.isHeaded,
+    args: [...BROWSER_FLAGS, ...(options.hasGpu === false ? [] : GPU_FLAGS)],
+    timeout: LAUNCH_LIMIT_MS,
+  });
+}
+
+const LAUNCH_LIMIT_MS = 120_000;
+
+/** WebGPU on any adapter; without a graphics chip that is SwiftShader, on the processor. Else there is no adapter. */
+export const GPU_FLAGS = ["--enable-unsafe-webgpu"];
+
+const BROWSER_FLAGS = [
+  // Containers have no user namespaces for the sandbox.
+  "--no-sandbox",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  // The phones of a machine without a network.
+  "--allow-loopback-in-peer-connection",
+];

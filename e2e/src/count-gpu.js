@@ -1,0 +1,80 @@
+/**
+ * Counts what the engine asks of WebGPU, from outside: runs in the page before its own scripts, and puts a few lines
+ * before the engine worker's module. They wrap the counted methods and only then import the real module, so that even
+ * the first call of the wasm is seen. Plain JavaScript, because it is handed to the browser as it stands.
+ */
+(() => {
+  const ENGINE_WORKER = "lingualinked";
+  const CHANNEL = "gpu-counts";
+  const ANSWER_LIMIT_MS = 30_000;
+
+  /** Runs in the worker. Must not use anything from around it. */
+  function prelude(channelName) {
+    const counts = {};
+    const watched = {
+      GPUDevice: ["createBuffer", "createComputePipeline", "createComputePipelineAsync", "createBindGroup"],
+      GPUComputePassEncoder: ["dispatchWorkgroups", "dispatchWorkgroupsIndirect"],
+      GPUQueue: ["writeBuffer", "submit"],
+      GPUBuffer: ["mapAsync"],
+    };
+    for (const [type, methods] of Object.entries(watched)) {
+      const prototype = globalThis[type]?.prototype;
+      for (const method of methods) {
+        counts[method] = 0;
+        const real = prototype?.[method];
+        if (!real) continue;
+        prototype[method] = function (...args) {
+          counts[method] += 1;
+          return real.apply(this, args);
+        };
+      }
+    }
+    const channel = new BroadcastChannel(channelName);
+    channel.onmessage = ({ data }) => {
+      if ("ask" in data) channel.postMessage({ answer: data.ask, counts });
+    };
+    // What the page sends before the real module listens is kept and told again.
+    const early = [];
+    const keep = (event) => {
+      event.stopImmediatePropagation();
+      early.push(event);
+    };
+    addEventListener("message", keep);
+    return () => {
+      removeEventListener("message", keep);
+      for (const { data, ports } of early) dispatchEvent(new MessageEvent("message", { data, ports }));
+    };
+  }
+
+  const RealWorker = globalThis.Worker;
+  globalThis.Worker = class Worker extends RealWorker {
+    constructor(url, options) {
+      if (options?.name !== ENGINE_WORKER) {
+        super(url, options);
+        return;
+      }
+      const address = JSON.stringify(new URL(url, document.baseURI).href);
+      const source = `const release = (${prelude})(${JSON.stringify(CHANNEL)});
+        import(${address}).then(release, (cause) => setTimeout(() => { throw cause; }));`;
+      super(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), options);
+    }
+  };
+
+  const channel = new BroadcastChannel(CHANNEL);
+  let asked = 0;
+  globalThis.gpuCounts = () =>
+    new Promise((resolve, reject) => {
+      const ask = ++asked;
+      const timer = setTimeout(
+        () => reject(new Error("the engine worker told no GPU counts")),
+        ANSWER_LIMIT_MS,
+      );
+      channel.addEventListener("message", function hear({ data }) {
+        if (data.answer !== ask) return;
+        clearTimeout(timer);
+        channel.removeEventListener("message", hear);
+        resolve(data.counts);
+      });
+      channel.postMessage({ ask });
+    });
+})();

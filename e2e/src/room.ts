@@ -1,0 +1,71 @@
+import type { RoomPhase, RoomView } from "../../web/src/engine/messages.ts";
+import type { Phone, PhoneQuery } from "./phone.ts";
+import { STEP_LIMIT_MS } from "./phone.ts";
+import type { Server } from "./server.ts";
+
+export interface RoomOptions {
+  /** What every phone's address says; the name is the phone's own. */
+  query?: PhoneQuery;
+  /** How the others get the link; usually as the screen shows it. */
+  invite?: (coordinator: Phone) => Promise<string>;
+  tell?: (line: string) => void;
+}
+
+/** Measuring, planning and loading, for each phone in the room: they share the machine. */
+const PREPARE_LIMIT_MS = 180_000;
+
+/** The first phone starts a room, the others join it one after another, until all are linked to all. */
+export async function gather(server: Server, phones: Phone[], options: RoomOptions = {}): Promise<void> {
+  const { query = {}, invite = (phone) => phone.invitation(), tell = () => {} } = options;
+  const [coordinator, ...others] = phones;
+  if (!coordinator) throw new Error("a room needs a phone");
+  await coordinator.start(server.url, { ...query, name: coordinator.name });
+  tell(`${coordinator.name} started a room`);
+  if (others.length > 0) {
+    const link = await invite(coordinator);
+    for (const phone of others) {
+      await phone.join(link, { ...query, name: phone.name });
+      await phone.reach("gathering", STEP_LIMIT_MS);
+      tell(`${phone.name} joined it`);
+    }
+  }
+  await Promise.all(phones.map((phone) => phone.meet(phones.length)));
+}
+
+/** The coordinator begins; ends when every phone is ready. */
+export async function prepare(phones: Phone[], tell: (line: string) => void = () => {}): Promise<RoomView> {
+  const [coordinator] = phones;
+  if (!coordinator) throw new Error("a room needs a phone");
+  await coordinator.begin();
+  const limit = PREPARE_LIMIT_MS * phones.length;
+  const say = progress(tell);
+  const ready = phones.map((phone) => phone.reach("ready", limit, phone === coordinator ? say : undefined));
+  const [room] = await Promise.all(ready);
+  return room ?? coordinator.room();
+}
+
+/** Tells a phase when it begins, and while weights load how far each phone is. */
+function progress(tell: (line: string) => void): (room: RoomView) => void {
+  let last = "";
+  return (room) => {
+    const line = room.phase === "loading" ? loadingLine(room) : PHASE_WORDS[room.phase];
+    if (line !== undefined && line !== last) tell(line);
+    last = line ?? last;
+  };
+}
+
+function loadingLine(room: RoomView): string {
+  const loading = room.peers.filter((peer) => peer.totalBytes > 0);
+  const parts = loading.map((peer) => `${peer.name} ${tenth(peer.loadedBytes / peer.totalBytes)} %`);
+  return `loading: ${parts.join(", ")}`;
+}
+
+/** In steps of ten percent, so that a log stays short. */
+function tenth(share: number): number {
+  return Math.floor(Math.min(1, share) * 10) * 10;
+}
+
+const PHASE_WORDS: Partial<Record<RoomPhase, string>> = {
+  measuring: "measuring phones and links",
+  planning: "planning",
+};

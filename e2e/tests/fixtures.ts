@@ -1,0 +1,107 @@
+import { test as base, expect } from "@playwright/test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { AndroidSeats } from "../src/android.ts";
+import { DESCRIPTORS, launchChromium, type ChromiumOptions } from "../src/chromium.ts";
+import type { Phone } from "../src/phone.ts";
+import { Server } from "../src/server.ts";
+import { settings } from "../src/settings.ts";
+
+export interface RoomOptions {
+  /** Who sits in the first seats; the others are Chromium. */
+  seats: "chromium" | "android";
+}
+
+interface PhoneWishes extends ChromiumOptions {
+  countGpu?: boolean;
+}
+
+/** Launches so many phones for one server; closed, and asked for uncaught errors, when the test ends. */
+type Launch = (count: number, server: Server, wishes?: PhoneWishes) => Promise<Phone[]>;
+
+interface RoomFixtures {
+  /** A server of the test's own. */
+  server: Server;
+  launch: Launch;
+  /** A path for a picture that is kept as test output. */
+  picture: (name: string) => string;
+  mayRun: void;
+}
+
+interface WorkerFixtures extends RoomOptions {
+  android: AndroidSeats;
+}
+
+export const test = base.extend<RoomFixtures, WorkerFixtures>({
+  seats: ["chromium", { option: true, scope: "worker" }],
+
+  android: [
+    async ({ seats }, use) => {
+      const found = seats === "android" ? await AndroidSeats.find() : AndroidSeats.none("not asked for");
+      await use(found);
+      found.close();
+    },
+    { scope: "worker", timeout: 900_000 },
+  ],
+
+  mayRun: [
+    async ({ seats, android }, use, testInfo) => {
+      testInfo.skip(seats === "android" && android.serials.length === 0, android.reason);
+      await use();
+    },
+    { auto: true },
+  ],
+
+  server: async ({}, use) => {
+    const server = await Server.start();
+    await use(server);
+    await server.stop();
+  },
+
+  launch: async ({ android, headless }, use, testInfo) => {
+    const phones: Phone[] = [];
+    await use(async (count, server, { countGpu, ...wishes } = {}) => {
+      const fresh: Phone[] = [];
+      while (fresh.length < count) {
+        const seat = phones.length;
+        const serial = android.serials[seat];
+        const phone =
+          serial === undefined
+            ? await launchChromium(descriptor(seat), { isHeaded: !headless, ...wishes })
+            : await android.launch(serial, server.port);
+        phones.push(phone);
+        fresh.push(phone);
+        if (countGpu) await phone.countGpu();
+      }
+      return fresh;
+    });
+    for (const phone of phones) {
+      if (testInfo.status !== testInfo.expectedStatus) await attach(phone, testInfo);
+      await phone.close().catch(() => {});
+      expect.soft(phone.uncaught, `${phone.name}: errors that nobody caught`).toEqual([]);
+    }
+  },
+
+  picture: async ({}, use, testInfo) => {
+    const folder = join(settings().output, testInfo.project.name);
+    mkdirSync(folder, { recursive: true });
+    await use((name) => join(folder, `${name}.png`));
+  },
+});
+
+export { expect };
+
+type TestInfo = Parameters<Parameters<typeof test>[2]>[1];
+
+/** What one sees when a test fails: the screen, and what the console says. */
+async function attach(phone: Phone, testInfo: TestInfo): Promise<void> {
+  const shot = await phone.screenshot().catch(() => null);
+  if (shot) await testInfo.attach(`${phone.name} screen`, { body: shot, contentType: "image/png" });
+  const notes = [...phone.uncaught, ...phone.complaints].join("\n");
+  if (notes) await testInfo.attach(`${phone.name} console`, { body: notes, contentType: "text/plain" });
+}
+
+function descriptor(seat: number): string {
+  return DESCRIPTORS[seat % DESCRIPTORS.length] ?? DESCRIPTORS[0];
+}
