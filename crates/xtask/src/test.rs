@@ -126,11 +126,13 @@ fn wasm_and_page(project: &Project) -> Result<Outcome> {
 }
 
 fn page_checks(project: &Project) -> Result<Outcome> {
-    setup::ensure(project, &[Need::Web])?;
-    for script in ["format:check", "check"] {
-        let mut command = project.npm("web");
-        command.args(["run", script]);
-        step(project, &format!("npm run {script} in web"), command)?;
+    setup::ensure(project, &[Need::Web, Need::E2e])?;
+    for folder in ["web", "e2e"] {
+        for script in ["format:check", "check"] {
+            let mut command = project.npm(folder);
+            command.args(["run", script]);
+            step(project, &format!("npm run {script} in {folder}"), command)?;
+        }
     }
     Ok(Outcome::Passed)
 }
