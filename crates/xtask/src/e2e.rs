@@ -30,9 +30,14 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     if args.headed {
         command.arg("--headed");
     }
-    if let Some(seats) = &args.android {
-        setup::ensure(project, &[Need::Adb])?;
-        command.args(["--project", "android"]).env("LINGUALINKED_ANDROID", seats.join(","));
+    match &args.android {
+        Some(seats) => {
+            setup::ensure(project, &[Need::Adb])?;
+            command.args(["--project", "android"]).env("LINGUALINKED_ANDROID", seats.join(","));
+        }
+        None => {
+            command.args(["--project", "parts", "--project", "rooms"]);
+        }
     }
     command.args(&args.filter);
     let status = command.status().context("cannot start Playwright")?;
@@ -46,7 +51,7 @@ pub fn prepare(project: &Project) -> Result<PathBuf> {
     build::server(project)
 }
 
-/// Playwright with the environment that its tests read.
+/// Playwright with the environment that its tests read; all projects, unless the caller adds some.
 pub fn playwright(project: &Project, server: &Path) -> Command {
     let mut command = project.command("node");
     command.args(["node_modules/@playwright/test/cli.js", "test"]);

@@ -146,6 +146,10 @@ fn page_tests(project: &Project) -> Result<Outcome> {
 
 fn browser_tests(project: &Project) -> Result<Outcome> {
     let server = e2e::prepare(project)?;
+    // Without adb the Android project skips itself and says so, as it does without a phone.
+    if let Err(error) = setup::ensure(project, &[Need::Adb]) {
+        note(&format!("no adb: {error:#}"));
+    }
     let command = e2e::playwright(project, &server);
     passed(step_within(project, "playwright", command, Duration::from_secs(2700)))
 }
