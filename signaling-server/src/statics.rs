@@ -48,7 +48,7 @@ pub(crate) async fn serve(State(server): State<Server>, mut request: Request) ->
     *request.uri_mut() = Uri::try_from(path.as_str()).unwrap_or_default();
     let response = statics.fetch(request).await;
     let is_missing = response.status() == StatusCode::NOT_FOUND;
-    match page.filter(|_| is_missing && !path.starts_with("/models/")) {
+    match page.filter(|_| is_missing && !path.starts_with("/models")) {
         Some(page) => with_caching("/index.html", statics.fetch(page).await),
         None => with_caching(&path, response),
     }

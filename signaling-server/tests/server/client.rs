@@ -72,14 +72,15 @@ impl Client {
         }
     }
 
-    /// Reads until the close; its code, if there was a close frame.
+    /// Reads until the connection is closed; the close frame's code, if there was one.
     pub async fn hear_close(&mut self) -> Option<u16> {
+        let mut code = None;
         while let Some(message) = self.next().await {
             if let Message::Close(frame) = message {
-                return frame.map(|frame| frame.code.into());
+                code = frame.map(|frame| frame.code.into());
             }
         }
-        None
+        code
     }
 }
 

@@ -19,7 +19,9 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 
 /// A running server; it stops when this is dropped.
 pub struct TestServer {
+    /// Where it listens.
     pub address: SocketAddr,
+    /// With `app/` and `models/` in it, and `secret.gguf` beside them.
     pub folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<Result<(), Error>>,
@@ -69,7 +71,9 @@ pub async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(20), future).await.expect("this takes no 20 seconds")
 }
 
+/// The app's `index.html`.
 pub const PAGE: &str = "<!doctype html><title>LinguaLinked</title>";
+/// The app's script.
 pub const SCRIPT: &str = "console.log('the script');";
 
 /// 100,000 bytes that tell where they stand.

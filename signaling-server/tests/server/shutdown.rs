@@ -2,11 +2,16 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    net::SocketAddr,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use tokio::{io::AsyncReadExt as _, net::TcpStream, task::spawn_blocking};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::spawn_blocking,
+};
 
 use crate::{TestServer, client::*, http, soon};
 
@@ -15,7 +20,7 @@ async fn sockets_hear_that_the_server_stops() {
     let mut server = TestServer::start().await;
     let mut anna = Client::open(server.address, ANNA).await;
     let mut ben = Client::join(server.address, BEN, &[ANNA]).await;
-    let mut idle = TcpStream::connect(server.address).await.unwrap();
+    let mut idle = kept_alive(server.address).await;
     let stopped = Instant::now();
     server.stop();
     assert_eq!(anna.hear_close().await, Some(1001));
@@ -74,7 +79,18 @@ async fn the_program_says_what_is_wrong() {
     assert!(!run.status.success() && said.contains("no/such/folder"), "{said}");
 }
 
-async fn listening_on(program: &mut Child) -> std::net::SocketAddr {
+/// A connection that had its answer and waits for another request.
+async fn kept_alive(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: room\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"ok\n") {
+        answer.push(soon(stream.read_u8()).await.unwrap());
+    }
+    stream
+}
+
+async fn listening_on(program: &mut Child) -> SocketAddr {
     let output = program.stdout.take().unwrap();
     let line = spawn_blocking(move || {
         let mut lines = BufReader::new(output).lines();
