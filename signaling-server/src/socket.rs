@@ -105,15 +105,17 @@ impl Connection {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let (deadline, end) = self.deadline();
+            // In this order, so that what was sent in time is heard before a deadline.
             let next = tokio::select! {
+                biased;
                 () = stopping.cancelled() => return End::Stopping,
                 () = outbox.given_up() => return End::Slow,
-                () = sleep_until(deadline.into()) => return end,
+                next = stream.next() => next,
                 _ = pings.tick() => {
                     outbox.push(Message::Ping(Bytes::new()));
                     continue;
                 }
-                next = stream.next() => next,
+                () = sleep_until(deadline.into()) => return end,
             };
             if let ControlFlow::Break(end) = self.hear(next) {
                 return end;

@@ -76,9 +76,10 @@ async fn too_fast_is_refused_after_the_burst() {
         config.limits.messages_burst = 10;
     })
     .await;
+    let started = Instant::now();
     let mut anna = Client::open(server.address, ANNA).await;
     let message = ClientMessage::Send { to: ANNA, sealed: "AA".into() };
-    for _ in 0..30 {
+    for _ in 0..100 {
         anna.say(&message).await;
     }
     let mut delivered = 0;
@@ -90,7 +91,8 @@ async fn too_fast_is_refused_after_the_burst() {
         }
     };
     assert_eq!(refused, RefusalCode::TooFast);
-    assert!((9..=12).contains(&delivered), "{delivered}");
+    let gained = started.elapsed().as_secs();
+    assert!((9..=10 + gained).contains(&delivered), "{delivered} in {gained} s");
     assert_eq!(anna.hear_close().await, Some(1008));
 }
 
@@ -98,7 +100,7 @@ async fn too_fast_is_refused_after_the_burst() {
 #[tokio::test]
 async fn a_silent_client_is_closed_and_a_living_one_is_not() {
     let server = TestServer::start_with(|config| {
-        config.limits.idle_timeout = Duration::from_millis(600);
+        config.limits.idle_timeout = Duration::from_millis(1500);
         config.limits.ping_interval = Duration::from_millis(100);
     })
     .await;
@@ -107,7 +109,7 @@ async fn a_silent_client_is_closed_and_a_living_one_is_not() {
     let joined = Instant::now();
     // Reading answers the server's pings, so Ben lives; Anna does not read.
     assert_eq!(ben.hear().await, ServerMessage::PeerLeft { peer: ANNA });
-    assert!(joined.elapsed() > Duration::from_millis(400), "{:?}", joined.elapsed());
+    assert!(joined.elapsed() > Duration::from_millis(1200), "{:?}", joined.elapsed());
     assert_eq!(anna.hear_close().await, Some(1008));
     assert_eq!(server.stats().await["peers"], json!(1));
 }
@@ -180,5 +182,5 @@ async fn other_requests_to_the_socket_are_refused() {
 }
 
 fn short_handshake(config: &mut signaling_server::Config) {
-    config.limits.handshake_timeout = Duration::from_millis(200);
+    config.limits.handshake_timeout = Duration::from_secs(1);
 }

@@ -57,7 +57,7 @@ async fn plain_http_is_sent_to_https() {
 #[tokio::test]
 async fn a_handshake_that_never_ends_is_given_up() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let (server, _) = start().await;
+    let (server, _) = start_with(Duration::from_secs(1)).await;
     for first in [&[][..], &[22, 3, 1]] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(first).await.unwrap();
@@ -67,13 +67,17 @@ async fn a_handshake_that_never_ends_is_given_up() {
 }
 
 async fn start() -> (TestServer, Identity) {
+    start_with(Duration::from_secs(10)).await
+}
+
+async fn start_with(handshake_timeout: Duration) -> (TestServer, Identity) {
     let folder = tempfile::tempdir().unwrap();
     let names = ["localhost", "127.0.0.1"].map(ToOwned::to_owned);
     let identity = Identity::load_or_make(folder.path(), &names).unwrap();
     let used = identity.clone();
     let server = TestServer::start_with(|config| {
         config.identity = Some(used);
-        config.limits.handshake_timeout = Duration::from_secs(2);
+        config.limits.handshake_timeout = handshake_timeout;
     })
     .await;
     (server, identity)
