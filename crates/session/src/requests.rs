@@ -93,7 +93,7 @@ impl Room {
         number: RequestId,
         position: u32,
     ) -> Verdict {
-        let Some(request) = self.from_tail(peer, number)? else { return Ok(()) };
+        let Some(request) = self.told_by_tail(peer, number)? else { return Ok(()) };
         let expected = request.passed_rows;
         if position != expected || request.awaits_token() {
             return Err("its chunk is not the next");
@@ -103,7 +103,7 @@ impl Room {
     }
 
     pub(crate) fn take_token(&mut self, peer: PeerId, token: Token) -> Verdict {
-        let Some(request) = self.from_tail(peer, token.request)? else { return Ok(()) };
+        let Some(request) = self.told_by_tail(peer, token.request)? else { return Ok(()) };
         if token.position != request.sent_rows - 1 || !request.awaits_token() {
             return Err("its position is not the next");
         }
@@ -112,7 +112,11 @@ impl Room {
     }
 
     /// The request that the tail speaks of; none where the frame is only late.
-    fn from_tail(&self, peer: PeerId, number: RequestId) -> Result<Option<&Request>, &'static str> {
+    fn told_by_tail(
+        &self,
+        peer: PeerId,
+        number: RequestId,
+    ) -> Result<Option<&Request>, &'static str> {
         let Some(ring) = &self.stage.ring else { return Ok(None) };
         if ring.tail() != peer {
             return Err("it does not come from the tail");

@@ -7,6 +7,8 @@
 mod framing;
 mod link;
 pub mod memory;
+#[cfg(target_family = "wasm")]
+pub mod web;
 
 pub use framing::Framing;
 pub use link::{Link, LinkError, LinkEvent, MAX_BUFFERED_BYTES};

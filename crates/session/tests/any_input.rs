@@ -1,0 +1,267 @@
+//! Whatever comes, in whatever order: a room never panics, and never answers one
+//! input with a flood.
+
+use base::{ModuleProfile, ModuleRange, PeerId, RequestId};
+use proptest::prelude::*;
+use protocol::peer::*;
+use session::{
+    AskId, Command, Input, JobId, ModelSpec, Output, Room, RoomConfig, RoomLimits, StageOutput,
+};
+
+const ROW_BYTES: u32 = 8;
+const SAMPLING: Sampling =
+    Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0, max_tokens: 4 };
+
+/// What picks an input: its kind, and numbers small enough to hit what is known.
+type Pick = (u8, [u32; 4]);
+
+fn model() -> ModelRef {
+    ModelRef { url: "/m".into(), name: "m".into(), total_bytes: 8, context_tokens: 12 }
+}
+
+fn spec() -> ModelSpec {
+    let module = |i| ModuleProfile { name: format!("m{i}"), flops: 1.0, weights_bytes: 10.0 };
+    ModelSpec {
+        model: model(),
+        modules: (0..4).map(module).collect(),
+        sequential_bytes: vec![8.0; 3],
+        residual: Vec::new(),
+        tied: Vec::new(),
+        eos: vec![1],
+        row_bytes: ROW_BYTES,
+        slots: 2,
+    }
+}
+
+fn room(coordinator: bool) -> Room {
+    Room::new(RoomConfig {
+        me: PeerId(if coordinator { 0 } else { 3 }),
+        coordinator,
+        name: "n".into(),
+        device: "d".into(),
+        pledge: Pledge::Bytes(25),
+        limits: RoomLimits { chunk_tokens: 3, ..RoomLimits::default() },
+    })
+}
+
+fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
+    let request = RequestId(a);
+    let message = || "m".to_owned();
+    match kind % 28 {
+        0 => Hello {
+            version: 1,
+            coordinator: a == 0,
+            name: String::new(),
+            device: String::new(),
+            pledge: Pledge::Bytes(25),
+        }
+        .into(),
+        1 => Ping { nonce: a }.into(),
+        2 => Pong { nonce: a }.into(),
+        3 => Probe { nonce: a, last: b == 0, padding: vec![0; c as usize] }.into(),
+        4 => ProbeDone { nonce: a }.into(),
+        5 if a == 0 && b == 0 => Leave {}.into(),
+        5 | 6 => Measure { model: model(), peers: (0..a).map(PeerId).collect() }.into(),
+        7 => DeviceMeasured { flops_per_sec: a.into(), memory_bytes: b.into() }.into(),
+        8 => MeasureFailed { message: message() }.into(),
+        9 => LinkMeasured { to: PeerId(a), rtt_secs: b.into(), bytes_per_sec: c.into() }.into(),
+        10 => LinkLost { peer: PeerId(a) }.into(),
+        11 | 12 => roll_out([a, b, c, d]).into(),
+        13 => LoadProgress { epoch: a, loaded_bytes: b.into(), total_bytes: (b + c).into() }.into(),
+        14 => StageReady { epoch: a }.into(),
+        15 => StageFailed { epoch: a, message: message() }.into(),
+        16 => Halt { epoch: a }.into(),
+        17 | 18 => {
+            Begin { request, epoch: b, slot: c as u16, sampling: SAMPLING, prompt_tokens: d + 1 }
+                .into()
+        }
+        19 | 20 => Activations {
+            request,
+            epoch: b,
+            position: c,
+            rows: d as u16 + 1,
+            row_len: ROW_BYTES / 4,
+            dispatches: u32::MAX,
+            last: a == b,
+            data: vec![0; ((d + 1) * ROW_BYTES) as usize],
+        }
+        .into(),
+        21 => Token { request, position: b, token: c, dispatches: d }.into(),
+        22 => ChunkDone { request, position: b }.into(),
+        23 => Cancel { request }.into(),
+        24 => Finished { request }.into(),
+        25 => RequestFailed { request, message: message() }.into(),
+        26 => Ask { ask: a, text: message(), options: SAMPLING }.into(),
+        _ => StopAsk { ask: a }.into(),
+    }
+}
+
+fn roll_out([a, b, c, _]: [u32; 4]) -> RollOut {
+    let ends = [0, b as usize, c as usize, 4];
+    let stage = |i: usize| PlannedStage {
+        peer: PeerId([0, 3, a][i]),
+        range: ModuleRange::new(ends[i], ends[i + 1]),
+    };
+    let stages = (0..3).map(stage).filter(|stage| !stage.range.is_empty()).collect();
+    RollOut { epoch: a, model: model(), stages, chunk_tokens: 3, slots: 2, row_bytes: ROW_BYTES }
+}
+
+fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
+    let [a, b, c, _] = numbers;
+    let peer = PeerId(a);
+    match kind {
+        0..=15 => Input::LinkUp { peer },
+        16 => Input::LinkDown { peer },
+        17..=20 => Input::DeviceMeasured { flops_per_sec: (a + 1).into(), memory_bytes: 0.0 },
+        21 => Input::MeasureFailed { message: "m".into() },
+        22 => Input::LoadProgress { epoch: a, loaded_bytes: b.into(), total_bytes: c.into() },
+        23..=30 => Input::StageLoaded { epoch: room_has.epoch },
+        31 if a == 0 => Input::StageFailed { epoch: b, message: "m".into() },
+        31..=60 => room_has.done(),
+        61 => Input::JobFailed { job: room_has.job, message: "m".into() },
+        62..=70 => Input::Tokenized { ask: room_has.ask, result: Ok(vec![2; b as usize]) },
+        71..=80 => Input::Decoded { request: room_has.request, text: "t".into() },
+        81..=84 => Input::Command(Command::SetModel(spec())),
+        85..=88 => Input::Command(Command::Begin),
+        89..=95 => Input::Command(Command::Ask { ask: b, text: "t".into(), options: SAMPLING }),
+        96..=98 => Input::Command(Command::Stop { ask: b }),
+        99..=110 => Input::Timeout,
+        _ => Input::Frame { peer, frame: frame(kind, [b, c, a, numbers[3]]) },
+    }
+}
+
+/// What the room has asked for last, so that some answers fit.
+struct Seen {
+    epoch: u32,
+    job: JobId,
+    output: StageOutput,
+    ask: AskId,
+    request: RequestId,
+}
+
+impl Seen {
+    fn done(&self) -> Input {
+        let (job, output) = (self.job, self.output.clone());
+        Input::StageDone { job, output, busy_secs: 0.1, dispatches: u32::MAX }
+    }
+
+    fn see(&mut self, output: Output) {
+        match output {
+            Output::LoadStage(load) => self.epoch = load.epoch,
+            Output::Tokenize { ask, .. } => self.ask = ask,
+            Output::Decode { request, .. } => self.request = request,
+            Output::RunStage(job) => {
+                self.job = job.id;
+                self.output = match job.wants {
+                    session::Wants::Nothing => StageOutput::Nothing,
+                    session::Wants::Token(_) => StageOutput::Token(u32::from(job.rows)),
+                    session::Wants::Hidden => {
+                        StageOutput::Hidden(vec![0; (u32::from(job.rows) * ROW_BYTES) as usize])
+                    }
+                };
+            }
+            Output::Transmit { frame, .. } => {
+                let bytes = frame.encode();
+                assert_eq!(Frame::decode(&bytes), Ok(frame), "we send what others take");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A room in mid-answer: as the coordinator with one worker, or as that worker.
+fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
+    let mut room = room(coordinator);
+    let peer = PeerId(if coordinator { 3 } else { 0 });
+    let from = |frame: Frame| Input::Frame { peer, frame };
+    let hello = Hello {
+        version: 1,
+        coordinator: !coordinator,
+        name: String::new(),
+        device: String::new(),
+        pledge: Pledge::Bytes(25),
+    };
+    let device = DeviceMeasured { flops_per_sec: 1.0, memory_bytes: 0.0 };
+    let link = LinkMeasured { to: PeerId(0), rtt_secs: 0.1, bytes_per_sec: 1e6 };
+    let request = RequestId(1);
+    let begin = Begin { request, epoch: 1, slot: 0, sampling: SAMPLING, prompt_tokens: 2 };
+    let rows = Activations {
+        request,
+        epoch: 1,
+        position: 0,
+        rows: 2,
+        row_len: ROW_BYTES / 4,
+        dispatches: 0,
+        last: true,
+        data: vec![0; 2 * ROW_BYTES as usize],
+    };
+    let asked = Command::Ask { ask: 9, text: "t".into(), options: SAMPLING };
+    let ask = AskId { from: PeerId(0), number: 9 };
+    let mut inputs = vec![Input::LinkUp { peer }, from(hello.into())];
+    if coordinator {
+        inputs.extend([
+            Input::Command(Command::SetModel(spec())),
+            Input::Command(Command::Begin),
+            Input::DeviceMeasured { flops_per_sec: 1.0, memory_bytes: 0.0 },
+            from(device.into()),
+            from(link.into()),
+            from(Ping { nonce: 0 }.into()),
+            Input::Timeout,
+            Input::Timeout,
+            Input::StageLoaded { epoch: 1 },
+            from(StageReady { epoch: 1 }.into()),
+            Input::Command(asked),
+            Input::Tokenized { ask, result: Ok(vec![2; 2]) },
+        ]);
+    } else {
+        inputs.extend([
+            from(roll_out([1, 2, 4, 0]).into()),
+            Input::StageLoaded { epoch: 1 },
+            from(begin.into()),
+            from(rows.into()),
+        ]);
+    }
+    for (at, input) in inputs.into_iter().enumerate() {
+        // Slow enough for the link that nobody answers for to count as late.
+        room.handle(at as f64 * if at < 8 { 0.5 } else { 1.0 }, input);
+        while let Some(output) = room.poll() {
+            seen.see(output);
+        }
+    }
+    assert_eq!(seen.job, JobId(1), "a step runs: {:?}", room.view());
+    room
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_room_survives_any_input(
+        coordinator in any::<bool>(),
+        is_busy in any::<bool>(),
+        picks in prop::collection::vec((any::<u8>(), any::<[u8; 4]>(), 0.0..1.0_f64), 1..300),
+    ) {
+        let mut seen = Seen {
+            epoch: 1,
+            job: JobId(0),
+            output: StageOutput::Nothing,
+            ask: AskId { from: PeerId(0), number: 0 },
+            request: RequestId(1),
+        };
+        let mut room =
+            if is_busy { busy_room(coordinator, &mut seen) } else { room(coordinator) };
+        let mut now = if is_busy { 20.0 } else { 0.0 };
+        for (kind, numbers, secs) in picks {
+            now += secs.powi(4);
+            let input = input(&seen, (kind, numbers.map(|number| u32::from(number % 5))));
+            room.handle(now, input);
+            let mut outputs = 0;
+            while let Some(output) = room.poll() {
+                seen.see(output);
+                outputs += 1;
+            }
+            prop_assert!(outputs < 200, "{outputs} outputs at once");
+            let _ = room.view();
+        }
+    }
+}

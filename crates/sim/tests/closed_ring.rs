@@ -1,0 +1,62 @@
+//! A ring that closes on the header: the last worker sends hidden states back, and the
+//! header, which holds the shared table anyway, runs the head.
+
+mod common;
+
+use common::{GREEDY, alone, config, failure, ready_with, ring, stats};
+use protocol::peer::{Finish, Pledge};
+use session::Command;
+use sim::{Sim, toy};
+
+/// Nobody but the header can hold a table of 4 MB besides its share.
+fn closed() -> Sim {
+    let mut config = config(3);
+    config.limits.ring_may_close = true;
+    config.model.tied[0].2 = 4e6;
+    let pledges = [6_000_000, 14_000_000, 14_000_000];
+    for (phone, bytes) in config.phones.iter_mut().zip(pledges) {
+        phone.pledge = Pledge::Bytes(bytes);
+    }
+    let sim = ready_with(config);
+    let ring = ring(&sim);
+    assert_eq!((ring[0], ring[ring.len() - 1], ring.len()), (0, 0, 4), "{ring:?}");
+    sim
+}
+
+#[test]
+fn it_answers_as_one_phone() {
+    let mut sim = closed();
+    for (number, tokens) in [(1, 1), (2, 31), (3, 32), (4, 33), (5, 200)] {
+        let prompt = toy::prompt(tokens);
+        let answer = stats(sim.ask(0, number, &prompt, GREEDY));
+        let expected = alone(&prompt, GREEDY);
+        assert_eq!(answer.tokens, expected.tokens, "{tokens} tokens");
+        assert_eq!(answer.dispatches_per_token, expected.dispatches_per_token);
+    }
+}
+
+#[test]
+fn it_stops_and_goes_on() {
+    let mut sim = closed();
+    sim.command(0, ask(1));
+    sim.run_until(10.0, |sim| sim.text(0, 1).len() > 20);
+    sim.command(0, Command::Stop { ask: 1 });
+    sim.run_for(5.0);
+    let answer = stats(sim.answer(0, 1).expect("an answer"));
+    assert_eq!(answer.finish, Finish::Cancelled);
+    assert_eq!(stats(sim.ask(0, 2, "hi", GREEDY)).tokens, alone("hi", GREEDY).tokens);
+}
+
+#[test]
+fn it_names_the_late_phone() {
+    let mut sim = closed();
+    sim.hang_device(2);
+    let (code, message) = failure(sim.ask(0, 1, "hi", GREEDY));
+    assert_eq!(code.name(), "too_slow");
+    assert!(message.starts_with("Cleo"), "{message}");
+}
+
+fn ask(number: u32) -> Command {
+    let options = protocol::peer::Sampling { max_tokens: 200, ..GREEDY };
+    Command::Ask { ask: number, text: "go".to_owned(), options }
+}

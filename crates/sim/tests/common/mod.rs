@@ -1,0 +1,64 @@
+//! Rooms of toy models.
+#![allow(dead_code, reason = "every test file uses some of it")]
+
+use protocol::peer::{AnswerStats, FailureCode, Pledge, Sampling};
+use session::RoomLimits;
+use sim::{Answer, PhoneSpec, Sim, SimConfig, toy};
+use transport::memory::Conditions;
+
+/// A phone's Wi-Fi.
+pub const WIFI: Conditions =
+    Conditions { latency_secs: 0.004, bytes_per_sec: 4e6, cut_after_bytes: None };
+
+/// Always the likeliest token, 24 of them.
+pub const GREEDY: Sampling =
+    Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 1, max_tokens: 24 };
+
+/// Names of phones, in order of joining.
+pub const NAMES: [&str; 9] = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal", "Ivy"];
+
+/// A room of so many phones, each pledging so little that all are needed.
+pub fn config(phones: usize) -> SimConfig {
+    let pledge = Pledge::Share { factor: 1.3, phones: phones as u32 };
+    SimConfig {
+        phones: NAMES[..phones].iter().map(|name| PhoneSpec::new(name, pledge)).collect(),
+        link: WIFI,
+        model: toy::spec(8),
+        limits: RoomLimits::default(),
+    }
+}
+
+pub fn sim(config: SimConfig) -> Sim {
+    Sim::new(config, || Box::<toy::ToyModel>::default())
+}
+
+/// A room of so many phones, ready to answer.
+pub fn ready(phones: usize) -> Sim {
+    ready_with(config(phones))
+}
+
+pub fn ready_with(config: SimConfig) -> Sim {
+    let mut sim = sim(config);
+    assert!(sim.make_ready(), "{:?}", sim.view(0).error);
+    sim
+}
+
+/// The order of the phones along the ring.
+pub fn ring(sim: &Sim) -> Vec<usize> {
+    let plan = sim.view(0).plan.expect("a ready room has a plan");
+    plan.stages.iter().map(|stage| stage.peer.0 as usize - 1).collect()
+}
+
+pub fn stats(answer: Answer) -> AnswerStats {
+    answer.result.expect("an answer")
+}
+
+pub fn failure(answer: Answer) -> (FailureCode, String) {
+    let failure = answer.result.expect_err("a failure");
+    (failure.code, failure.message)
+}
+
+/// What one phone alone answers.
+pub fn alone(prompt: &str, options: Sampling) -> AnswerStats {
+    stats(ready(1).ask(0, 1, prompt, options))
+}

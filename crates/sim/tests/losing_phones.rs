@@ -1,0 +1,206 @@
+//! Phones leave, freeze and hang in every phase; the others say so and can go on.
+
+mod common;
+
+use common::{GREEDY, alone, config, failure, ready, ring, sim, stats};
+use protocol::peer::{Phase, Pledge, Sampling};
+use session::{Command, LinkState};
+use sim::{PhoneSpec, Sim, toy};
+
+const LONG: Sampling = Sampling { max_tokens: 200, ..GREEDY };
+
+fn ask_long(sim: &mut Sim, phone: usize) {
+    let text = toy::prompt(50);
+    sim.command(phone, Command::Ask { ask: 1, text, options: LONG });
+}
+
+/// With one more phone that lends enough, the room begins again and answers.
+fn goes_on(sim: &mut Sim) {
+    sim.join(PhoneSpec::new("Zoe", Pledge::Bytes(1 << 30)));
+    sim.run_for(1.0);
+    sim.command(0, Command::Begin);
+    let ready = sim.run_until(60.0, |sim| sim.view(0).phase == Phase::Ready);
+    assert!(ready, "{:?}", sim.view(0));
+    assert_eq!(stats(sim.ask(0, 77, "hi", GREEDY)).tokens, alone("hi", GREEDY).tokens);
+}
+
+#[test]
+fn a_phone_left_while_gathering_is_not_missed() {
+    let mut sim = sim(config(3));
+    sim.gather();
+    sim.kill(2);
+    sim.run_for(0.1);
+    let view = sim.view(0);
+    assert_eq!(view.phase, Phase::Gathering);
+    assert_eq!(view.peers[2].link, LinkState::Lost);
+    goes_on(&mut sim);
+    assert_eq!(sim.view(0).peers.len(), 3, "the lost one is forgotten");
+}
+
+#[test]
+fn a_phone_left_while_measuring_is_left_out() {
+    let mut config = config(4);
+    let pledge = Pledge::Share { factor: 1.8, phones: 4 };
+    config.phones.iter_mut().for_each(|phone| phone.pledge = pledge);
+    let mut sim = sim(config);
+    sim.gather();
+    sim.command(0, Command::Begin);
+    sim.run_for(0.2);
+    assert_eq!(sim.view(0).phase, Phase::Measuring);
+    sim.kill(3);
+    assert!(sim.run_until(20.0, |sim| sim.view(0).phase == Phase::Ready));
+    assert_eq!(ring(&sim).len(), 3, "three quarters of 1.8 times the model hold it");
+}
+
+#[test]
+fn a_phone_left_while_loading_is_named() {
+    let mut sim = sim(config(3));
+    sim.gather();
+    sim.command(0, Command::Begin);
+    assert!(sim.run_until(20.0, |sim| sim.view(0).phase == Phase::Loading));
+    sim.run_for(0.3);
+    sim.kill(1);
+    sim.run_for(0.5);
+    is_left(&sim, "Ben", &[0, 2]);
+    goes_on(&mut sim);
+}
+
+#[test]
+fn a_phone_left_while_answering_fails_the_answer() {
+    for asker in [0, 2] {
+        let mut sim = ready(3);
+        ask_long(&mut sim, asker);
+        sim.run_for(1.0);
+        assert!(!sim.text(asker, 1).is_empty());
+        sim.kill(1);
+        sim.run_for(0.5);
+        is_left(&sim, "Ben", &[0, 2]);
+        let (code, message) = failure(sim.answer(asker, 1).expect("it failed at once"));
+        assert_eq!(code.name(), "phone_left");
+        assert!(message.contains("Ben left"), "{message}");
+        goes_on(&mut sim);
+    }
+}
+
+#[test]
+fn a_phone_that_says_goodbye_is_gone_at_once() {
+    let mut sim = ready(3);
+    sim.command(1, Command::Leave);
+    sim.run_for(0.3);
+    is_left(&sim, "Ben", &[0, 2]);
+}
+
+#[test]
+fn a_frozen_phone_is_lost_after_its_silence() {
+    let mut sim = ready(3);
+    ask_long(&mut sim, 0);
+    sim.run_for(0.5);
+    sim.freeze(2);
+    let frozen_at = sim.now_secs();
+    assert!(sim.run_until(20.0, |sim| sim.answer(0, 1).is_some()));
+    assert!((12.0..16.0).contains(&(sim.now_secs() - frozen_at)));
+    assert_eq!(failure(sim.answer(0, 1).expect("failed")).0.name(), "phone_left");
+    is_left(&sim, "Cleo", &[0]);
+}
+
+#[test]
+fn a_hanging_device_is_named_in_time() {
+    for late in 0..3 {
+        let mut sim = ready(3);
+        sim.hang_device(late);
+        let began = sim.now_secs();
+        let (code, message) = failure(sim.ask(1, 1, &toy::prompt(100), GREEDY));
+        assert_eq!(code.name(), "too_slow");
+        assert!(message.starts_with(common::NAMES[late]), "{message}");
+        assert!(sim.now_secs() - began < 31.0);
+        assert_eq!(sim.view(0).phase, Phase::Ready);
+    }
+}
+
+#[test]
+fn a_device_that_hangs_in_mid_answer_is_named_too() {
+    let mut sim = ready(3);
+    ask_long(&mut sim, 0);
+    sim.run_for(1.5);
+    sim.hang_device(1);
+    assert!(sim.run_until(40.0, |sim| sim.answer(0, 1).is_some()));
+    let (code, message) = failure(sim.answer(0, 1).expect("failed"));
+    assert!(code.name() == "too_slow" && message.starts_with("Ben"), "{message}");
+}
+
+#[test]
+fn a_lost_device_is_named() {
+    for lost in 0..3 {
+        let mut sim = ready(3);
+        ask_long(&mut sim, 0);
+        sim.run_for(0.5);
+        sim.lose_device(lost, 1);
+        sim.run_for(0.5);
+        let (code, message) = failure(sim.answer(0, 1).expect("failed"));
+        assert_eq!(code.name(), "device_failed");
+        assert!(message.starts_with(common::NAMES[lost]), "{message}");
+        assert!(sim.is_phase(Phase::Failed));
+        sim.command(0, Command::Begin);
+        assert!(sim.run_until(60.0, |sim| sim.is_phase(Phase::Ready)), "it may work again");
+    }
+}
+
+#[test]
+fn a_lost_connection_between_two_others_is_named() {
+    let mut sim = ready(3);
+    ask_long(&mut sim, 0);
+    sim.run_for(0.5);
+    let ring = ring(&sim);
+    sim.cut(ring[1], ring[2]);
+    sim.run_for(0.5);
+    let (code, message) = failure(sim.answer(0, 1).expect("failed"));
+    assert_eq!(code.name(), "phone_left");
+    assert!(message.contains("Ben") && message.contains("Cleo"), "{message}");
+    sim.command(0, Command::Begin);
+    sim.run_for(10.0);
+    let error = sim.view(0).error.expect("three are needed, and not connected");
+    assert_eq!((sim.view(0).phase, error.code), (Phase::Failed, "does_not_fit"));
+}
+
+#[test]
+fn without_its_coordinator_a_phone_waits() {
+    let mut sim = ready(3);
+    ask_long(&mut sim, 2);
+    sim.run_for(0.5);
+    sim.kill(0);
+    sim.run_for(0.5);
+    for phone in [1, 2] {
+        let view = sim.view(phone);
+        assert_eq!((view.phase, view.coordinator.as_str()), (Phase::Connecting, ""));
+        assert!(view.error.is_some_and(|error| error.message.contains("Ada left")));
+    }
+    assert_eq!(failure(sim.answer(2, 1).expect("failed")).0.name(), "phone_left");
+}
+
+#[test]
+fn a_worn_out_link_is_a_lost_one() {
+    let mut config = config(2);
+    config.link.cut_after_bytes = Some(400_000);
+    let mut sim = sim(config);
+    assert!(sim.make_ready(), "measuring needs less");
+    for number in 0.. {
+        let answer = sim.ask(0, number, &toy::prompt(200), LONG);
+        if answer.result.is_err() {
+            assert_eq!(failure(answer).0.name(), "phone_left");
+            return;
+        }
+    }
+}
+
+fn is_left(sim: &Sim, name: &str, witnesses: &[usize]) {
+    for &phone in witnesses {
+        let view = sim.view(phone);
+        assert_eq!(view.phase, Phase::Gathering, "phone {phone}");
+        assert_eq!(view.plan, None);
+        let error = view.error.expect("an error");
+        assert_eq!(error.code, "phone_left");
+        assert!(error.message.starts_with(&format!("{name} left")), "{}", error.message);
+        let measured = view.peers.iter().filter(|peer| peer.name != name);
+        assert!(measured.into_iter().all(|peer| peer.flops_per_sec.is_some()), "it stays known");
+    }
+}

@@ -1,0 +1,202 @@
+//! Frames that a peer may not send are refused, and harm nobody.
+
+mod common;
+
+use base::{ModuleRange, PeerId, RequestId};
+use common::{GREEDY, alone, ready, ring, stats};
+use protocol::peer::{
+    Activations, Ask, Begin, Cancel, ChunkDone, DeviceMeasured, Frame, Halt, Hello, Leave,
+    ModelRef, PlannedStage, Pledge, RollOut, StageFailed, StageReady, Text, Token,
+};
+use session::{Command, Event};
+use sim::{Sim, toy};
+
+const REQUEST: RequestId = RequestId(1);
+
+fn activations() -> Activations {
+    Activations {
+        request: REQUEST,
+        epoch: 1,
+        position: 0,
+        rows: 1,
+        row_len: 4,
+        dispatches: 0,
+        last: false,
+        data: vec![0; 16],
+    }
+}
+
+fn roll_out(epoch: u32, peer: u32) -> RollOut {
+    let url = "/models/x.gguf".to_owned();
+    let model = ModelRef { url, name: "x".to_owned(), total_bytes: 1, context_tokens: 8 };
+    let stages = vec![PlannedStage { peer: PeerId(peer), range: ModuleRange::new(0, 2) }];
+    RollOut { epoch, model, stages, chunk_tokens: 8, slots: 1, row_bytes: 16 }
+}
+
+fn begin(request: u32, slot: u16) -> Frame {
+    let request = RequestId(request);
+    Begin { request, epoch: 1, slot, sampling: GREEDY, prompt_tokens: 2 }.into()
+}
+
+/// What `to` says about `frame` from `from`, while an answer runs that must not change.
+fn complaints(from: usize, to: usize, frame: impl Into<Frame>) -> Vec<String> {
+    let mut sim = ready(3);
+    assert_eq!(ring(&sim), [0, 1, 2]);
+    let text = toy::prompt(200);
+    sim.command(0, Command::Ask { ask: 1, text: text.clone(), options: GREEDY });
+    sim.run_for(0.3);
+    sim.forge(from, to, &frame.into());
+    sim.run_until(60.0, |sim| sim.answer(0, 1).is_some());
+    let answer = stats(sim.answer(0, 1).expect("an answer"));
+    assert_eq!(answer.tokens, alone(&text, GREEDY).tokens);
+    complaints_of(&sim, to)
+}
+
+fn complaints_of(sim: &Sim, phone: usize) -> Vec<String> {
+    let reason = |event: &Event| match event {
+        Event::Misbehaved { reason, .. } => Some(reason.clone()),
+        _ => None,
+    };
+    sim.events(phone).iter().filter_map(reason).collect()
+}
+
+fn is_refused(from: usize, to: usize, frame: impl Into<Frame>, why: &str) {
+    let frame = frame.into();
+    let name = frame.name();
+    let complaints = complaints(from, to, frame);
+    assert_eq!(complaints.len(), 1, "{name}: {complaints:?}");
+    assert!(complaints[0].starts_with(name) && complaints[0].contains(why), "{complaints:?}");
+}
+
+fn is_ignored(from: usize, to: usize, frame: impl Into<Frame>) {
+    assert_eq!(complaints(from, to, frame), Vec::<String>::new());
+}
+
+#[test]
+fn only_the_coordinator_plans() {
+    is_refused(1, 2, roll_out(2, 2), "only the coordinator");
+    is_refused(1, 0, roll_out(2, 2), "only the coordinator");
+    is_refused(1, 2, Halt { epoch: 1 }, "only the coordinator");
+    is_refused(1, 2, Text { ask: 1, delta: "lies".to_owned() }, "only the coordinator");
+}
+
+#[test]
+fn a_plan_must_be_new_and_make_sense() {
+    is_refused(0, 2, roll_out(1, 1), "epoch is over");
+    is_refused(0, 2, roll_out(2, 2), "not the coordinator's");
+    let mut gap = roll_out(2, 1);
+    gap.stages.push(PlannedStage { peer: PeerId(2), range: ModuleRange::new(3, 4) });
+    is_refused(0, 2, gap, "not consecutive");
+    let mut twice = roll_out(2, 1);
+    twice.stages.push(PlannedStage { peer: PeerId(2), range: ModuleRange::new(2, 4) });
+    twice.stages.push(PlannedStage { peer: PeerId(2), range: ModuleRange::new(4, 5) });
+    is_refused(0, 2, twice, "two stages");
+}
+
+#[test]
+fn activations_come_from_the_stage_before() {
+    is_refused(0, 2, activations(), "stage before");
+    is_refused(2, 1, activations(), "stage before");
+    is_refused(2, 0, activations(), "stage before");
+}
+
+#[test]
+fn activations_must_fit() {
+    is_refused(0, 1, Activations { position: 7, ..activations() }, "not the next");
+    is_refused(1, 2, Activations { row_len: 2, data: vec![0; 8], ..next() }, "as long as");
+    is_refused(1, 2, Activations { rows: 40, data: vec![0; 640], ..next() }, "more rows");
+    is_refused(1, 2, Activations { last: true, ..next() }, "not due");
+}
+
+/// What the tail expects a moment after the beginning: it has taken one chunk or none.
+fn next() -> Activations {
+    let mut sim = ready(3);
+    sim.command(0, Command::Ask { ask: 1, text: toy::prompt(200), options: GREEDY });
+    sim.run_for(0.3);
+    let sent = |line: &&String| line.contains("00000002 -> 00000003 Activations");
+    let position = 32 * sim.trace().iter().filter(sent).count() as u32;
+    Activations { position, ..activations() }
+}
+
+#[test]
+fn late_frames_are_ignored() {
+    is_ignored(0, 1, Activations { epoch: 0, ..activations() });
+    is_ignored(0, 1, Activations { request: RequestId(9), ..activations() });
+    is_ignored(2, 0, Token { request: RequestId(9), position: 1, token: 1, dispatches: 0 });
+    is_ignored(2, 0, ChunkDone { request: RequestId(9), position: 0 });
+    is_ignored(0, 1, Cancel { request: RequestId(9) });
+    is_ignored(1, 0, StageFailed { epoch: 0, message: "old".to_owned() });
+    is_ignored(0, 2, Halt { epoch: 0 });
+}
+
+#[test]
+fn requests_begin_with_a_new_number_and_a_free_slot() {
+    is_refused(0, 1, begin(1, 0), "not new");
+    is_refused(0, 1, begin(2, 0), "slot is taken");
+    is_refused(0, 1, begin(2, 1), "no such slot");
+    is_refused(0, 2, begin(2, 0), "stage before");
+}
+
+#[test]
+fn tokens_come_from_the_tail_when_due() {
+    let token = Token { request: REQUEST, position: 199, token: 1, dispatches: 0 };
+    is_refused(1, 0, token, "from the tail");
+    is_refused(2, 0, Token { position: 250, ..token }, "not the next");
+    is_refused(2, 0, ChunkDone { request: REQUEST, position: 777 }, "not the next");
+    is_refused(1, 2, token, "only the coordinator");
+}
+
+#[test]
+fn a_cancel_comes_along_the_ring() {
+    is_refused(0, 2, Cancel { request: REQUEST }, "stage before");
+    is_refused(2, 0, Cancel { request: REQUEST }, "stage before");
+}
+
+#[test]
+fn an_introduction_comes_once_and_first() {
+    let hello = Hello {
+        version: 1,
+        coordinator: true,
+        name: "me too".to_owned(),
+        device: String::new(),
+        pledge: Pledge::Bytes(1),
+    };
+    is_refused(1, 0, hello, "before");
+}
+
+#[test]
+fn members_report_only_what_is_theirs() {
+    is_refused(1, 0, StageReady { epoch: 1 }, "nothing to load");
+    is_refused(1, 2, StageReady { epoch: 1 }, "only the coordinator");
+    is_refused(
+        1,
+        2,
+        Ask { ask: 1, text: "hi".to_owned(), options: GREEDY },
+        "only the coordinator",
+    );
+    is_refused(1, 0, DeviceMeasured { flops_per_sec: 0.0, memory_bytes: 0.0 }, "speed of 0");
+}
+
+#[test]
+fn bytes_that_are_no_frame_cost_only_the_link() {
+    let mut sim = ready(3);
+    for bytes in [vec![], vec![9, 9], vec![1, 200], vec![1, 49, 0], vec![0x81, 0, 0]] {
+        sim.forge_bytes(1, 0, bytes);
+        sim.run_for(0.5);
+    }
+    assert!(sim.view(0).error.is_some_and(|error| error.code == "phone_left"));
+}
+
+#[test]
+fn a_flood_of_forged_frames_changes_nothing() {
+    let mut sim = ready(3);
+    for round in 0..50 {
+        for frame in [begin(round, 0), activations().into(), Leave {}.into()] {
+            if round % 2 == 0 || !matches!(frame, Frame::Leave(_)) {
+                sim.forge(2, 1, &frame);
+            }
+        }
+    }
+    sim.run_for(1.0);
+    assert!(!complaints_of(&sim, 1).is_empty());
+}

@@ -1,0 +1,186 @@
+//! From gathering to ready: measuring, planning, loading, and what every screen shows.
+
+mod common;
+
+use common::{GREEDY, NAMES, WIFI, config, ready, ready_with, ring, sim, stats};
+use protocol::peer::{Phase, Pledge};
+use session::{Command, Event, LinkState};
+
+#[test]
+fn every_screen_shows_the_same_room() {
+    let mut sim = ready(3);
+    let answer = stats(sim.ask(1, 1, "hello", GREEDY));
+    sim.run_for(3.0);
+    let first = sim.drawn(0).clone();
+    let plan = first.plan.clone().expect("a plan");
+    assert_eq!(plan.stages.iter().map(|stage| stage.end - stage.start).sum::<usize>(), 18);
+    for phone in 0..3 {
+        let view = sim.drawn(phone);
+        assert_eq!(view.phase, Phase::Ready);
+        assert_eq!(
+            (&view.plan, &view.model, &view.links),
+            (&first.plan, &first.model, &first.links)
+        );
+        assert_eq!(view.coordinator, "00000001");
+        assert_eq!(view.peers.len(), 3);
+        for peer in &view.peers {
+            let expected = first.peers.iter().find(|other| other.id == peer.id).expect("the same");
+            assert_eq!(peer.name, NAMES[peer.id.0 as usize - 1]);
+            assert_eq!(
+                (peer.link, peer.ready, peer.me),
+                (LinkState::Open, true, peer.id == view.me)
+            );
+            assert_eq!(peer.flops_per_sec, Some(1e9));
+            assert_eq!((peer.stage, peer.pledge_bytes), (expected.stage, expected.pledge_bytes));
+            assert!(peer.loaded_bytes > 0 && peer.loaded_bytes == peer.total_bytes);
+            let counters = peer.counters;
+            assert_eq!(counters.bytes_fetched, peer.total_bytes, "{}", peer.name);
+            assert_eq!(counters.steps_run, u64::from(answer.completion_tokens), "{}", peer.name);
+            assert!(counters.bytes_sent > 0 && counters.bytes_received > 0);
+        }
+    }
+}
+
+#[test]
+fn the_view_has_the_names_that_the_page_knows() {
+    let view = serde_json::to_value(ready(2).view(0)).expect("a view is JSON");
+    let names = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().expect("an object").keys().cloned().collect()
+    };
+    assert_eq!(
+        names(&view),
+        ["coordinator", "error", "links", "me", "model", "peers", "phase", "plan"]
+    );
+    assert_eq!((&view["phase"], &view["me"]), (&"ready".into(), &"00000001".into()));
+    let peer = [
+        "coordinator",
+        "counters",
+        "device",
+        "flopsPerSec",
+        "id",
+        "link",
+        "loadedBytes",
+        "me",
+        "name",
+        "pledgeBytes",
+        "ready",
+        "stage",
+        "totalBytes",
+    ];
+    assert_eq!(names(&view["peers"][1]), peer);
+    let counters =
+        ["bytesFetched", "bytesReceived", "bytesSent", "dispatches", "rowsRun", "stepsRun"];
+    assert_eq!(names(&view["peers"][1]["counters"]), counters);
+    assert_eq!(names(&view["peers"][1]["stage"]), ["end", "start", "weightsBytes"]);
+    assert_eq!(names(&view["links"][0]), ["bytesPerSec", "from", "rttSecs", "to"]);
+    assert_eq!(names(&view["plan"]), ["predictedTokenSecs", "reason", "stages"]);
+    let stage = ["end", "peer", "predictedSecs", "start", "weightsBytes"];
+    assert_eq!(names(&view["plan"]["stages"][0]), stage);
+    let model = ["contextTokens", "modules", "name", "url", "weightsBytes"];
+    assert_eq!(names(&view["model"]), model);
+}
+
+#[test]
+fn links_are_measured_as_they_are() {
+    let sim = ready(3);
+    let links = sim.view(0).links;
+    assert_eq!(links.len(), 6);
+    for link in links {
+        assert!((link.rtt_secs / (2.0 * WIFI.latency_secs) - 1.0).abs() < 0.05, "{link:?}");
+        // Others measure at the same time, but not on this link.
+        assert!((link.bytes_per_sec / WIFI.bytes_per_sec - 1.0).abs() < 0.1, "{link:?}");
+    }
+}
+
+#[test]
+fn one_phone_alone_is_a_room() {
+    let mut sim = ready(1);
+    assert_eq!(ring(&sim), [0]);
+    let view = sim.view(0);
+    assert!(view.links.is_empty() && view.error.is_none());
+    assert_eq!(view.plan.expect("a plan").stages[0].end, 18);
+    assert_eq!(stats(sim.ask(0, 1, "hi", GREEDY)).tokens.len(), 24);
+}
+
+#[test]
+fn a_phone_without_a_stage_asks_and_reads() {
+    let mut config = config(2);
+    config.phones.iter_mut().for_each(|phone| phone.pledge = Pledge::Bytes(1 << 30));
+    let mut sim = ready_with(config);
+    assert_eq!(ring(&sim), [0], "one phone is faster than two here");
+    assert_eq!(
+        stats(sim.ask(1, 1, "hi", GREEDY)),
+        stats(ready(1).ask(0, 1, "hi", GREEDY)).like(&sim)
+    );
+}
+
+#[test]
+fn a_phone_that_cannot_compute_gets_no_stage() {
+    let mut config = config(3);
+    config.phones[1].is_fit = false;
+    config.phones[2].pledge = Pledge::Bytes(1 << 30);
+    let mut sim = ready_with(config);
+    assert_eq!(ring(&sim), [0, 2]);
+    let told = |event: &Event| matches!(event, Event::Note { message } if message.contains("Ben"));
+    assert!(sim.events(0).iter().any(told));
+    assert_eq!(stats(sim.ask(1, 1, "hi", GREEDY)).tokens.len(), 24);
+}
+
+#[test]
+fn what_does_not_fit_says_by_how_much() {
+    let mut config = config(3);
+    config.phones.iter_mut().for_each(|phone| phone.pledge = Pledge::Bytes(5_000_000));
+    let mut sim = sim(config);
+    sim.gather();
+    sim.command(0, Command::Begin);
+    assert!(sim.run_until(60.0, |sim| sim.is_phase(Phase::Failed)));
+    for phone in 0..3 {
+        let error = sim.view(phone).error.expect("an error");
+        assert_eq!(error.code, "does_not_fit");
+        assert!(error.message.contains("32000000 bytes") && error.message.contains("15000000"));
+        assert!(error.message.contains("would help"), "{}", error.message);
+    }
+}
+
+#[test]
+fn a_measurement_that_does_not_come_is_assumed() {
+    let mut sim = sim(config(3));
+    sim.gather();
+    sim.hang_driver(1);
+    sim.command(0, Command::Begin);
+    assert!(sim.run_until(35.0, |sim| sim.view(0).phase == Phase::Loading));
+    assert!(sim.now_secs() > 30.0);
+    let view = sim.view(0);
+    let slow = view.peers.iter().find(|peer| peer.name == "Ben").expect("it is here");
+    assert_eq!(slow.flops_per_sec, Some(0.5e9), "half of the slowest");
+    let told =
+        |event: &Event| matches!(event, Event::Note { message } if message.starts_with("Ben"));
+    assert!(sim.events(0).iter().any(told));
+    // It does not load either, and so ends the beginning.
+    assert!(sim.run_until(70.0, |sim| sim.view(0).phase == Phase::Failed));
+    let error = sim.view(0).error.expect("an error");
+    assert!(error.code == "too_slow" && error.message.starts_with("Ben"), "{}", error.message);
+}
+
+#[test]
+fn a_room_is_for_eight() {
+    let mut sim = sim(config(9));
+    sim.run_for(30.0);
+    let open = |phone: usize| {
+        sim.view(phone).peers.iter().filter(|peer| peer.link == LinkState::Open).count()
+    };
+    assert_eq!(open(0), 8);
+    assert!(sim.events(0).iter().any(|event| matches!(event, Event::Note { .. })));
+}
+
+trait Like {
+    /// The same answer, with the times of another one.
+    fn like(self, sim: &sim::Sim) -> Self;
+}
+
+impl Like for protocol::peer::AnswerStats {
+    fn like(self, sim: &sim::Sim) -> Self {
+        let other = stats(sim.answer(1, 1).expect("an answer"));
+        Self { tokens: self.tokens, ..other }
+    }
+}
