@@ -9,7 +9,16 @@
   const ANSWER_LIMIT_MS = 30_000;
 
   /** Runs in the worker. Must not use anything from around it. */
-  function prelude(channelName) {
+  function prelude(channelName, address) {
+    // The worker's own address is the blob's, against which no path can be resolved.
+    const [realFetch, RealRequest] = [globalThis.fetch, globalThis.Request];
+    const resolved = (input) => (input instanceof RealRequest ? input : new URL(input, address));
+    globalThis.Request = class Request extends RealRequest {
+      constructor(input, init) {
+        super(resolved(input), init);
+      }
+    };
+    globalThis.fetch = (input, init) => realFetch(resolved(input), init);
     const counts = {};
     const watched = {
       GPUDevice: ["createBuffer", "createComputePipeline", "createComputePipelineAsync", "createBindGroup"],
@@ -54,7 +63,7 @@
         return;
       }
       const address = JSON.stringify(new URL(url, document.baseURI).href);
-      const source = `const release = (${prelude})(${JSON.stringify(CHANNEL)});
+      const source = `const release = (${prelude})(${JSON.stringify(CHANNEL)}, ${address});
         import(${address}).then(release, (cause) => setTimeout(() => { throw cause; }));`;
       super(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), options);
     }

@@ -23,6 +23,7 @@ export class Phone {
   readonly uncaught: string[] = [];
   /** What the page and its workers wrote with `console.error`. */
   readonly complaints: string[] = [];
+  isClosed = false;
   #lastView: EngineView | null = null;
 
   constructor(
@@ -205,6 +206,8 @@ export class Phone {
   }
 
   async close(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
     await this.#step("closing its browser", this.end());
   }
 

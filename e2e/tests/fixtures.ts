@@ -64,11 +64,12 @@ export const test = base.extend<RoomFixtures, WorkerFixtures>({
     await use(async (count, server, { countGpu, ...wishes } = {}) => {
       const fresh: Phone[] = [];
       while (fresh.length < count) {
-        const seat = phones.length;
-        const serial = android.serials[seat];
+        const open = phones.filter((phone) => !phone.isClosed).map((phone) => phone.name);
+        const serial = android.serials.find((one) => !open.some((name) => name.includes(one)));
+        const look = DESCRIPTORS.find((one) => !open.includes(one)) ?? DESCRIPTORS[0];
         const phone =
           serial === undefined
-            ? await launchChromium(descriptor(seat), { isHeaded: !headless, ...wishes })
+            ? await launchChromium(look, { isHeaded: !headless, ...wishes })
             : await android.launch(serial, server.port);
         phones.push(phone);
         fresh.push(phone);
@@ -77,7 +78,7 @@ export const test = base.extend<RoomFixtures, WorkerFixtures>({
       return fresh;
     });
     for (const phone of phones) {
-      if (testInfo.status !== testInfo.expectedStatus) await attach(phone, testInfo);
+      if (testInfo.status !== testInfo.expectedStatus && !phone.isClosed) await attach(phone, testInfo);
       await phone.close().catch(() => {});
       expect.soft(phone.uncaught, `${phone.name}: errors that nobody caught`).toEqual([]);
     }
@@ -100,8 +101,4 @@ async function attach(phone: Phone, testInfo: TestInfo): Promise<void> {
   if (shot) await testInfo.attach(`${phone.name} screen`, { body: shot, contentType: "image/png" });
   const notes = [...phone.uncaught, ...phone.complaints].join("\n");
   if (notes) await testInfo.attach(`${phone.name} console`, { body: notes, contentType: "text/plain" });
-}
-
-function descriptor(seat: number): string {
-  return DESCRIPTORS[seat % DESCRIPTORS.length] ?? DESCRIPTORS[0];
 }

@@ -32,6 +32,12 @@ const workerScript = `
   await device.createComputePipelineAsync(descriptor);
   addEventListener("message", ({ data }) => {
     if (data.port) return data.port.postMessage("through the port");
+    if (data === "fetch") {
+      const request = new Request("/part.js", { headers: { range: "bytes=0-5" } });
+      return Promise.all([fetch(request), fetch("/part.js")])
+        .then((answers) => Promise.all(answers.map((answer) => answer.text())))
+        .then((texts) => postMessage(texts.map((text) => text.length).join()));
+    }
     if (typeof data === "string") return postMessage(label + data);
     for (let n = 0; n < data.buffers; n++) device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }).destroy();
     const encoder = device.createCommandEncoder();
@@ -69,6 +75,10 @@ test("everything that the worker asks of WebGPU is counted, under the server's o
         (globalThis as unknown as { work: (what: object) => void }).work({ buffers: 3, dispatches: 7 }),
       );
       await expect.poll(() => heard(phone)).toContain("worked");
+      await phone.page.evaluate(() =>
+        (globalThis as unknown as { work: (what: string) => void }).work("fetch"),
+      );
+      await expect.poll(() => heard(phone)).toContain(`6,${files["part.js"].length}`);
       const after = await phone.gpuCounts();
       expect(after.createBuffer).toBe(3);
       expect(dispatchesOf(after)).toBe(7);

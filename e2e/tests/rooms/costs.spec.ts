@@ -1,0 +1,108 @@
+import { dispatchesOf, pipelinesOf, type GpuCounts } from "../../src/gpu.ts";
+import { bundled } from "../../src/golden.ts";
+import type { AnsweredTurn, Phone } from "../../src/phone.ts";
+import { gather, prepare } from "../../src/room.ts";
+import { moduleKinds, ownView } from "../../src/stages.ts";
+import { expect, test } from "../fixtures.ts";
+
+const PROMPT = "Once upon a time";
+const STALL_LIMIT_MS = 120_000;
+/** Two answers that differ in nothing but their length: the difference is what decoded tokens cost. */
+const SHORT_TOKENS = 8;
+const LONG_TOKENS = 40;
+const MOST_DISPATCHES_PER_LAYER = 6;
+
+for (const count of [1, 3]) {
+  test(`what a token costs on ${count} phones, counted from outside`, async ({ server, launch }) => {
+    const phones = await launch(count, server, { countGpu: true });
+    const [coordinator] = phones as [Phone];
+    await gather(server, phones, { query: { model: bundled().url, pledge: `share:1.3:${count}` } });
+    const room = await prepare(phones);
+
+    await answer(coordinator, LONG_TOKENS);
+    const start = await counts(phones);
+    await answer(coordinator, SHORT_TOKENS);
+    const middle = await counts(phones);
+    const ownMiddle = await ownDispatches(phones);
+    const { stats } = await answer(coordinator, LONG_TOKENS);
+    const end = await counts(phones);
+
+    /** Of one phone, for each decoded token. */
+    const perToken = (at: number, of: (counts: GpuCounts) => number): number => {
+      const [a, b, c] = [start, middle, end].map((all) => of(all[at] as GpuCounts)) as [
+        number,
+        number,
+        number,
+      ];
+      return (c - b - (b - a)) / (LONG_TOKENS - SHORT_TOKENS);
+    };
+
+    let total = 0;
+    for (const [at, phone] of phones.entries()) {
+      const dispatches = perToken(at, dispatchesOf);
+      const { inner, ends } = moduleKinds(room, (await phone.room()).me);
+      const most = MOST_DISPATCHES_PER_LAYER * (Math.ceil(inner / 2) + (ends > 0 ? 1 : 0));
+      expect(dispatches, `${phone.name}: dispatches a token`).toBeGreaterThan(0);
+      expect(dispatches, `${phone.name}: dispatches a token, for ${inner} modules`).toBeLessThanOrEqual(most);
+      expect(
+        perToken(at, (all) => all.createBuffer),
+        `${phone.name}: buffers a token`,
+      ).toBe(0);
+      const [first, last] = [start[at], end[at]] as [GpuCounts, GpuCounts];
+      expect(pipelinesOf(last) - pipelinesOf(first), `${phone.name}: pipelines after warm-up`).toBe(0);
+      total += dispatches;
+      test.info().annotations.push({ type: "costs", description: describe(phone, inner, ends, first, last) });
+    }
+
+    const layers = ((room.model?.modules ?? 0) - 2) / 2;
+    // The embedding and the head together are worth a layer at most.
+    expect(total).toBeLessThanOrEqual(MOST_DISPATCHES_PER_LAYER * (layers + 1));
+    expect(stats.dispatchesPerToken, "the program's own figure").toBeCloseTo(total, 6);
+
+    await test.step("each phone's own counter agrees", async () => {
+      const ownEnd = await ownDispatches(phones);
+      for (const [at, phone] of phones.entries()) {
+        const counted = dispatchesOf(end[at] as GpuCounts) - dispatchesOf(middle[at] as GpuCounts);
+        expect((ownEnd[at] ?? 0) - (ownMiddle[at] ?? 0), phone.name).toBe(counted);
+      }
+    });
+  });
+}
+
+async function answer(phone: Phone, maxTokens: number): Promise<AnsweredTurn> {
+  const how = { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens };
+  const turn = await phone.answer(await phone.ask(PROMPT, how), STALL_LIMIT_MS);
+  expect(turn.stats.completionTokens).toBe(maxTokens);
+  expect(turn.stats.finish).toBe("length");
+  return turn;
+}
+
+function counts(phones: Phone[]): Promise<GpuCounts[]> {
+  return Promise.all(phones.map((phone) => phone.gpuCounts()));
+}
+
+/**
+ * What the phones say of themselves, once it no longer changes: their pages are told of news a little later. The
+ * counters begin with the first step, so they are compared by differences.
+ */
+async function ownDispatches(phones: Phone[]): Promise<number[]> {
+  const read = async (): Promise<number[]> => {
+    const rooms = await Promise.all(phones.map((phone) => phone.room()));
+    return rooms.map((room) => ownView(room).counters.dispatches);
+  };
+  let last = await read();
+  await expect(async () => {
+    const before = last;
+    last = await read();
+    expect(last).toEqual(before);
+  }).toPass({ intervals: [2000] });
+  return last;
+}
+
+function describe(phone: Phone, inner: number, ends: number, first: GpuCounts, last: GpuCounts): string {
+  const differences = Object.keys(first).map((key) => {
+    const name = key as keyof GpuCounts;
+    return `${name} ${last[name] - first[name]}`;
+  });
+  return `${phone.name}, ${inner} inner modules, ${ends} ends; both answers: ${differences.join(", ")}`;
+}

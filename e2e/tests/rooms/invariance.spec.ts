@@ -1,0 +1,45 @@
+import type { AskOptions } from "../../../web/src/engine/messages.ts";
+import { bundled } from "../../src/golden.ts";
+import type { Phone } from "../../src/phone.ts";
+import { gather, prepare } from "../../src/room.ts";
+import { isWholeModel } from "../../src/stages.ts";
+import { expect, test } from "../fixtures.ts";
+
+const STALL_LIMIT_MS = 180_000;
+
+const GREEDY: AskOptions = { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens: 32 };
+const SAMPLED: AskOptions = { temperature: 0.9, topK: 0, topP: 0.95, seed: 7, maxTokens: 32 };
+
+/** Prompts that the demo may be given: plain, empty, and outside the model's small world. */
+const ASKED: [string, AskOptions][] = [
+  ["Once upon a time", GREEDY],
+  ["Once upon a time", SAMPLED],
+  ["", SAMPLED],
+  ["🦊🏮", SAMPLED],
+];
+
+test("the tokens do not depend on how many phones there are", async ({ server, launch }) => {
+  const answers: number[][][] = [];
+  for (const count of [1, 2, 5]) {
+    await test.step(`${count} phones`, async () => {
+      const phones = await launch(count, server);
+      const [coordinator] = phones as [Phone];
+      await gather(server, phones, { query: { model: bundled().url, pledge: `share:1.3:${count}` } });
+      const room = await prepare(phones);
+      expect(isWholeModel(room)).toBe(true);
+      expect(new Set(room.plan?.stages.map(({ peer }) => peer)).size).toBe(count);
+      const tokens: number[][] = [];
+      for (const [prompt, how] of ASKED) {
+        const turn = await coordinator.answer(await coordinator.ask(prompt, how), STALL_LIMIT_MS);
+        tokens.push(turn.stats.tokens);
+      }
+      answers.push(tokens);
+      await Promise.all(phones.map((phone) => phone.close()));
+    });
+  }
+  const [one, ...more] = answers;
+  expect(one?.every((tokens) => tokens.length > 0)).toBe(true);
+  // With a temperature the draw is the seed's, not the likeliest again.
+  expect(one?.[1]).not.toEqual(one?.[0]);
+  for (const tokens of more) expect(tokens).toEqual(one);
+});
