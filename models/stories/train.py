@@ -49,32 +49,33 @@ def train_tokenizer(documents, size):
     return tokenizer
 
 
-def rows(documents, tokenizer, length, rng):
+def rows(documents, tokenizer, length, rng, shuffled):
     """Endless rows of length + 1 token ids, each beginning with a document.
 
     Half of the rows begin with the end token, as a run without a prompt does.
-    Documents are taken in order; what is cut off at the end of a row is lost
-    only when less than a third of the document was left, else it gets a row.
+    Documents are taken in order. What is cut off at the end of a row is lost,
+    unless it is long and not of the row's only document: then the next row
+    begins with that document.
     """
     order = list(range(len(documents)))
-    position = 0
+    position = len(order) if shuffled else 0
     while True:
-        row = [0] if rng.random() < 0.5 else []
+        row, first = [0] if rng.random() < 0.5 else [], position
         while len(row) <= length:
             if position == len(order):
                 rng.shuffle(order)
-                position = 0
+                position = first = 0
             row += tokenizer.encode(documents[order[position]]).ids + [0]
             position += 1
-        if len(row) - length - 1 > 80:
+        if len(row) - length - 1 > 80 and position - first > 1:
             position -= 1
         yield row[:length + 1]
 
 
-def batches(documents, tokenizer, tokens, lengths, seed):
+def batches(documents, tokenizer, tokens, lengths, seed, shuffled=False):
     """Endless (inputs, targets); row lengths are drawn from the given list."""
     rng = random.Random(seed)
-    sources = {n: rows(documents, tokenizer, n, rng) for n in sorted(set(lengths))}
+    sources = {n: rows(documents, tokenizer, n, rng, shuffled) for n in sorted(set(lengths))}
     while True:
         n = rng.choice(lengths)
         block = torch.tensor([next(sources[n]) for _ in range(max(1, tokens // n))])
@@ -110,7 +111,7 @@ def make_optimizer(model):
     matrices = [p for p in model.parameters() if p.dim() == 2]
     norms = [p for p in model.parameters() if p.dim() != 2]
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": norms, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, betas=(0.9, 0.95), fused=True)
+    return torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
 
 
 def learning_rate(progress, step, peak, warmup=100):
@@ -127,30 +128,43 @@ def save(path, model, config):
     part.replace(path)
 
 
+def progress_so_far(path):
+    """(steps, tokens, seconds) of the last row of a loss.csv."""
+    with open(path, newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    return int(last["step"]), int(last["tokens"]), float(last["seconds"])
+
+
 def train(args, tokenizer, model, config):
-    """The training loop; writes loss.csv and model.pt to args.out."""
+    """The training loop; writes loss.csv and model.pt to args.out.
+
+    A resumed run goes on counting in the same loss.csv, with a learning rate
+    schedule of its own and the documents in a new order.
+    """
+    before = progress_so_far(args.out / "loss.csv") if args.resume else (0, 0, 0.0)
     source = batches(read_documents(args.data / "train.txt"), tokenizer, args.batch_tokens,
-                     [192, 192, 192, 256, 256, 512], args.seed)
-    held_out = batches(read_documents(args.data / "valid.txt"), tokenizer, args.batch_tokens, [256], args.seed)
+                     args.lengths, args.seed + before[0], shuffled=args.resume)
+    held_out = batches(read_documents(args.data / "valid.txt"), tokenizer, 2048, [256], 1)
     held_out = [next(held_out) for _ in range(8)]
     optimizer = make_optimizer(model)
     fast = torch.compile(model, dynamic=False) if args.compile else model
-    began, last_save, tokens, step, recent = time.time(), time.time(), 0, 0, []
-    with open(args.out / "loss.csv", "w", newline="") as file:
+    began, last_save, tokens, step, recent = time.time(), time.time(), before[1], 0, []
+    with open(args.out / "loss.csv", "a" if args.resume else "w", newline="") as file:
         log = csv.writer(file)
-        log.writerow(["step", "tokens", "seconds", "learning_rate", "train", "valid"])
+        if not args.resume:
+            log.writerow(["step", "tokens", "seconds", "learning_rate", "train", "valid"])
         done = False
         while not done:
             seconds = time.time() - began
             progress = step / args.steps if args.steps else seconds / (args.minutes * 60)
             done = progress >= 1.0
-            if step % args.every == 0 or done:
+            if (step and step % args.every == 0) or done:
                 train_loss = sum(recent) / len(recent) if recent else float("nan")
                 valid_loss = validation_loss(model, held_out)
                 rate = learning_rate(progress, step, args.rate)
-                log.writerow([step, tokens, round(seconds), f"{rate:.6f}", f"{train_loss:.4f}", f"{valid_loss:.4f}"])
+                log.writerow([before[0] + step, tokens, round(before[2] + seconds), f"{rate:.6f}", f"{train_loss:.4f}", f"{valid_loss:.4f}"])
                 file.flush()
-                print(f"{step} {tokens} {seconds:.0f}s lr {rate:.5f} train {train_loss:.4f} valid {valid_loss:.4f}", flush=True)
+                print(f"{before[0] + step} {tokens} {seconds:.0f}s lr {rate:.5f} train {train_loss:.4f} valid {valid_loss:.4f}", flush=True)
                 recent = []
             if done or time.time() - last_save > 180:
                 last_save = time.time()
@@ -189,18 +203,25 @@ def main():
     parser.add_argument("--minutes", type=float, default=48)
     parser.add_argument("--steps", type=int, default=0, help="fixed number of steps instead of minutes")
     parser.add_argument("--batch-tokens", type=int, default=2048)
+    parser.add_argument("--lengths", type=int, nargs="+", default=[192, 192, 192, 256, 256, 512],
+                        help="row lengths to draw from; short rows hold only the beginnings of documents")
     parser.add_argument("--rate", type=float, default=2.5e-3)
     parser.add_argument("--every", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--resume", action="store_true", help="go on from model.pt and loss.csv in --out")
     parser.add_argument("--no-compile", dest="compile", action="store_false")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
     config = ModelConfig()
-    tokenizer = train_tokenizer(read_documents(args.data / "train.txt")[:20000], config.vocab_size)
-    tokenizer.save(str(args.out / "tokenizer.json"))
     model = Qwen3(config)
+    if args.resume:
+        tokenizer = Tokenizer.from_file(str(args.out / "tokenizer.json"))
+        model.load_state_dict(torch.load(args.out / "model.pt", weights_only=True)["state"])
+    else:
+        tokenizer = train_tokenizer(read_documents(args.data / "train.txt")[:20000], config.vocab_size)
+        tokenizer.save(str(args.out / "tokenizer.json"))
     print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
     check_against_transformers(model, config)
     train(args, tokenizer, model, config)
