@@ -156,7 +156,8 @@ pub enum Output {
         /// On this model's modules.
         model: ModelRef,
     },
-    /// Load a stage in place of whatever is loaded. Answer: [`Input::StageLoaded`] or [`Input::StageFailed`].
+    /// Load a stage in place of whatever is loaded. Answer: [`Input::StageLoaded`] or
+    /// [`Input::StageFailed`].
     LoadStage(LoadStage),
     /// Forget the loaded stage.
     UnloadStage,

@@ -202,7 +202,8 @@ impl Room {
         let Some((&peer, _)) = late else { return };
         let name = self.name_of(peer);
         let message = format!(
-            "{name} got no further with loading in {stall:.0} seconds. Check its connection and begin again."
+            "{name} got no further with loading in {stall:.0} seconds. \
+             Check its connection and begin again."
         );
         self.end_epoch(Phase::Failed, Failure::new(FailureCode::TooSlow, message));
     }

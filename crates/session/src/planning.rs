@@ -15,7 +15,8 @@ impl Room {
         let able: Vec<PeerId> =
             participants.iter().copied().filter(|&peer| self.is_able(peer)).collect();
         if able.first() != Some(&self.config.me) {
-            let message = "This phone's GPU cannot run the beginning of the model. Open the room on another phone.";
+            let message = "This phone's GPU cannot run the beginning of the model. \
+                           Open the room on another phone.";
             return self.fail_beginning(Failure::new(FailureCode::DeviceFailed, message));
         }
         let input = self.plan_input(&spec, &able);

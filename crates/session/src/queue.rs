@@ -61,7 +61,8 @@ impl Room {
         let prompt_tokens = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
         if prompt_tokens > context_tokens {
             let message = format!(
-                "The prompt has {prompt_tokens} tokens, the context takes {context_tokens}. Shorten it."
+                "The prompt has {prompt_tokens} tokens, \
+                 the context takes {context_tokens}. Shorten it."
             );
             let code = FailureCode::PromptTooLong { prompt_tokens, context_tokens };
             return Err(Failure::new(code, message));

@@ -266,7 +266,8 @@ impl Room {
     pub(crate) fn too_slow(&self, peer: PeerId) -> Failure {
         let (name, stall) = (self.name_of(peer), self.config.limits.stall_secs);
         let message = format!(
-            "{name} did not get on for {stall:.0} seconds. Check that its page is in front and its screen on, then ask again."
+            "{name} did not get on for {stall:.0} seconds. Check that its page is in front and \
+             its screen on, then ask again."
         );
         Failure::new(FailureCode::TooSlow, message)
     }

@@ -65,7 +65,10 @@ fn status() -> Status {
 /// One frame of each tag, and its bytes. The bytes are the protocol: a change here is
 /// a new protocol version.
 fn samples() -> Vec<(Frame, &'static str)> {
-    let request = RequestId(9);
+    [phone_samples(), ring_samples(), ask_samples()].concat()
+}
+
+fn phone_samples() -> Vec<(Frame, &'static str)> {
     vec![
         (
             Hello {
@@ -97,6 +100,12 @@ fn samples() -> Vec<(Frame, &'static str)> {
             "0113083030303030303031000000000000e03f0000000000000040",
         ),
         (LinkLost { peer: PeerId(1) }.into(), "0114083030303030303031"),
+    ]
+}
+
+fn ring_samples() -> Vec<(Frame, &'static str)> {
+    let request = RequestId(9);
+    vec![
         (
             RollOut {
                 epoch: 1,
@@ -139,6 +148,12 @@ fn samples() -> Vec<(Frame, &'static str)> {
         (Cancel { request }.into(), "013409"),
         (Finished { request }.into(), "013509"),
         (RequestFailed { request, message: "no".into() }.into(), "013609026e6f"),
+    ]
+}
+
+fn ask_samples() -> Vec<(Frame, &'static str)> {
+    let request = RequestId(9);
+    vec![
         (
             Ask { ask: 1, text: "hi".into(), options: SAMPLING }.into(),
             "0140010268690000003f280000803f0740",
