@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { createConnection } from "node:net";
 import { promisify } from "node:util";
 
 import { onPath } from "./settings.ts";
@@ -28,8 +29,11 @@ export class Adb {
     return program === undefined ? null : new Adb(program, Number(from["ANDROID_ADB_SERVER_PORT"] || 5037));
   }
 
-  async startServer(): Promise<void> {
+  /** Whether it had to be started. */
+  async startServer(): Promise<boolean> {
+    const isRunning = await answers(this.port);
     await this.#run("start-server");
+    return !isRunning;
   }
 
   async stopServer(): Promise<void> {
@@ -67,4 +71,16 @@ export class Adb {
       throw new Error(`adb ${args.join(" ")}: ${stderr?.trim() || message}`, { cause });
     }
   }
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host: "127.0.0.1", port });
+    const settle = (isThere: boolean) => (): void => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.once("connect", settle(true)).once("error", settle(false));
+    socket.setTimeout(COMMAND_LIMIT_MS, settle(false));
+  });
 }

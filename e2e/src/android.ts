@@ -35,25 +35,30 @@ export class AndroidSeats {
     /** Why there are none. */
     readonly reason: string,
     private readonly adb: Adb | null,
-    private readonly booted: RunningEmulator[],
+    /** Ends what was started for them. */
+    readonly close: () => Promise<void>,
   ) {}
 
   static none(reason: string): AndroidSeats {
-    return new AndroidSeats([], reason, null, []);
+    return new AndroidSeats([], reason, null, () => Promise.resolve());
   }
 
   /** Finds them, boots them and makes them ready. A phone that was asked for by name and is not there is an error. */
   static async find(options: AndroidOptions = androidOptions()): Promise<AndroidSeats> {
     const { adb } = options;
     if (!adb) return AndroidSeats.none("adb is not installed");
-    await adb.startServer();
+    const isOurs = await adb.startServer();
     const booted: RunningEmulator[] = [];
+    const close = async (): Promise<void> => {
+      for (const emulator of booted) emulator.stop();
+      if (isOurs) await adb.stopServer();
+    };
     try {
       const serials = await collect(adb, options, booted);
       for (const serial of serials) await makeReady(adb, serial);
-      return new AndroidSeats(serials, await reasonFor(adb, serials), adb, booted);
+      return new AndroidSeats(serials, await reasonFor(adb, serials), adb, close);
     } catch (cause) {
-      for (const emulator of booted) emulator.stop();
+      await close();
       throw cause;
     }
   }
@@ -72,11 +77,6 @@ export class AndroidSeats {
       await device.close();
       await adb.endReverse(serial, port);
     });
-  }
-
-  /** Stops the emulators that were booted here. */
-  close(): void {
-    for (const emulator of this.booted) emulator.stop();
   }
 
   async #device(adb: Adb, serial: string): Promise<AndroidDevice> {

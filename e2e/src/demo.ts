@@ -9,10 +9,12 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-import type { AskOptions, RoomView } from "../../web/src/engine/messages.ts";
+import type { AskOptions } from "../../web/src/engine/messages.ts";
 import { DESCRIPTORS, launchChromium } from "./chromium.ts";
+import { demoResult, stageLine, type Answered, type DemoResult } from "./demo-result.ts";
 import { parseDemoOptions, type DemoOptions } from "./demo-options.ts";
-import { PhoneError, type AnsweredTurn, type Phone, type PhoneQuery } from "./phone.ts";
+import type { PhoneQuery } from "./address.ts";
+import { PhoneError, type Phone } from "./phone.ts";
 import { gather, prepare } from "./room.ts";
 import { Server } from "./server.ts";
 import { bundledModel, settings } from "./settings.ts";
@@ -23,19 +25,6 @@ const MODEL_NAME = "model.gguf";
 const CHECK_LIMIT_MS = 180_000;
 /** Without a new token; the first one comes after the whole prompt has gone through. */
 const STALL_LIMIT_MS = 300_000;
-
-export interface DemoResult {
-  phones: number;
-  plan: { peer: string; start: number; end: number; weights_bytes: number }[];
-  prompt_tokens: number;
-  completion_tokens: number;
-  text: string;
-  ttft_secs: number;
-  decode_tokens_per_sec: number;
-  dispatches_per_token: number;
-  activation_bytes_through_server: number;
-  matches_single_device: boolean;
-}
 
 export async function demo(options: DemoOptions, tell: (line: string) => void): Promise<DemoResult> {
   // Under a name that fits into an address, whatever the file is called.
@@ -68,24 +57,7 @@ async function compare(
   const together = await answerOn(options.phones, server, options, how, tell);
   tell("the same prompt on one phone alone");
   const alone = await answerOn(1, server, { ...options, screenshots: undefined }, how, tell);
-  const { stats } = together.turn;
-  return {
-    phones: together.room.peers.length,
-    plan: planOf(together.room),
-    prompt_tokens: stats.promptTokens,
-    completion_tokens: stats.completionTokens,
-    text: together.turn.text,
-    ttft_secs: stats.ttftSecs,
-    decode_tokens_per_sec: stats.decodeTokensPerSec,
-    dispatches_per_token: stats.dispatchesPerToken,
-    activation_bytes_through_server: (await server.stats()).relayed_bytes,
-    matches_single_device: isSame(stats.tokens, alone.turn.stats.tokens),
-  };
-}
-
-interface Answered {
-  turn: AnsweredTurn;
-  room: RoomView;
+  return demoResult(together, alone, await server.stats());
 }
 
 /** One room of so many phones, from an empty page to the whole answer; then everything is closed. */
@@ -155,25 +127,6 @@ class PromptTooLong extends Error {
       `the prompt has ${promptTokens} tokens, but the model reads at most ${contextTokens}; shorten the prompt`,
     );
   }
-}
-
-function planOf(room: RoomView): DemoResult["plan"] {
-  if (!room.plan) throw new Error("the room answered without a plan");
-  return room.plan.stages.map(({ peer, start, end, weightsBytes }) => ({
-    peer,
-    start,
-    end,
-    weights_bytes: weightsBytes,
-  }));
-}
-
-function stageLine(room: RoomView, stage: { peer: string; start: number; end: number }): string {
-  const name = room.peers.find((peer) => peer.id === stage.peer)?.name ?? stage.peer;
-  return `${name} runs the modules ${stage.start}..${stage.end} of ${room.model?.modules ?? "?"}`;
-}
-
-function isSame(one: number[], other: number[]): boolean {
-  return one.length === other.length && one.every((token, at) => token === other[at]);
 }
 
 async function picture(phones: Phone[], options: DemoOptions, moment: string): Promise<void> {

@@ -1,59 +1,12 @@
-import type { Page } from "playwright-core";
-
 import type { AskOptions, EngineError, RoomPhase, RoomView } from "../../web/src/engine/messages.ts";
-import type { EngineView, Turn } from "../../web/src/engine/view.ts";
-import { countGpu, gpuCounts, type GpuCounts } from "./gpu.ts";
+import type { Turn } from "../../web/src/engine/view.ts";
+import { address, type PhoneQuery } from "./address.ts";
 import { readQr } from "./qr.ts";
+import { STEP_LIMIT_MS, Tab } from "./tab.ts";
 import { until, within } from "./waiting.ts";
 
-/** What a phone's address asks for; see `web/src/query.ts`. */
-export interface PhoneQuery {
-  model?: string;
-  name?: string;
-  pledge?: string;
-  max?: number;
-  temperature?: number;
-  seed?: number;
-  tokens?: number;
-}
-
 /** A person with a phone: one page, in a browser that nobody else uses. */
-export class Phone {
-  /** Errors that nobody caught, in the page or its workers. A test fails on any. */
-  readonly uncaught: string[] = [];
-  /** What the page and its workers wrote with `console.error`. */
-  readonly complaints: string[] = [];
-  isClosed = false;
-  #lastView: EngineView | null = null;
-
-  constructor(
-    readonly name: string,
-    readonly page: Page,
-    private readonly end: () => Promise<void>,
-  ) {
-    page.on("pageerror", (error) =>
-      this.uncaught.push(error.stack || error.message || "an error without words"),
-    );
-    page.on("crash", () => this.uncaught.push("the page crashed"));
-    page.on("console", (message) => {
-      if (message.type() === "error") this.complaints.push(message.text());
-    });
-    page.setDefaultTimeout(STEP_LIMIT_MS);
-  }
-
-  /** From now on, what the engine asks of WebGPU is counted. Before the page is opened. */
-  countGpu(): Promise<void> {
-    return countGpu(this.page);
-  }
-
-  gpuCounts(): Promise<GpuCounts> {
-    return this.#step("its GPU counts", gpuCounts(this.page));
-  }
-
-  async open(url: string): Promise<void> {
-    await this.#step("opening the page", this.page.goto(url, { timeout: STEP_LIMIT_MS }));
-  }
-
+export class Phone extends Tab {
   /** Starts a room and returns its link, once others can join. */
   async start(origin: string, query: PhoneQuery = {}): Promise<string> {
     await this.open(address(origin, query));
@@ -86,43 +39,31 @@ export class Phone {
   }
 
   /** Waits until so many phones are in the room and linked to this one. */
-  async meet(phones: number, limitMs = STEP_LIMIT_MS): Promise<RoomView> {
+  meet(phones: number, limitMs = STEP_LIMIT_MS): Promise<RoomView> {
     const linked = (room: RoomView): number =>
       room.peers.filter((peer) => peer.me || peer.link === "open").length;
-    const count = (): string => (this.#lastView?.room ? String(linked(this.#lastView.room)) : "no");
-    return until(
-      limitMs,
-      () => `${this.name}: linked to all ${phones} phones (there are ${count()})`,
-      async () => {
-        const { room } = await this.view();
-        return room && linked(room) >= phones ? room : undefined;
-      },
-    );
+    const count = (): string => (this.lastView?.room ? String(linked(this.lastView.room)) : "none");
+    const what = (): string => `${this.name}: linked to all ${phones} phones (${count()} so far)`;
+    return this.await(what, limitMs, (room) => linked(room) >= phones);
   }
 
+  /** Coordinator: taps the button, once the model's front has been read. */
   async begin(): Promise<void> {
+    await this.await(
+      () => `${this.name}: the model's front`,
+      STEP_LIMIT_MS,
+      (room) => room.model !== null,
+    );
     await this.page.getByTestId("begin").click();
   }
 
-  /** Waits until the room is in this phase or a later one; an error when the room fails instead. */
-  async reach(
-    phase: RoomPhase,
-    limitMs: number,
-    tell: (room: RoomView) => void = () => {},
-  ): Promise<RoomView> {
-    const is = (): string => this.#lastView?.room?.phase ?? this.#lastView?.status ?? "not open";
-    return until(
-      limitMs,
-      () => `${this.name}: ${phase} (it is ${is()})`,
-      async () => {
-        const view = await this.view();
-        const error = view.error ?? view.room?.error;
-        if (error) throw new PhoneError(this.name, is(), error);
-        if (!view.room) return undefined;
-        tell(view.room);
-        return PHASES.indexOf(view.room.phase) >= PHASES.indexOf(phase) ? view.room : undefined;
-      },
-    );
+  /** Waits until the room is in this phase or a later one. */
+  reach(phase: RoomPhase, limitMs: number, tell: (room: RoomView) => void = () => {}): Promise<RoomView> {
+    const what = (): string => `${this.name}: ${phase} (it is ${this.phase})`;
+    return this.await(what, limitMs, (room) => {
+      tell(room);
+      return PHASES.indexOf(room.phase) >= PHASES.indexOf(phase);
+    });
   }
 
   /** Writes a question on the screen and sends it. Returns the turn's number. */
@@ -140,7 +81,7 @@ export class Phone {
       prompt,
       options,
     ] as const);
-    return this.#step("asking", asked);
+    return this.step("asking", asked);
   }
 
   /** Waits for the whole answer. `stallMs` is the longest time without a new piece of text. */
@@ -185,34 +126,18 @@ export class Phone {
     );
   }
 
-  async view(): Promise<EngineView> {
-    const view = await this.#step(
-      "looking at its page",
-      this.page.evaluate(() => window.lingualinked.engine.view.value),
-    );
-    this.#lastView = view;
-    return view;
+  private get phase(): string {
+    return this.lastView?.room?.phase ?? this.lastView?.status ?? "not open";
   }
 
-  /** The room as this phone sees it. */
-  async room(): Promise<RoomView> {
-    const { room } = await this.view();
-    if (!room) throw new Error(`${this.name} is in no room`);
-    return room;
-  }
-
-  screenshot(path?: string): Promise<Buffer> {
-    return this.page.screenshot({ ...(path === undefined ? {} : { path }), timeout: STEP_LIMIT_MS });
-  }
-
-  async close(): Promise<void> {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    await this.#step("closing its browser", this.end());
-  }
-
-  #step<T>(what: string, promise: Promise<T>): Promise<T> {
-    return within(STEP_LIMIT_MS, `${this.name}: ${what}`, promise);
+  /** Waits for a room that satisfies `test`; an error, in the engine's own words, when the room fails instead. */
+  private await(what: () => string, limitMs: number, test: (room: RoomView) => boolean): Promise<RoomView> {
+    return until(limitMs, what, async () => {
+      const { room, error: failure } = await this.view();
+      const error = failure ?? room?.error ?? (room?.phase === "failed" ? UNEXPLAINED : null);
+      if (error) throw new PhoneError(this.name, this.phase, error);
+      return room && test(room) ? room : undefined;
+    });
   }
 }
 
@@ -230,17 +155,6 @@ export class PhoneError extends Error {
   }
 }
 
-/** The page's address on the phone, with its wishes. */
-export function address(origin: string, query: PhoneQuery): string {
-  const parameters = new URLSearchParams();
-  for (const [key, value] of Object.entries(query)) {
-    if (value !== undefined) parameters.set(key, String(value));
-  }
-  const search = parameters.toString();
-  return `${origin.replace(/\/$/, "")}/${search && `?${search}`}`;
-}
-
 const PHASES: RoomPhase[] = ["connecting", "gathering", "measuring", "planning", "loading", "ready"];
 
-/** For one step on one phone; several share two slow cores. */
-export const STEP_LIMIT_MS = 120_000;
+const UNEXPLAINED: EngineError = { code: "internal", message: "the room failed without saying why" };

@@ -1,7 +1,8 @@
 import type { RoomPhase, RoomView } from "../../web/src/engine/messages.ts";
-import type { Phone, PhoneQuery } from "./phone.ts";
-import { STEP_LIMIT_MS } from "./phone.ts";
+import type { PhoneQuery } from "./address.ts";
+import type { Phone } from "./phone.ts";
 import type { Server } from "./server.ts";
+import { STEP_LIMIT_MS } from "./tab.ts";
 
 export interface RoomOptions {
   /** What every phone's address says; the name is the phone's own. */

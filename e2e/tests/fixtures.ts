@@ -40,7 +40,7 @@ export const test = base.extend<RoomFixtures, WorkerFixtures>({
     async ({ seats }, use) => {
       const found = seats === "android" ? await AndroidSeats.find() : AndroidSeats.none("not asked for");
       await use(found);
-      found.close();
+      await found.close();
     },
     { scope: "worker", timeout: 900_000 },
   ],

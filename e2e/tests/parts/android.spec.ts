@@ -47,16 +47,16 @@ function plainPhone(state: ScriptedPhone["state"] = "device"): ScriptedPhone {
 test("the real adb is started and lists what there is", async () => {
   test.skip(program === "", "adb is not installed");
   const adb = new Adb(program, await freePort());
-  const options = asking(adb);
-  try {
-    const seats = await AndroidSeats.find(options);
-    const devices = await adb.devices();
-    const usable = devices.filter(({ state }) => state === "device").map(({ serial }) => serial);
-    expect(seats.serials).toEqual(usable);
-    if (devices.length === 0) expect(seats.reason).toBe("adb lists no device");
-  } finally {
-    await adb.stopServer();
-  }
+  const seats = await AndroidSeats.find(asking(adb));
+  const devices = await adb.devices();
+  const usable = devices.filter(({ state }) => state === "device").map(({ serial }) => serial);
+  expect(seats.serials).toEqual(usable);
+  if (devices.length === 0) expect(seats.reason).toBe("adb lists no device");
+  // It was started for this, so it goes with it.
+  await seats.close();
+  expect(await adb.startServer()).toBe(true);
+  expect(await adb.startServer()).toBe(false);
+  await adb.stopServer();
 });
 
 test("without a phone there is a reason", async ({ scripted, adb }) => {
@@ -138,7 +138,7 @@ test("where nothing is plugged in, an emulator is booted only if that was asked 
   scripted.phones.set("emulator-5554", plainPhone());
   const seats = await finding;
   expect(seats.serials).toEqual(["emulator-5554"]);
-  seats.close();
+  await seats.close();
 });
 
 test("Chrome is started with its flags, and reaches this machine as its own localhost", async ({

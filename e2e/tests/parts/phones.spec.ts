@@ -2,8 +2,8 @@ import { expect, test } from "@playwright/test";
 import { PNG } from "pngjs";
 
 import { qrCode } from "../../../web/src/ui/lib/qr.ts";
+import { address } from "../../src/address.ts";
 import { launchBrowser, launchChromium } from "../../src/chromium.ts";
-import { address } from "../../src/phone.ts";
 import { sideBySide } from "../../src/picture.ts";
 import { readQr } from "../../src/qr.ts";
 import { withSite } from "./site.ts";

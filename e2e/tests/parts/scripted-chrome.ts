@@ -1,11 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { settings } from "../../src/settings.ts";
-import { until } from "../../src/waiting.ts";
+import { until, within } from "../../src/waiting.ts";
 import type { ScriptedPhone } from "./scripted-adb.ts";
+
+const STEP_LIMIT_MS = 30_000;
 
 /**
  * A scripted phone with a real browser: when it is told to start Chrome, it starts this machine's Chromium with the
@@ -54,10 +57,10 @@ export class PhoneWithChrome implements ScriptedPhone {
     this.#browser = null;
     if (!browser) return "";
     const ended = new Promise((resolve) => browser.child.once("exit", resolve));
-    browser.child.kill("SIGKILL");
-    await ended;
-    // Its own children end a moment later.
-    rmSync(browser.profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    // It ends its own children, which write to the profile until then.
+    browser.child.kill("SIGTERM");
+    await within(STEP_LIMIT_MS, "Chromium's end", ended);
+    await rm(browser.profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     return "";
   }
 
@@ -67,7 +70,7 @@ export class PhoneWithChrome implements ScriptedPhone {
     const own = ["--headless", "--no-sandbox", "--remote-debugging-port=0", `--user-data-dir=${profile}`];
     const child = spawn(settings().chromium, [...own, ...this.flags, "about:blank"], { stdio: "ignore" });
     const file = join(profile, "DevToolsActivePort");
-    const address = await until(30_000, "Chromium's debugging port", () => {
+    const address = await until(STEP_LIMIT_MS, "Chromium's debugging port", () => {
       const [port, path] = existsSync(file) ? readFileSync(file, "utf8").split("\n") : [];
       return port && path ? new URL(`http://127.0.0.1:${port}${path}`) : undefined;
     });

@@ -1,0 +1,20 @@
+/** What a phone's address asks for; see `web/src/query.ts`. */
+export interface PhoneQuery {
+  model?: string;
+  name?: string;
+  pledge?: string;
+  max?: number;
+  temperature?: number;
+  seed?: number;
+  tokens?: number;
+}
+
+/** The page's address on the phone, with its wishes. */
+export function address(origin: string, query: PhoneQuery): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined) parameters.set(key, String(value));
+  }
+  const search = parameters.toString();
+  return `${origin.replace(/\/$/, "")}/${search && `?${search}`}`;
+}

@@ -1,0 +1,77 @@
+import type { Page } from "playwright-core";
+
+import type { RoomView } from "../../web/src/engine/messages.ts";
+import type { EngineView } from "../../web/src/engine/view.ts";
+import { countGpu, gpuCounts, type GpuCounts } from "./gpu.ts";
+import { within } from "./waiting.ts";
+
+/** For one step on one phone; several share two slow cores. */
+export const STEP_LIMIT_MS = 120_000;
+
+/** The page in a browser that nobody else uses: what it shows and what goes wrong in it. */
+export class Tab {
+  /** Errors that nobody caught, in the page or its workers. A test fails on any. */
+  readonly uncaught: string[] = [];
+  /** What the page and its workers wrote with `console.error`. */
+  readonly complaints: string[] = [];
+  isClosed = false;
+  protected lastView: EngineView | null = null;
+
+  constructor(
+    readonly name: string,
+    readonly page: Page,
+    private readonly end: () => Promise<void>,
+  ) {
+    page.on("pageerror", (error) =>
+      this.uncaught.push(error.stack || error.message || "an error without words"),
+    );
+    page.on("crash", () => this.uncaught.push("the page crashed"));
+    page.on("console", (message) => {
+      if (message.type() === "error") this.complaints.push(message.text());
+    });
+    page.setDefaultTimeout(STEP_LIMIT_MS);
+  }
+
+  /** From now on, what the engine asks of WebGPU is counted. Before the page is opened. */
+  countGpu(): Promise<void> {
+    return countGpu(this.page);
+  }
+
+  gpuCounts(): Promise<GpuCounts> {
+    return this.step("its GPU counts", gpuCounts(this.page));
+  }
+
+  async open(url: string): Promise<void> {
+    await this.step("opening the page", this.page.goto(url, { timeout: STEP_LIMIT_MS }));
+  }
+
+  async view(): Promise<EngineView> {
+    const view = await this.step(
+      "looking at its page",
+      this.page.evaluate(() => window.lingualinked.engine.view.value),
+    );
+    this.lastView = view;
+    return view;
+  }
+
+  /** The room as this phone sees it. */
+  async room(): Promise<RoomView> {
+    const { room } = await this.view();
+    if (!room) throw new Error(`${this.name} is in no room`);
+    return room;
+  }
+
+  screenshot(path?: string): Promise<Buffer> {
+    return this.page.screenshot({ ...(path === undefined ? {} : { path }), timeout: STEP_LIMIT_MS });
+  }
+
+  async close(): Promise<void> {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    await this.step("closing its browser", this.end());
+  }
+
+  protected step<T>(what: string, promise: Promise<T>): Promise<T> {
+    return within(STEP_LIMIT_MS, `${this.name}: ${what}`, promise);
+  }
+}
