@@ -38,11 +38,12 @@ export class Server {
   ) {}
 
   static async start(options: ServerOptions = {}): Promise<Server> {
+    const program = options.program ?? settings().server;
+    const served = { app: options.app ?? settings().app, models: options.models ?? settings().models };
     const folder = mkdtempSync(join(tmpdir(), "lingualinked-server-"));
     const log = join(folder, "access.jsonl");
-    const child = spawn(options.program ?? settings().server, commandLine(options, log), {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const args = [...commandLine(served, log), ...(options.args ?? [])];
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
     const kill = (): void => void child.kill("SIGKILL");
     process.once("exit", kill);
     const end = async (): Promise<void> => {
@@ -88,15 +89,9 @@ export class Server {
   }
 }
 
-function commandLine(options: ServerOptions, log: string): string[] {
-  const models = options.models ?? settings().models;
-  return [
-    ...["--listen", "127.0.0.1:0"],
-    ...["--app", options.app ?? settings().app],
-    ...["--access-log", log],
-    ...models.flatMap((folder) => ["--models", folder]),
-    ...(options.args ?? []),
-  ];
+function commandLine({ app, models }: { app: string; models: string[] }, log: string): string[] {
+  const folders = models.flatMap((folder) => ["--models", folder]);
+  return ["--listen", "127.0.0.1:0", "--app", app, "--access-log", log, ...folders];
 }
 
 /** The address that the server prints. */
