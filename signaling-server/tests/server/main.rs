@@ -1,5 +1,7 @@
 //! The whole server on a port of this machine, used as phones and strangers use it.
 
+#![allow(clippy::unwrap_used, reason = "where a test unwraps, it fails")]
+
 mod access_log;
 mod bounds;
 mod client;
