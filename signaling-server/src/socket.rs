@@ -14,7 +14,7 @@ use base::PeerId;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::SplitStream};
 use protocol::signal::{ClientMessage, RefusalCode, ServerMessage, SignalError};
-use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use crate::{
     Limits, Server,
@@ -101,7 +101,8 @@ impl Connection {
     async fn listen(&mut self, stream: &mut SplitStream<WebSocket>) -> End {
         let stopping = self.server.0.stopping.clone();
         let outbox = self.outbox.clone();
-        let mut pings = interval(self.server.limits().ping_interval);
+        let period = self.server.limits().ping_interval;
+        let mut pings = interval_at((Instant::now() + period).into(), period);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let (deadline, end) = self.deadline();
