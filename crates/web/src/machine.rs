@@ -42,6 +42,8 @@ pub enum Done {
     OpenFailed(ModelError),
     /// A prompt was counted.
     Checked { ask: u32, prompt_tokens: usize, context_tokens: usize },
+    /// A prompt cannot be counted.
+    CheckFailed { ask: u32, message: String },
     /// For the room.
     Input(Input),
 }
@@ -83,7 +85,7 @@ impl Machine {
                 Ok(opened) => Done::Opened(opened),
                 Err(error) => Done::OpenFailed(error),
             },
-            Work::Check { ask, prompt } => self.check(ask, &prompt)?,
+            Work::Check { ask, prompt } => self.check(ask, &prompt),
             Work::Measure(model) => Done::Input(self.measure(model).await),
             Work::Load(plan) => Done::Input(self.load(plan).await),
             Work::Unload => {
@@ -103,10 +105,17 @@ impl Machine {
         Ok(opened)
     }
 
-    fn check(&self, ask: u32, prompt: &str) -> Option<Done> {
-        let opened = self.opened.as_ref()?;
-        let prompt_tokens = opened.tokenizer.encode(prompt).ok()?.len();
-        Some(Done::Checked { ask, prompt_tokens, context_tokens: opened.context_tokens() })
+    fn check(&self, ask: u32, prompt: &str) -> Done {
+        let Some(opened) = &self.opened else {
+            return Done::CheckFailed { ask, message: "The model is not open yet.".into() };
+        };
+        match opened.tokenizer.encode(prompt) {
+            Ok(tokens) => {
+                let context_tokens = opened.context_tokens();
+                Done::Checked { ask, prompt_tokens: tokens.len(), context_tokens }
+            }
+            Err(error) => Done::CheckFailed { ask, message: error.to_string() },
+        }
     }
 
     fn gpu(&self) -> Result<Gpu, ModelError> {

@@ -1,0 +1,148 @@
+//! A whole room around a real model: every phone's stage runs the real kernels.
+
+mod common;
+
+use std::{cell::RefCell, rc::Rc};
+
+use base::ModuleRange;
+use common::{GREEDY, NAMES, WIFI, stats};
+use kernels::{Gpu, Step};
+use model::{MemorySource, ModelFile, Sampler, Stage, StageInput, StageOptions, Tokenizer};
+use pollster::block_on;
+use protocol::peer::{ModelRef, Pledge};
+use session::{Job, JobInput, LoadStage, ModelSpec, RoomLimits, StageOutput, Wants};
+use sim::{Loaded, PhoneSpec, Ran, Sim, SimConfig, StageRunner};
+
+const CONTEXT_TOKENS: usize = 128;
+
+#[test]
+fn rooms_of_any_size_give_the_golden_tokens() {
+    let golden = testkit::golden("qwen3-q8_0");
+    let model = Rc::new(RealModel::open(golden.gguf));
+    for phones in 1..=4 {
+        let mut sim = room(&model, phones);
+        assert!(sim.make_ready(), "{:?}", sim.view(0).error);
+        let plan = sim.view(0).plan.expect("a ready room has a plan");
+        assert_eq!(plan.stages.len(), phones, "every phone is needed: {}", plan.reason);
+        let answer = stats(sim.ask(0, 1, &golden.long.text, GREEDY));
+        assert_eq!(answer.prompt_tokens as usize, golden.long.ids.len());
+        let expected = &golden.long.tokens[..GREEDY.max_tokens as usize];
+        assert_eq!(answer.tokens, expected, "{phones} phones");
+        let layers = model.file.config().layers as f64;
+        assert!(answer.dispatches_per_token <= 6.0 * layers + 2.0);
+    }
+}
+
+fn room(model: &Rc<RealModel>, phones: usize) -> Sim {
+    let pledge = Pledge::Share { factor: 1.3, phones: phones as u32 };
+    let config = SimConfig {
+        phones: NAMES[..phones].iter().map(|name| PhoneSpec::new(name, pledge)).collect(),
+        link: WIFI,
+        model: model.spec(),
+        limits: RoomLimits { chunk_tokens: 16, ..RoomLimits::default() },
+    };
+    let model = model.clone();
+    Sim::new(config, move || Box::new(Phone { model: model.clone(), stages: Vec::new() }))
+}
+
+/// A model in memory and the one GPU of this process.
+struct RealModel {
+    gpu: Gpu,
+    file: ModelFile<MemorySource>,
+    tokenizer: Tokenizer,
+    decoder: RefCell<model::Decoder>,
+}
+
+impl RealModel {
+    fn open(bytes: &[u8]) -> Self {
+        let gpu = block_on(Gpu::open()).expect("a Vulkan adapter, if only in software");
+        let file = block_on(ModelFile::open(MemorySource(bytes.to_vec()))).expect("it is sound");
+        let tokenizer = file.tokenizer().expect("it has a tokenizer");
+        Self { gpu, file, tokenizer, decoder: RefCell::default() }
+    }
+
+    fn spec(&self) -> ModelSpec {
+        let profiles = self.file.profiles(CONTEXT_TOKENS, 1).expect("the context is the model's");
+        ModelSpec {
+            model: ModelRef {
+                url: "/models/tiny.gguf".into(),
+                name: "tiny".into(),
+                total_bytes: self.file.bytes(),
+                context_tokens: CONTEXT_TOKENS as u32,
+            },
+            modules: profiles.modules,
+            sequential_bytes: profiles.sequential_bytes,
+            residual: profiles.residual,
+            tied: profiles.tied,
+            eos: self.tokenizer.eos().to_vec(),
+            row_bytes: (self.file.config().hidden * size_of::<f32>()) as u32,
+            slots: 1,
+        }
+    }
+}
+
+/// One phone's device.
+struct Phone {
+    model: Rc<RealModel>,
+    stages: Vec<Stage>,
+}
+
+impl StageRunner for Phone {
+    fn load(&mut self, plan: &LoadStage) -> Result<Loaded, String> {
+        self.stages.clear();
+        let options = StageOptions {
+            context_tokens: plan.context_tokens as usize,
+            slots: plan.slots.into(),
+            rows: plan.chunk_tokens.into(),
+        };
+        let load = |&range: &ModuleRange| {
+            block_on(Stage::load(&self.model.gpu, &self.model.file, range, options, |_| ()))
+        };
+        let stages: Result<Vec<_>, _> = plan.ranges.iter().map(load).collect();
+        self.stages = stages.map_err(|error| error.to_string())?;
+        Ok(Loaded { bytes: self.stages.iter().map(Stage::bytes).sum() })
+    }
+
+    fn unload(&mut self) {
+        self.stages.clear();
+    }
+
+    fn reset(&mut self, _slot: u16) {}
+
+    fn run(&mut self, job: &Job) -> Result<Ran, String> {
+        let stage = self.stages.iter_mut().find(|stage| stage.range() == job.range);
+        let stage = stage.expect("the session runs loaded ranges");
+        let mut step = Step::chunk(job.slot.into(), job.position, job.rows.into());
+        if !matches!(job.wants, Wants::Token(_)) {
+            step.head_rows.clear();
+        }
+        let input = match &job.input {
+            JobInput::Tokens(tokens) => StageInput::Tokens(tokens),
+            JobInput::Hidden(bytes) => StageInput::Hidden(bytes),
+        };
+        let before = self.model.gpu.dispatches();
+        let output = block_on(stage.run(step, input)).map_err(|error| error.to_string())?;
+        let dispatches = (self.model.gpu.dispatches() - before) as u32;
+        let output = match (output, job.wants) {
+            (model::StageOutput::Hidden(bytes), _) => StageOutput::Hidden(bytes),
+            (model::StageOutput::Logits(logits), Wants::Token(draw)) => {
+                StageOutput::Token(sampler(draw.options).choose(&logits, draw.step))
+            }
+            _ => StageOutput::Nothing,
+        };
+        Ok(Ran { output, flops: 1e6 * f64::from(job.rows), dispatches })
+    }
+
+    fn tokenize(&mut self, text: &str) -> Vec<u32> {
+        self.model.tokenizer.encode(text).expect("any text has tokens")
+    }
+
+    fn decode(&mut self, token: u32) -> String {
+        self.model.decoder.borrow_mut().push(&self.model.tokenizer, token)
+    }
+}
+
+fn sampler(options: protocol::peer::Sampling) -> Sampler {
+    let protocol::peer::Sampling { temperature, top_k, top_p, seed, .. } = options;
+    Sampler::new(model::Sampling { temperature, top_k, top_p, seed })
+}

@@ -1,0 +1,342 @@
+//! One phone's part in a room: everything that happens becomes an input of the session's
+//! [`Room`], and what the room wants is done (see [`crate::perform`]).
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::{Rc, Weak},
+};
+
+use base::{PeerId, RequestId};
+use futures_channel::mpsc::{Sender, channel};
+use model::Decoder;
+use protocol::{
+    peer::Frame,
+    signal::{
+        Candidate, Description, DescriptionKind, Invitation, RefusalCode, ServerMessage, SignalBody,
+    },
+};
+use session::{Command, ErrorView, Input, Room, RoomConfig, RoomLimits};
+use transport::{Link, LinkEvent, web::WebLink};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::RtcDataChannel;
+
+use crate::{
+    clock::{Timer, now_secs},
+    engine::Emit,
+    machine::{Done, Machine, Work},
+    messages::{FromWorker, RtcCommand, RtcEvent, StartConfig, ToWorker, error},
+    opened::Opened,
+    signaling::{SignalEvent, Signaling},
+};
+
+/// Work that may wait for the device. The room keeps a handful of steps in flight.
+const QUEUED_WORK: usize = 256;
+
+/// The driver of one room.
+pub struct Driver {
+    pub(crate) room: Room,
+    pub(crate) emit: Emit,
+    pub(crate) work: Sender<Work>,
+    pub(crate) links: BTreeMap<PeerId, WebLink>,
+    pub(crate) opened: Option<Rc<Opened>>,
+    pub(crate) decoders: BTreeMap<RequestId, Decoder>,
+    pub(crate) alarm: Option<Timer>,
+    /// Inputs that outputs gave rise to.
+    pub(crate) answers: Vec<Input>,
+    pub(crate) view_changed: bool,
+    me: PeerId,
+    config: StartConfig,
+    invitation: Invitation,
+    signaling: Option<Signaling>,
+    this: This,
+}
+
+type This = Weak<RefCell<Option<Driver>>>;
+
+impl Driver {
+    /// Connects to the server and opens the GPU.
+    ///
+    /// # Errors
+    /// What the page should show: a wrong invitation or address, no randomness.
+    pub fn start(config: StartConfig, emit: Emit, this: This) -> Result<Self, ErrorView> {
+        let invitation = match &config.secret {
+            Some(fragment) => Invitation::from_fragment(fragment),
+            None => Invitation::random(),
+        };
+        let invitation = invitation.map_err(|failed| error("room_gone", failed.to_string()))?;
+        let me = random_peer()?;
+        let coordinator = config.secret.is_none();
+        let room = Room::new(RoomConfig {
+            me,
+            coordinator,
+            name: config.name.clone(),
+            device: config.device.clone(),
+            pledge: config.pledge.into(),
+            limits: RoomLimits::default(),
+        });
+        let work = start_machine(me, this.clone());
+        let mut driver = Self {
+            room,
+            emit,
+            work,
+            links: BTreeMap::new(),
+            opened: None,
+            decoders: BTreeMap::new(),
+            alarm: None,
+            answers: Vec::new(),
+            view_changed: true,
+            me,
+            config,
+            invitation,
+            signaling: None,
+            this,
+        };
+        driver.connect(coordinator)?;
+        Ok(driver)
+    }
+
+    /// Tells the page how the room looks, and the coordinator's page what others need to join.
+    pub fn greet(&mut self) {
+        if self.config.secret.is_none() {
+            let fragment = self.invitation.to_fragment().to_string();
+            self.emit.send(&FromWorker::Invitation { fragment });
+        }
+        if let Some(url) = self.config.model_url.clone() {
+            self.queue(Work::Open(url));
+        }
+        self.input(Input::Timeout);
+    }
+
+    /// Leaves the room in good order.
+    pub fn leave(&mut self) {
+        self.input(Input::Command(Command::Leave));
+        for peer in std::mem::take(&mut self.links).into_keys() {
+            self.emit.send(&FromWorker::Rtc { command: RtcCommand::Close { peer } });
+        }
+    }
+
+    /// A message of the page, other than those that start and end the room.
+    pub fn on_page(&mut self, message: ToWorker) {
+        match message {
+            ToWorker::Begin => self.command(Command::Begin),
+            ToWorker::Ask { ask, prompt, options } => {
+                self.command(Command::Ask { ask, text: prompt, options: options.into() });
+            }
+            ToWorker::Check { ask, prompt } => self.queue(Work::Check { ask, prompt }),
+            ToWorker::Stop { ask } => self.command(Command::Stop { ask }),
+            ToWorker::Rtc { event } => self.on_rtc(event),
+            ToWorker::Start { .. } | ToWorker::Leave => {}
+        }
+    }
+
+    /// A data channel to `peer`, which may not be open yet.
+    pub fn add_channel(&mut self, peer: PeerId, channel: RtcDataChannel) {
+        let this = self.this.clone();
+        let wake = move || with(&this, |driver| driver.poll_link(peer));
+        self.links.insert(peer, WebLink::new(channel, Rc::new(wake)));
+        self.poll_link(peer);
+    }
+
+    /// Gives the room an input, and does what it wants until it wants nothing more.
+    pub fn input(&mut self, input: Input) {
+        self.answers.push(input);
+        while !self.answers.is_empty() {
+            for input in std::mem::take(&mut self.answers) {
+                self.room.handle(now_secs(), input);
+                while let Some(output) = self.room.poll() {
+                    self.perform(output);
+                }
+            }
+        }
+        if std::mem::take(&mut self.view_changed) {
+            self.emit.send(&FromWorker::Room { room: Box::new(self.room.view()) });
+        }
+    }
+
+    /// Puts something on the device's list.
+    pub fn queue(&mut self, work: Work) {
+        if self.work.try_send(work).is_err() {
+            self.fail(error("internal", "This phone's list of work is full. Reload the page."));
+        }
+    }
+
+    /// Tells the page that something is wrong with the room and not with one answer.
+    pub fn fail(&self, error: ErrorView) {
+        self.emit.send(&FromWorker::Failed { ask: None, error });
+    }
+
+    /// Time for the room's [`session::Output::WakeAt`].
+    pub fn set_alarm(&mut self, at_secs: f64) {
+        let this = self.this.clone();
+        let ring = move || with(&this, |driver| driver.input(Input::Timeout));
+        self.alarm = Some(Timer::after(at_secs - now_secs(), ring));
+    }
+
+    fn command(&mut self, command: Command) {
+        self.input(Input::Command(command));
+    }
+
+    fn connect(&mut self, opens_room: bool) -> Result<(), ErrorView> {
+        let this = self.this.clone();
+        let listener = move |event| with(&this, |driver| driver.on_signal(event));
+        let url = &self.config.signal_url;
+        let socket =
+            Signaling::connect(url, &self.invitation, self.me, opens_room, Rc::new(listener));
+        self.signaling = Some(socket.map_err(|_| unreachable_server())?);
+        Ok(())
+    }
+
+    fn poll_link(&mut self, peer: PeerId) {
+        while let Some(event) = self.links.get_mut(&peer).and_then(WebLink::poll) {
+            match event {
+                LinkEvent::Open => self.input(Input::LinkUp { peer }),
+                LinkEvent::Frame(bytes) => match Frame::decode(&bytes) {
+                    Ok(frame) => self.input(Input::Frame { peer, frame }),
+                    Err(_) => self.drop_link(peer),
+                },
+                LinkEvent::Closed => self.drop_link(peer),
+            }
+        }
+    }
+
+    /// Forgets a link and tells the room that it is gone.
+    pub fn drop_link(&mut self, peer: PeerId) {
+        if self.links.remove(&peer).is_some() {
+            self.emit.send(&FromWorker::Rtc { command: RtcCommand::Close { peer } });
+            self.input(Input::LinkDown { peer });
+        }
+    }
+
+    fn on_signal(&mut self, event: SignalEvent) {
+        match event {
+            SignalEvent::Server(ServerMessage::Entered { peers, ice_servers }) => {
+                self.rtc(RtcCommand::Config { ice_servers });
+                peers.into_iter().for_each(|peer| self.rtc(RtcCommand::Offer { peer }));
+            }
+            SignalEvent::Server(ServerMessage::Refused { code, message }) => {
+                self.on_refused(code, message);
+            }
+            SignalEvent::Server(_) | SignalEvent::Dropped(_) => {}
+            SignalEvent::Body { from, body } => self.on_body(from, body),
+            SignalEvent::Closed => self.on_signaling_closed(),
+        }
+    }
+
+    fn on_refused(&mut self, code: RefusalCode, message: String) {
+        let code = match code {
+            RefusalCode::RoomFull | RefusalCode::ServerFull => "room_full",
+            RefusalCode::RoomGone => "room_gone",
+            // The peer has just left; its link is about to close, or never opened.
+            RefusalCode::PeerUnknown => return,
+            _ => "internal",
+        };
+        self.signaling = None;
+        self.fail(error(code, message));
+    }
+
+    /// Links that are open go on without the server; only newcomers need it.
+    fn on_signaling_closed(&mut self) {
+        if self.signaling.take().is_some() && self.links.is_empty() {
+            self.fail(unreachable_server());
+        }
+    }
+
+    fn on_body(&mut self, peer: PeerId, body: SignalBody) {
+        self.rtc(match body {
+            SignalBody::Description(Description { kind: DescriptionKind::Offer, sdp }) => {
+                RtcCommand::Answer { peer, sdp }
+            }
+            SignalBody::Description(Description { kind: DescriptionKind::Answer, sdp }) => {
+                RtcCommand::Accept { peer, sdp }
+            }
+            SignalBody::Candidate(Candidate { candidate, mid, line }) => {
+                RtcCommand::Candidate { peer, candidate, mid, line }
+            }
+        });
+    }
+
+    fn on_rtc(&mut self, event: RtcEvent) {
+        let (peer, body) = match event {
+            RtcEvent::Description { peer, description: kind, sdp } => {
+                (peer, SignalBody::Description(Description { kind, sdp }))
+            }
+            RtcEvent::Candidate { peer, candidate, mid, line } => {
+                (peer, SignalBody::Candidate(Candidate { candidate, mid, line }))
+            }
+            RtcEvent::State { peer, state } => {
+                if matches!(state.as_str(), "failed" | "closed") {
+                    self.drop_link(peer);
+                }
+                return;
+            }
+        };
+        let sent = self.signaling.as_ref().map(|signaling| signaling.send(peer, &body));
+        if let Some(Err(failed)) = sent {
+            self.fail(error("internal", failed.to_string()));
+        }
+    }
+
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Ready => {}
+            Done::NoGpu(reason) => self.fail(error("no_webgpu", reason)),
+            Done::Opened(opened) => self.on_opened(opened),
+            Done::OpenFailed(failed) => {
+                self.fail(error("model_unavailable", failed.to_string()));
+            }
+            Done::Checked { ask, prompt_tokens, context_tokens } => {
+                let context_tokens = context_tokens as u32;
+                self.emit.send(&FromWorker::Checked { ask, prompt_tokens, context_tokens });
+            }
+            Done::CheckFailed { ask, message } => {
+                let error = error("model_unavailable", message);
+                self.emit.send(&FromWorker::Failed { ask: Some(ask), error });
+            }
+            Done::Input(input) => self.input(input),
+        }
+    }
+
+    fn on_opened(&mut self, opened: Rc<Opened>) {
+        match opened.spec() {
+            Ok(spec) => {
+                self.opened = Some(opened);
+                self.command(Command::SetModel(spec));
+            }
+            Err(failed) => self.fail(error("model_unavailable", failed.to_string())),
+        }
+    }
+
+    fn rtc(&self, command: RtcCommand) {
+        self.emit.send(&FromWorker::Rtc { command });
+    }
+}
+
+/// Runs `act` on the driver, if the room has not been left.
+fn with(this: &This, act: impl FnOnce(&mut Driver)) {
+    if let Some(driver) = this.upgrade()
+        && let Some(driver) = driver.borrow_mut().as_mut()
+    {
+        act(driver);
+    }
+}
+
+fn start_machine(me: PeerId, this: This) -> Sender<Work> {
+    let (sender, receiver) = channel(QUEUED_WORK);
+    let tell = move |done| with(&this, |driver| driver.on_done(done));
+    let machine = Machine::new(me.to_string(), Rc::new(Cell::new(0)), Rc::new(tell));
+    spawn_local(machine.work(receiver));
+    sender
+}
+
+fn random_peer() -> Result<PeerId, ErrorView> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| error("internal", "This browser gives no random numbers."))?;
+    Ok(PeerId(u32::from_be_bytes(bytes)))
+}
+
+fn unreachable_server() -> ErrorView {
+    let message = "The server that introduces the phones cannot be reached. Check the network.";
+    error("server_unreachable", message)
+}

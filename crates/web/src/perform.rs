@@ -1,0 +1,85 @@
+//! Doing what the room wants.
+
+use base::{PeerId, RequestId};
+use protocol::peer::{Failure, FailureCode, Frame};
+use session::{AskId, ErrorView, Event, Input, Output};
+use transport::{Link, LinkError};
+
+use crate::{driver::Driver, machine::Work, messages::FromWorker};
+
+impl Driver {
+    /// Does one output of the room.
+    pub(crate) fn perform(&mut self, output: Output) {
+        match output {
+            Output::Transmit { to, frame } => self.transmit(to, &frame),
+            Output::Disconnect { peer } => self.disconnect(peer),
+            Output::Measure { model } => self.queue(Work::Measure(model)),
+            Output::LoadStage(stage) => self.queue(Work::Load(stage)),
+            Output::UnloadStage => self.queue(Work::Unload),
+            Output::RunStage(job) => self.queue(Work::Run(job)),
+            // A request reads no position of its cache that it has not written.
+            Output::ResetSlot { .. } => {}
+            Output::Tokenize { ask, text } => self.tokenize(ask, &text),
+            Output::Decode { request, token, last } => self.decode(request, token, last),
+            Output::Event(event) => self.tell(event),
+            Output::WakeAt(at_secs) => self.set_alarm(at_secs),
+        }
+    }
+
+    fn transmit(&mut self, to: PeerId, frame: &Frame) {
+        let sent = self.links.get_mut(&to).map(|link| link.send(frame.encode()));
+        // A closed link tells so by itself.
+        if let Some(Err(LinkError::Full { .. })) = sent {
+            self.disconnect(to);
+        }
+    }
+
+    /// Drops a link while the room is being asked what it wants: it hears of it next.
+    fn disconnect(&mut self, peer: PeerId) {
+        if self.links.remove(&peer).is_some() {
+            let command = crate::messages::RtcCommand::Close { peer };
+            self.emit.send(&FromWorker::Rtc { command });
+            self.answers.push(Input::LinkDown { peer });
+        }
+    }
+
+    fn tokenize(&mut self, ask: AskId, text: &str) {
+        let result = match &self.opened {
+            Some(opened) => opened
+                .tokenizer
+                .encode(text)
+                .map_err(|error| Failure::new(FailureCode::Internal, error.to_string())),
+            None => Err(Failure::new(FailureCode::Internal, "The model is not open.")),
+        };
+        self.answers.push(Input::Tokenized { ask, result });
+    }
+
+    fn decode(&mut self, request: RequestId, token: Option<u32>, last: bool) {
+        let mut text = String::new();
+        if let Some(opened) = &self.opened {
+            let decoder = self.decoders.entry(request).or_default();
+            match token {
+                Some(token) => text = decoder.push(&opened.tokenizer, token),
+                None => text = decoder.finish(&opened.tokenizer),
+            }
+        }
+        if last {
+            self.decoders.remove(&request);
+        }
+        self.answers.push(Input::Decoded { request, text });
+    }
+
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::ViewChanged => self.view_changed = true,
+            Event::Text { ask, delta } => self.emit.send(&FromWorker::Text { ask, delta }),
+            Event::Answered { ask, stats } => self.emit.send(&FromWorker::Done { ask, stats }),
+            Event::AskFailed { ask, failure } => {
+                let error = ErrorView::from(&failure);
+                self.emit.send(&FromWorker::Failed { ask: Some(ask), error });
+            }
+            // The room has already dealt with these; they are for a log.
+            Event::Misbehaved { .. } | Event::Note { .. } => {}
+        }
+    }
+}
