@@ -51,7 +51,9 @@ pub fn engine(project: &Project) -> Result<()> {
     refuse_constructor_wrappers(&bytes)?;
     let generated = project.path(GENERATED);
     let stamp = generated.join(".stamp");
-    let inputs = [wasm.clone(), project.path("Cargo.lock"), project.path("web/package-lock.json")];
+    let tools = ["Cargo.lock", "crates/xtask/src/bin/bindgen.rs", "web/package-lock.json"];
+    let mut inputs = vec![wasm.clone()];
+    inputs.extend(tools.map(|tool| project.path(tool)));
     let wanted = files::fingerprint(&inputs, &[])? + OPTIMISER_FLAGS.join(" ").as_str();
     if files::is_fresh(&stamp, &wanted) {
         note("the engine has not changed");

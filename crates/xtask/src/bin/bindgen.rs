@@ -14,6 +14,8 @@ fn main() -> Result<()> {
         .input_path(&input)
         .web(true)?
         .typescript(true)
+        // `init()` finds the module beside its script, where bundlers look for it too.
+        .omit_default_module_path(false)
         .generate(&out_dir)
         .with_context(|| format!("cannot write bindings for {}", input.display()))
 }
