@@ -110,7 +110,7 @@ fn advisories(project: &Project) -> Result<Outcome> {
         return Ok(Outcome::Skipped("the advisory database cannot be reached".into()));
     }
     let mut command = project.cargo();
-    command.args(["deny", "--workspace", "check", "--disable-fetch", "advisories"]);
+    command.args(["deny", "--workspace", "check", "advisories"]);
     passed(step(project, "cargo deny advisories", command))
 }
 
