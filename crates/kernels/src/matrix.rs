@@ -292,18 +292,16 @@ fn widen_half(bits: Words) -> Vec4 {
     let shifted = Words::reinterpret(
         Vec4::reinterpret(magnitude << Words::new(13)) * Vec4::new(f32::new(5.192_296_8e33)),
     );
-    let subnormal = Words::reinterpret(Vec4::cast_from(magnitude) * Vec4::new(f32::new(5.960_464_5e-8)));
+    let subnormal =
+        Words::reinterpret(Vec4::cast_from(magnitude) * Vec4::new(f32::new(5.960_464_5e-8)));
     let value = select_many(magnitude.less_than(&Words::new(0x400)), subnormal, shifted);
     Vec4::reinterpret(value | sign)
 }
 
 #[cube]
-fn inverse_rms(
-    squares: Vec4,
-    #[comptime] shape: MatrixShape,
-    #[comptime] from: InputShape,
-) -> f32 {
-    let total = (squares.extract(0usize) + squares.extract(1usize)) + (squares.extract(2usize) + squares.extract(3usize));
+fn inverse_rms(squares: Vec4, #[comptime] shape: MatrixShape, #[comptime] from: InputShape) -> f32 {
+    let total = (squares.extract(0usize) + squares.extract(1usize))
+        + (squares.extract(2usize) + squares.extract(3usize));
     let epsilon = comptime!(f32::from_bits(from.norm_epsilon_bits.unwrap_or(0)));
     f32::new(1.0) / (total / comptime!(shape.columns as f32) + epsilon).sqrt()
 }

@@ -110,7 +110,8 @@ impl PackedMatrix {
     /// # Errors
     /// Where the sources' shapes or lengths do not fit; see [`PackError`].
     pub fn stacked(gpu: &Gpu, sources: &[RowSource<'_>]) -> Result<Self, PackError> {
-        let rows = (0..sources.len()).flat_map(|at| (0..sources[at].rows).map(move |row| (at, row)));
+        let rows =
+            (0..sources.len()).flat_map(|at| (0..sources[at].rows).map(move |row| (at, row)));
         Self::pack(gpu, sources, rows.collect())
     }
 
@@ -124,7 +125,8 @@ impl PackedMatrix {
         up: RowSource<'_>,
     ) -> Result<Self, PackError> {
         let group = |source: usize, first: usize| (first..first + 4).map(move |row| (source, row));
-        let rows = (0..gate.rows).step_by(4).flat_map(|first| group(0, first).chain(group(1, first)));
+        let rows =
+            (0..gate.rows).step_by(4).flat_map(|first| group(0, first).chain(group(1, first)));
         Self::pack(gpu, &[gate, up], rows.collect())
     }
 

@@ -57,7 +57,12 @@ impl StepBuffer {
     /// # Panics
     /// If the step has more rows than the buffer's capacity.
     pub fn write(&self, gpu: &Gpu, step: &Step) {
-        assert!(step.rows() <= self.capacity, "a step of {} rows in {}", step.rows(), self.capacity);
+        assert!(
+            step.rows() <= self.capacity,
+            "a step of {} rows in {}",
+            step.rows(),
+            self.capacity
+        );
         let mut words = vec![0u32; LANES * self.capacity];
         let parts = [&step.positions, &step.slots, &step.head_rows, &step.tokens];
         for (lane, part) in words.chunks_exact_mut(self.capacity).zip(parts) {

@@ -69,7 +69,11 @@ impl<S: ByteSource> ModelFile<S> {
     ///
     /// # Errors
     /// [`ModelError::Config`] when the context is not one the model has.
-    pub fn profiles(&self, context_tokens: usize, slots: usize) -> Result<GraphProfiles, ModelError> {
+    pub fn profiles(
+        &self,
+        context_tokens: usize,
+        slots: usize,
+    ) -> Result<GraphProfiles, ModelError> {
         let bytes_of = |tensor: &str| self.index.tensors.get(tensor).map_or(0, TensorInfo::bytes);
         Ok(graph::profiles(&self.config, &bytes_of, context_tokens, slots)?)
     }
@@ -80,7 +84,11 @@ impl<S: ByteSource> ModelFile<S> {
     /// [`ModelError::Config`]; not for a file that could be opened.
     pub fn stage_bytes(&self, modules: ModuleRange) -> Result<u64, ModelError> {
         let tensors = Modules::of(&self.config)?.stage_tensors(modules);
-        Ok(tensors.iter().filter_map(|spec| self.index.tensors.get(&spec.name)).map(TensorInfo::bytes).sum())
+        Ok(tensors
+            .iter()
+            .filter_map(|spec| self.index.tensors.get(&spec.name))
+            .map(TensorInfo::bytes)
+            .sum())
     }
 
     /// Reads one tensor.

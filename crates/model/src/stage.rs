@@ -142,7 +142,9 @@ impl Stage {
         if step.slots.iter().any(|&slot| slot as usize >= slots) {
             return wrong(format!("a slot is not below {slots}"));
         }
-        if step.head_rows.len() > HEAD_ROWS || step.head_rows.iter().any(|&row| row as usize >= rows) {
+        if step.head_rows.len() > HEAD_ROWS
+            || step.head_rows.iter().any(|&row| row as usize >= rows)
+        {
             return wrong("a head row is not a row of the step".into());
         }
         self.check_input(rows, input)

@@ -13,7 +13,8 @@ fn logits_and_greedy_tokens_agree_with_transformers() {
     for name in MODELS {
         let golden = golden(name);
         let file = open(golden.gguf);
-        let mut whole = Room::load(&gpu(), &file, &[], 16);
+        let gpu = gpu();
+        let mut whole = Room::load(&gpu, &file, &[], 16);
         for prompt in [&golden.short, &golden.long] {
             let steps = whole.generate(&prompt.ids, GREEDY_TOKENS);
             for (step, expected) in steps.iter().zip(&prompt.logits) {
@@ -92,7 +93,8 @@ fn a_stage_fetches_its_own_tensors_alone() {
     let range = ModuleRange::new(3, 5);
     let options = common::options(16);
     let mut seen = 0;
-    let stage = model::Stage::load(&gpu(), &recorded, range, options, |bytes| seen = bytes);
+    let gpu = gpu();
+    let stage = model::Stage::load(&gpu, &recorded, range, options, |bytes| seen = bytes);
     pollster::block_on(stage).expect("it loads");
     let bytes = file.stage_bytes(range).expect("the range is the model's");
     assert_eq!(seen, bytes);

@@ -47,7 +47,10 @@ async fn check(gpu: &Gpu, shape: AttentionShape) -> Vec<Check> {
     let whole = case.run(gpu, &[TOKENS], 0).await;
     let pieces = case.run(gpu, &[1, 16, 3, 1, 16], 1).await;
     let expected = case.expected();
-    vec![close(name.clone(), &whole, &expected), same(format!("{name}, in chunks"), &whole, &pieces)]
+    vec![
+        close(name.clone(), &whole, &expected),
+        same(format!("{name}, in chunks"), &whole, &pieces),
+    ]
 }
 
 struct Case {

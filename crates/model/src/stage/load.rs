@@ -65,13 +65,11 @@ impl<'a, S: ByteSource, P: FnMut(u64)> Loader<'a, S, P> {
         }
         let output = self.matrix(&[&name("attn_output")]).await?;
         let shape = self.attention_shape();
-        let cache_bytes = self.options.slots
-            * shape.kv_heads
-            * shape.context
-            * shape.head_dim
-            * size_of::<f32>();
+        let cache_bytes =
+            self.options.slots * shape.kv_heads * shape.context * shape.head_dim * size_of::<f32>();
         self.check_binding(&format!("KV cache of layer {layer}"), cache_bytes as u64)?;
-        let cache = Cache { keys: self.gpu.empty(cache_bytes), values: self.gpu.empty(cache_bytes) };
+        let cache =
+            Cache { keys: self.gpu.empty(cache_bytes), values: self.gpu.empty(cache_bytes) };
         let head_gains = self.gpu.upload_f32(&head_gains);
         let rotary = self.rotary.clone();
         let module = Attention { norm, qkv, head_gains, rotary, cache, output, shape };
