@@ -188,6 +188,21 @@ pub(crate) fn attend(
     }
     sync_cube();
 
+    merge(&peaks, &weights, &sums, lane, query, output, quads);
+}
+
+/// Merges what the lanes found, in lane order; each lane writes its share of the result.
+#[cube]
+fn merge(
+    peaks: &Shared<[f32]>,
+    weights: &Shared<[f32]>,
+    sums: &Shared<[Vec4]>,
+    lane: usize,
+    target: usize,
+    output: &mut [Vec4],
+    #[comptime] quads: usize,
+) {
+    let lanes = comptime!(ATTENTION_LANES as usize);
     let mut highest = f32::new(NO_SCORE);
     #[unroll]
     for other in 0..lanes {
@@ -206,7 +221,7 @@ pub(crate) fn attend(
             let scale = (peaks[other] - highest).exp();
             merged = fma(sums[other * quads + quad], Vec4::new(scale), merged);
         }
-        output[query + quad] = merged / Vec4::new(total);
+        output[target + quad] = merged / Vec4::new(total);
         quad += lanes;
     }
 }

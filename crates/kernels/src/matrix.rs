@@ -289,11 +289,11 @@ fn unpack(
 fn widen_half(bits: Words) -> Vec4 {
     let sign = (bits & Words::new(0x8000)) << Words::new(16);
     let magnitude = bits & Words::new(0x7fff);
-    let shifted = Words::reinterpret(
-        Vec4::reinterpret(magnitude << Words::new(13)) * Vec4::new(f32::new(5.192_296_8e33)),
-    );
-    let subnormal =
-        Words::reinterpret(Vec4::cast_from(magnitude) * Vec4::new(f32::new(5.960_464_5e-8)));
+    // A half's exponent is biased by 15 and a float's by 127.
+    let rebias = Vec4::new(f32::new(comptime!(2f32.powi(127 - 15))));
+    let unit = Vec4::new(f32::new(comptime!(2f32.powi(-24))));
+    let shifted = Words::reinterpret(Vec4::reinterpret(magnitude << Words::new(13)) * rebias);
+    let subnormal = Words::reinterpret(Vec4::cast_from(magnitude) * unit);
     let value = select_many(magnitude.less_than(&Words::new(0x400)), subnormal, shifted);
     Vec4::reinterpret(value | sign)
 }

@@ -217,7 +217,7 @@ impl Driver {
             SignalEvent::Server(ServerMessage::Refused { code, message }) => {
                 self.on_refused(code, message);
             }
-            SignalEvent::Server(_) | SignalEvent::Dropped(_) => {}
+            SignalEvent::Server(_) | SignalEvent::Dropped => {}
             SignalEvent::Body { from, body } => self.on_body(from, body),
             SignalEvent::Closed => self.on_signaling_closed(),
         }

@@ -36,7 +36,6 @@ pub struct StartConfig {
     pub device: String,
     pub model_url: Option<String>,
     pub pledge: Pledge,
-    pub max_phones: u32,
 }
 
 /// Memory a phone lends.

@@ -23,7 +23,7 @@ pub enum SignalEvent {
     /// What a peer sealed for us.
     Body { from: PeerId, body: SignalBody },
     /// A message that is not what it should be; it was dropped.
-    Dropped(SignalError),
+    Dropped,
     /// The socket is closed, or never opened.
     Closed,
 }
@@ -122,13 +122,13 @@ fn on_message(
 fn read(opener: &mut Opener, text: &str) -> SignalEvent {
     let message = match ServerMessage::from_json(text) {
         Ok(message) => message,
-        Err(error) => return SignalEvent::Dropped(error),
+        Err(_) => return SignalEvent::Dropped,
     };
     let ServerMessage::From { from, sealed } = message else {
         return SignalEvent::Server(message);
     };
     match opener.open(from, &sealed) {
         Ok(body) => SignalEvent::Body { from, body },
-        Err(error) => SignalEvent::Dropped(error),
+        Err(_) => SignalEvent::Dropped,
     }
 }

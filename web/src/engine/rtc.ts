@@ -4,6 +4,12 @@ import { relayPort } from "./relay.ts";
 /** Name of the one data channel between two phones. */
 export const CHANNEL_LABEL = "lingualinked";
 
+/**
+ * Both sides make the channel themselves, before they negotiate: so the engine listens on it before the other phone can
+ * send. On a channel that arrives by a `datachannel` event, what comes before the transfer is done is lost.
+ */
+const CHANNEL: RTCDataChannelInit = { ordered: true, negotiated: true, id: 0 };
+
 /** Candidates kept while a remote description is on its way; more than any browser gathers. */
 const EARLY_CANDIDATES = 64;
 
@@ -68,7 +74,7 @@ export class RtcHost {
   #offer(peer: string): Promise<void> {
     const seat = this.#open(peer);
     return this.#negotiate(peer, seat, async ({ connection }) => {
-      this.#handOver(peer, connection.createDataChannel(CHANNEL_LABEL, { ordered: true }));
+      this.#handOver(peer, connection.createDataChannel(CHANNEL_LABEL, CHANNEL));
       await connection.setLocalDescription(await connection.createOffer());
       this.#describe(peer, "offer", seat);
     });
@@ -77,10 +83,7 @@ export class RtcHost {
   #answer(peer: string, sdp: string): Promise<void> {
     const seat = this.#open(peer);
     return this.#negotiate(peer, seat, async ({ connection }) => {
-      connection.addEventListener("datachannel", ({ channel }) => {
-        if (channel.label === CHANNEL_LABEL) this.#handOver(peer, channel);
-        else channel.close();
-      });
+      this.#handOver(peer, connection.createDataChannel(CHANNEL_LABEL, CHANNEL));
       await this.#setRemote(seat, { type: "offer", sdp });
       await connection.setLocalDescription(await connection.createAnswer());
       this.#describe(peer, "answer", seat);
