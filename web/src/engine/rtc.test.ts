@@ -79,7 +79,7 @@ describe("a phone that offers", () => {
     await host.handle({ kind: "config", iceServers: [{ urls: "stun:example.org" }] });
     await host.handle({ kind: "offer", peer: "a" });
     expect(connections[0]?.configuration).toEqual({ iceServers: [{ urls: "stun:example.org" }] });
-    expect(connections[0]?.calls).toEqual([`channel ${CHANNEL_LABEL} ordered=true`]);
+    expect(connections[0]?.calls).toEqual([`channel ${CHANNEL_LABEL} ordered=true id=0`]);
     expect(events.map((event) => event.kind)).toEqual(["channel", "description"]);
     expect(transfers[0]).toHaveLength(1);
     expect(events[1]).toEqual({ kind: "description", peer: "a", description: "offer", sdp: "our offer" });
