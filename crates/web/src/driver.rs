@@ -138,9 +138,14 @@ impl Driver {
         self.poll_link(peer);
     }
 
-    /// Gives the room an input, and does what it wants until it wants nothing more.
+    /// Gives the room an input and does what it wants.
     pub fn input(&mut self, input: Input) {
         self.answers.push(input);
+        self.settle();
+    }
+
+    /// Gives the room what waits for it, and does what it wants until it wants nothing more.
+    fn settle(&mut self) {
         while !self.answers.is_empty() {
             for input in std::mem::take(&mut self.answers) {
                 self.room.handle(now_secs(), input);
@@ -202,10 +207,8 @@ impl Driver {
 
     /// Forgets a link and tells the room that it is gone.
     pub fn drop_link(&mut self, peer: PeerId) {
-        if self.links.remove(&peer).is_some() {
-            self.emit.send(&FromWorker::Rtc { command: RtcCommand::Close { peer } });
-            self.input(Input::LinkDown { peer });
-        }
+        self.disconnect(peer);
+        self.settle();
     }
 
     fn on_signal(&mut self, event: SignalEvent) {

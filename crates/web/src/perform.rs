@@ -34,8 +34,8 @@ impl Driver {
         }
     }
 
-    /// Drops a link while the room is being asked what it wants: it hears of it next.
-    fn disconnect(&mut self, peer: PeerId) {
+    /// Drops a link; the room hears of it next.
+    pub(crate) fn disconnect(&mut self, peer: PeerId) {
         if self.links.remove(&peer).is_some() {
             let command = crate::messages::RtcCommand::Close { peer };
             self.emit.send(&FromWorker::Rtc { command });
