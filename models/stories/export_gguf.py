@@ -103,7 +103,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=pathlib.Path, default=pathlib.Path("build/run"))
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("stories-q8_0.gguf"))
-    parser.add_argument("--name", default="Stories 3.5M")
+    parser.add_argument("--name", default="Stories 2M")
     args = parser.parse_args()
     config, state = load(args.run / "model.pt")
     writer = gguf.GGUFWriter(str(args.out), "qwen3")

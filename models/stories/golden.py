@@ -7,7 +7,8 @@ Everything is read back from the GGUF itself: the tokenizer is rebuilt from its
 vocabulary and merges, and transformers' Qwen3 runs in float32 on the
 dequantised Q8_0 weights. ``gap`` is the smallest difference between the best
 and the second best logit over the steps; an engine with a smaller numeric error
-must give the same tokens.
+must give the same tokens. A prompt with a gap that a float32 engine could miss
+is refused: take another one.
 """
 
 import argparse
@@ -25,8 +26,8 @@ from train import END, SPLIT
 PROMPTS = [
     "Once upon a time",
     "",
-    "🦊🏮",
-    "Tell me a story about a fox.",
+    "🐻",
+    "Tell me a story about a bear.",
     "Who lives in the forest?",
     "The little bear was",
     "In a quiet village",
@@ -34,6 +35,9 @@ PROMPTS = [
     "tell me a story about Zoe and a red kite",
     "What is the capital of France?",
 ]
+
+# Some hundred times the error of a float32 run.
+SMALLEST_GAP = 2e-3
 
 STRINGS = [
     "Hello, world!", "  two  spaces   and three", "line one\nline two\n\n\nline five\r\n", "\ttabs\t\tand spaces \n ",
@@ -112,6 +116,7 @@ def main():
     for prompt in PROMPTS:
         ids = tokenizer.encode(prompt).ids or [0]
         tokens, gap, step = greedy(model, ids, args.count)
+        assert gap >= SMALLEST_GAP, f"{prompt!r}: the two best logits are {gap:.4f} apart at token {step}"
         result["greedy"].append({"prompt": prompt, "prompt_ids": ids, "tokens": tokens, "text": tokenizer.decode(tokens),
                                  "gap": round(gap, 5), "gap_step": step})
         print(f"{gap:.4f} {prompt!r} -> {tokenizer.decode(tokens)!r}")

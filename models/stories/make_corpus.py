@@ -144,7 +144,12 @@ def opening(rng, parts):
     """The first sentences; the hero's name is always told."""
     hero = parts["A"]
     line = rng.choice([o for o in plots.OPENINGS if hero.name or o[0] != "!"])
-    text = fill(rng, line.lstrip("!"), parts)
+    return named(rng, fill(rng, line.lstrip("!"), parts), parts)
+
+
+def named(rng, text, parts):
+    """The first sentences, with the hero's name told if they did not."""
+    hero = parts["A"]
     if hero.name and hero.name not in text:
         text += " " + fill(rng, "[{A.His} name was {A}|{A.He} was called {A}|Everybody called {A.him} {A}].", parts)
     return text
@@ -292,12 +297,12 @@ def question_document(rng):
 def scene_document(rng):
     """A single action as the beginning, then a plot around the same hero."""
     parts = make_parts(rng)
-    first = fill(rng, rng.choice(answers.SCENES), parts)
+    first = named(rng, fill(rng, rng.choice(answers.SCENES), parts), parts)
     return " ".join([first] + plot_text(rng, parts))
 
 
-KINDS = [(plain_document, 36), (request_document, 26), (title_document, 5), (emoji_document, 5),
-         (fragment_document, 3), (question_document, 17), (scene_document, 8)]
+KINDS = [(plain_document, 28), (request_document, 32), (title_document, 5), (emoji_document, 5),
+         (fragment_document, 3), (question_document, 20), (scene_document, 7)]
 
 
 def make_document(rng):

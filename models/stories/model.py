@@ -17,12 +17,12 @@ class ModelConfig:
     """Shape of the model. Every row length is a multiple of 32 (Q8_0 blocks)."""
 
     vocab_size: int = 2048
-    hidden: int = 192
-    layers: int = 8
-    heads: int = 6
-    kv_heads: int = 2
+    hidden: int = 160
+    layers: int = 6
+    heads: int = 5
+    kv_heads: int = 1
     head_dim: int = 32
-    ffn: int = 512
+    ffn: int = 448
     context: int = 512
     rope_theta: float = 10000.0
     eps: float = 1e-6

@@ -1,18 +1,16 @@
 #!/usr/bin/env python3
 """Train the tokenizer and the model on the corpus, on one CPU thread.
 
-    python train.py --data /tmp/stories --out /tmp/stories/run
+    python train.py --data build --out build/run
 
-The time budget sets the number of steps: the learning rate follows a cosine
-over the share of the budget that is used, so that a run ends when it should
-on any machine. With ``--steps`` the run is a function of the seed alone.
+A run is a function of its options and the seed, on one kind of processor and
+with one version of torch.
 """
 
 import argparse
 import csv
 import dataclasses
 import json
-import math
 import pathlib
 import random
 import time
@@ -22,10 +20,15 @@ import torch.nn.functional as F
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from model import ModelConfig, Qwen3, to_transformers
+from muon import Muon
 
 END = "<|endoftext|>"
 SPLIT = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+
+EMBEDDING_RATE = 4e-3
+NORM_RATE = 2e-3
 
 
 def read_documents(path):
@@ -49,16 +52,16 @@ def train_tokenizer(documents, size):
     return tokenizer
 
 
-def rows(documents, tokenizer, length, rng, shuffled):
+def rows(documents, tokenizer, length, rng):
     """Endless rows of length + 1 token ids, each beginning with a document.
 
     Half of the rows begin with the end token, as a run without a prompt does.
-    Documents are taken in order. What is cut off at the end of a row is lost,
+    Documents are taken in order, shuffled for every pass. What is cut off at the end of a row is lost,
     unless it is long and not of the row's only document: then the next row
     begins with that document.
     """
     order = list(range(len(documents)))
-    position = len(order) if shuffled else 0
+    position = len(order)
     while True:
         row, first = [0] if rng.random() < 0.5 else [], position
         while len(row) <= length:
@@ -72,10 +75,10 @@ def rows(documents, tokenizer, length, rng, shuffled):
         yield row[:length + 1]
 
 
-def batches(documents, tokenizer, tokens, lengths, seed, shuffled=False):
+def batches(documents, tokenizer, tokens, lengths, seed):
     """Endless (inputs, targets); row lengths are drawn from the given list."""
     rng = random.Random(seed)
-    sources = {n: rows(documents, tokenizer, n, rng, shuffled) for n in sorted(set(lengths))}
+    sources = {n: rows(documents, tokenizer, n, rng) for n in sorted(set(lengths))}
     while True:
         n = rng.choice(lengths)
         block = torch.tensor([next(sources[n]) for _ in range(max(1, tokens // n))])
@@ -106,19 +109,22 @@ def sample(model, tokenizer, prompt, count=120):
     return tokenizer.decode(ids)
 
 
-def make_optimizer(model):
-    """AdamW; only matrices decay."""
-    matrices = [p for p in model.parameters() if p.dim() == 2]
-    norms = [p for p in model.parameters() if p.dim() != 2]
-    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": norms, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, betas=(0.9, 0.98), fused=True)
+def make_optimizers(model, rate):
+    """Muon for the matrices of the layers, AdamW for the embedding and the norms, each with its own rate."""
+    layers = [p for p in model.model.layers.parameters() if p.dim() == 2]
+    norms = [p for p in model.parameters() if p.dim() == 1]
+    table = [model.model.embed_tokens.weight]
+    adam = torch.optim.AdamW([{"params": table, "lr": EMBEDDING_RATE}, {"params": norms, "lr": NORM_RATE}],
+                             betas=(0.9, 0.98), weight_decay=0.0, fused=True)
+    optimizers = [Muon(layers, lr=rate), adam]
+    for group in (g for optimizer in optimizers for g in optimizer.param_groups):
+        group["peak"] = group["lr"]
+    return optimizers
 
 
-def learning_rate(progress, step, peak, warmup=100):
-    """Warm-up, then a cosine down to a fiftieth of the peak."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    return peak * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
+def share_of_peak(step, steps, warmup=60):
+    """The learning rate as a share of its peak: warm-up, a plateau, and the second half down to nothing in a line."""
+    return min((step + 1) / warmup, 1.0, 2 * (steps - step) / steps)
 
 
 def save(path, model, config):
@@ -128,62 +134,46 @@ def save(path, model, config):
     part.replace(path)
 
 
-def progress_so_far(path):
-    """(steps, tokens, seconds) of the last row of a loss.csv."""
-    with open(path, newline="") as file:
-        last = list(csv.DictReader(file))[-1]
-    return int(last["step"]), int(last["tokens"]), float(last["seconds"])
-
-
 def train(args, tokenizer, model, config):
-    """The training loop; writes loss.csv and model.pt to args.out.
-
-    A resumed run goes on counting in the same loss.csv, with a learning rate
-    schedule of its own and the documents in a new order.
-    """
-    before = progress_so_far(args.out / "loss.csv") if args.resume else (0, 0, 0.0)
-    source = batches(read_documents(args.data / "train.txt"), tokenizer, args.batch_tokens,
-                     args.lengths, args.seed + before[0], shuffled=args.resume)
+    """The training loop; writes loss.csv and model.pt to args.out."""
+    source = batches(read_documents(args.data / "train.txt"), tokenizer, args.batch_tokens, args.lengths, args.seed)
     held_out = batches(read_documents(args.data / "valid.txt"), tokenizer, 2048, [256], 1)
     held_out = [next(held_out) for _ in range(8)]
-    optimizer = make_optimizer(model)
+    optimizers = make_optimizers(model, args.rate)
     fast = torch.compile(model, dynamic=False) if args.compile else model
-    began, last_save, tokens, step, recent = time.time(), time.time(), before[1], 0, []
-    with open(args.out / "loss.csv", "a" if args.resume else "w", newline="") as file:
+    began, tokens, recent = time.time(), 0, []
+    with open(args.out / "loss.csv", "w", newline="") as file:
         log = csv.writer(file)
-        if not args.resume:
-            log.writerow(["step", "tokens", "seconds", "learning_rate", "train", "valid"])
-        done = False
-        while not done:
-            seconds = time.time() - began
-            progress = step / args.steps if args.steps else seconds / (args.minutes * 60)
-            done = progress >= 1.0
-            if (step and step % args.every == 0) or done:
-                train_loss = sum(recent) / len(recent) if recent else float("nan")
+        log.writerow(["step", "tokens", "seconds", "share_of_peak", "train", "valid"])
+        for step in range(args.steps):
+            share = share_of_peak(step, args.steps)
+            inputs, targets = next(source)
+            recent.append(train_step(model, fast, optimizers, share, inputs, targets))
+            tokens += inputs.numel()
+            if (step + 1) % args.every == 0 or step + 1 == args.steps:
+                seconds, train_loss = round(time.time() - began), sum(recent) / len(recent)
                 valid_loss = validation_loss(model, held_out)
-                rate = learning_rate(progress, step, args.rate)
-                log.writerow([before[0] + step, tokens, round(before[2] + seconds), f"{rate:.6f}", f"{train_loss:.4f}", f"{valid_loss:.4f}"])
+                log.writerow([step + 1, tokens, seconds, f"{share:.4f}", f"{train_loss:.4f}", f"{valid_loss:.4f}"])
                 file.flush()
-                print(f"{before[0] + step} {tokens} {seconds:.0f}s lr {rate:.5f} train {train_loss:.4f} valid {valid_loss:.4f}", flush=True)
+                print(f"{step + 1} {tokens} {seconds}s train {train_loss:.4f} valid {valid_loss:.4f}", flush=True)
                 recent = []
-            if done or time.time() - last_save > 180:
-                last_save = time.time()
+            if (step + 1) % (5 * args.every) == 0 or step + 1 == args.steps:
                 save(args.out / "model.pt", model, config)
                 for prompt in ("Once upon a time", "Tell me a story about a fox."):
                     print("  >", json.dumps(sample(model, tokenizer, prompt), ensure_ascii=False), flush=True)
-            if done:
-                break
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(progress, step, args.rate)
-            inputs, targets = next(source)
-            loss = loss_of(fast, inputs, targets)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            recent.append(loss.item())
-            tokens += inputs.numel()
-            step += 1
+
+
+def train_step(model, fast, optimizers, share, inputs, targets):
+    """One step; the loss before it."""
+    loss = loss_of(fast, inputs, targets)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * share
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return loss.item()
 
 
 def check_against_transformers(model, config):
@@ -200,28 +190,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("build"))
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/run"))
-    parser.add_argument("--minutes", type=float, default=48)
-    parser.add_argument("--steps", type=int, default=0, help="fixed number of steps instead of minutes")
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch-tokens", type=int, default=2048)
-    parser.add_argument("--lengths", type=int, nargs="+", default=[192, 192, 192, 256, 256, 512],
+    parser.add_argument("--lengths", type=int, nargs="+", default=[64, 64, 96, 128, 192, 256, 512],
                         help="row lengths to draw from; short rows hold only the beginnings of documents")
-    parser.add_argument("--rate", type=float, default=2.5e-3)
-    parser.add_argument("--every", type=int, default=50)
+    parser.add_argument("--rate", type=float, default=0.02, help="of Muon")
+    parser.add_argument("--every", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from model.pt and loss.csv in --out")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-compile", dest="compile", action="store_false")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     config = ModelConfig()
     model = Qwen3(config)
-    if args.resume:
-        tokenizer = Tokenizer.from_file(str(args.out / "tokenizer.json"))
-        model.load_state_dict(torch.load(args.out / "model.pt", weights_only=True)["state"])
-    else:
-        tokenizer = train_tokenizer(read_documents(args.data / "train.txt")[:20000], config.vocab_size)
-        tokenizer.save(str(args.out / "tokenizer.json"))
+    tokenizer = train_tokenizer(read_documents(args.data / "train.txt")[:20000], config.vocab_size)
+    tokenizer.save(str(args.out / "tokenizer.json"))
     print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
     check_against_transformers(model, config)
     train(args, tokenizer, model, config)
