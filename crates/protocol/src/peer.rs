@@ -27,7 +27,7 @@ pub use bounds::{
 };
 pub use control::{
     DeviceMeasured, Hello, Leave, LinkLost, LinkMeasured, Measure, MeasureFailed, ModelRef, Ping,
-    Pledge, Pong, Probe, ProbeDone,
+    Pledge, Pong, Prepare, Prepared, Probe, ProbeDone,
 };
 pub use error::DecodeError;
 pub use frame::{Frame, PROTOCOL_VERSION};

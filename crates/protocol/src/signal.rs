@@ -31,8 +31,8 @@ pub const BODY_MAX_BYTES: usize = 48_000;
 pub const SEALED_MAX_CHARS: usize =
     ((BODY_MAX_BYTES + seal::NONCE_BYTES + seal::TAG_BYTES) * 4).div_ceil(3);
 
-/// Most peers that a server may announce at once.
-pub const PEERS_MAX: usize = 64;
+/// Most peers of a room: what a session takes.
+pub const PEERS_MAX: usize = crate::peer::MAX_PEERS;
 
 /// Most ICE servers that a server may announce.
 pub const ICE_SERVERS_MAX: usize = 16;

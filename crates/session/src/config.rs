@@ -28,13 +28,16 @@ pub struct RoomLimits {
     pub chunk_tokens: u16,
     /// Chunks of a request between the header's start and the tail's end of them.
     pub chunks_in_flight: u16,
-    /// Asks that wait or run; more are refused as busy.
+    /// Asks that wait; more are refused as busy.
     pub queued_asks: usize,
     /// Whether the header may also run the last stage.
     pub ring_may_close: bool,
+    /// Time for a link to the coordinator to come about.
+    pub connect_secs: f64,
     /// A peer that says nothing for so long is lost.
     pub silence_secs: f64,
-    /// Time for the whole of measuring; what is missing then is assumed.
+    /// Time for all phones to get ready to be measured, and then for each one's turn; what is
+    /// missing then is assumed.
     pub measure_secs: f64,
     /// Longest time without progress in loading; compiling and warming up comes at its end.
     pub load_stall_secs: f64,
@@ -49,8 +52,9 @@ impl Default for RoomLimits {
             chunks_in_flight: 4,
             queued_asks: 16,
             ring_may_close: false,
+            connect_secs: 45.0,
             silence_secs: 15.0,
-            measure_secs: 30.0,
+            measure_secs: 20.0,
             load_stall_secs: 60.0,
             stall_secs: 30.0,
         }

@@ -8,7 +8,13 @@ use base::PeerId;
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) pledge: Pledge,
+    /// Its device is ready to be measured on the room's model.
+    pub(crate) is_prepared: bool,
     pub(crate) flops_per_sec: Option<f64>,
+    /// Nothing was measured: the speed is a cautious guess, until the next beginning.
+    pub(crate) is_assumed: bool,
+    /// What people should know about the figures.
+    pub(crate) remark: Option<String>,
     /// What the GPU can hold; 0 where unknown.
     pub(crate) memory_bytes: f64,
     /// The device cannot run a stage.
@@ -26,7 +32,10 @@ impl Facts {
     pub(crate) fn new(pledge: Pledge) -> Self {
         Self {
             pledge,
+            is_prepared: false,
             flops_per_sec: None,
+            is_assumed: false,
+            remark: None,
             memory_bytes: 0.0,
             is_unfit: false,
             pledge_bytes: None,
@@ -58,6 +67,7 @@ impl Facts {
         PeerStatus {
             peer,
             flops_per_sec: self.flops_per_sec,
+            remark: self.remark.clone(),
             pledge_bytes: self.pledge_bytes,
             loaded_bytes: self.loaded_bytes,
             total_bytes: self.total_bytes,
@@ -69,6 +79,7 @@ impl Facts {
     /// Takes over what the coordinator knows of another phone.
     pub(crate) fn update(&mut self, status: &PeerStatus) {
         self.flops_per_sec = status.flops_per_sec;
+        self.remark.clone_from(&status.remark);
         self.pledge_bytes = status.pledge_bytes;
         self.loaded_bytes = status.loaded_bytes;
         self.total_bytes = status.total_bytes;

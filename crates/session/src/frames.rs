@@ -56,6 +56,7 @@ impl Room {
 
     fn dispatch_to_coordinator(&mut self, peer: PeerId, frame: Frame) -> Verdict {
         match frame {
+            Frame::Prepared(prepared) => self.take_prepared(peer, &prepared.url),
             Frame::DeviceMeasured(device) => self.take_device(peer, &device),
             Frame::MeasureFailed(failed) => self.take_measure_failed(peer, &failed.message),
             Frame::LinkMeasured(link) => self.take_link(peer, link),
@@ -79,6 +80,7 @@ impl Room {
 
     fn dispatch_from_coordinator(&mut self, frame: Frame) -> Verdict {
         match frame {
+            Frame::Prepare(prepare) => self.take_prepare(prepare),
             Frame::Measure(measure) => self.take_measure(measure),
             Frame::RollOut(roll_out) => self.take_roll_out(roll_out),
             Frame::Halt(halt) => self.take_halt(halt.epoch),

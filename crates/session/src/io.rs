@@ -39,6 +39,11 @@ pub enum Input {
         /// The frame.
         frame: Frame,
     },
+    /// Answers [`Output::Prepare`].
+    Prepared {
+        /// Of the model.
+        url: String,
+    },
     /// Answers [`Output::Measure`].
     DeviceMeasured {
         /// Speed on the model's own kernels.
@@ -46,7 +51,7 @@ pub enum Input {
         /// The most that the GPU can hold; caps the pledge. 0 where unknown.
         memory_bytes: f64,
     },
-    /// Answers [`Output::Measure`]: this device cannot run a stage.
+    /// Answers [`Output::Prepare`] or [`Output::Measure`]: this device cannot run a stage.
     MeasureFailed {
         /// Why, in a sentence.
         message: String,
@@ -150,6 +155,12 @@ pub enum Output {
     Disconnect {
         /// The other end.
         peer: PeerId,
+    },
+    /// Open the model and run its kernels once, so that measuring takes no longer than it must.
+    /// Answer: [`Input::Prepared`] or [`Input::MeasureFailed`].
+    Prepare {
+        /// The model.
+        model: ModelRef,
     },
     /// Measure the device. Answer: [`Input::DeviceMeasured`] or [`Input::MeasureFailed`].
     Measure {

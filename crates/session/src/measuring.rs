@@ -1,11 +1,30 @@
-//! Every member's part in measuring: its device, its links, and telling the coordinator.
+//! Every member's part in measuring: its device, then its links, and telling the coordinator.
 
-use protocol::peer::{DeviceMeasured, Measure, MeasureFailed, clip};
+use protocol::peer::{DeviceMeasured, Measure, MeasureFailed, Prepare, Prepared, clip};
 
 use crate::{Output, Room, frames::Verdict};
 
 impl Room {
     /// From the coordinator.
+    pub(crate) fn take_prepare(&mut self, prepare: Prepare) -> Verdict {
+        self.prepare(prepare);
+        Ok(())
+    }
+
+    pub(crate) fn prepare(&mut self, prepare: Prepare) {
+        self.outputs.push_back(Output::Prepare { model: prepare.model });
+    }
+
+    /// Our driver has made our device ready.
+    pub(crate) fn prepared(&mut self, url: String) {
+        if self.config.coordinator {
+            self.is_prepared(self.config.me, &url);
+        } else if let Some(coordinator) = self.coordinator {
+            self.transmit(coordinator, Prepared { url });
+        }
+    }
+
+    /// From the coordinator: it is our turn.
     pub(crate) fn take_measure(&mut self, measure: Measure) -> Verdict {
         self.measure(measure);
         Ok(())
@@ -13,7 +32,7 @@ impl Room {
 
     pub(crate) fn measure(&mut self, measure: Measure) {
         self.outputs.push_back(Output::Measure { model: measure.model });
-        self.probe(&measure.peers);
+        self.prober.links_after_device = measure.peers;
     }
 
     /// Our driver has measured our device.
@@ -33,6 +52,7 @@ impl Room {
         {
             self.transmit(coordinator, DeviceMeasured { flops_per_sec, memory_bytes });
         }
+        self.probe_next();
     }
 
     /// Our device cannot run a stage.
@@ -42,6 +62,15 @@ impl Room {
             self.unfit(self.config.me, &message);
         } else if let Some(coordinator) = self.coordinator {
             self.transmit(coordinator, MeasureFailed { message });
+        }
+        self.probe_next();
+    }
+
+    /// Links come after the device, so that the two do not measure each other.
+    fn probe_next(&mut self) {
+        let peers = std::mem::take(&mut self.prober.links_after_device);
+        if !peers.is_empty() {
+            self.probe(&peers);
         }
     }
 }

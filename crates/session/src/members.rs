@@ -73,6 +73,7 @@ impl Room {
         member.link = LinkState::Open;
         member.heard_at_secs = now;
         self.facts.insert(peer, Facts::new(pledge));
+        self.ask_to_prepare(peer);
         self.view_changes.mark();
         self.status_changes.mark();
         match (is_coordinator, self.coordinator) {
@@ -150,8 +151,32 @@ impl Room {
         }
     }
 
+    /// Tells when no link to the coordinator comes about; one may still come later.
+    pub(crate) fn check_connecting(&mut self) {
+        if self.coordinator.is_some() || self.failure.is_some() {
+            self.waiting_since_secs = None;
+            return;
+        }
+        self.waiting_since_secs.get_or_insert(self.now_secs);
+        if self.connecting_deadline().is_some_and(|at| self.now_secs >= at) {
+            let message = "No connection to the phone that started the room came about. Are both \
+                           in the same network?";
+            self.failure = Some(Failure::new(FailureCode::Unreachable, message));
+            self.view_changes.mark();
+        }
+    }
+
+    pub(crate) fn connecting_deadline(&self) -> Option<f64> {
+        let since_secs = self.waiting_since_secs.filter(|_| self.failure.is_none())?;
+        Some(since_secs + self.config.limits.connect_secs)
+    }
+
     fn coordinator_lost(&mut self, peer: PeerId) {
-        let failure = self.phone_left(peer);
+        let name = self.name_of(peer);
+        let message = format!(
+            "{name} started the room and is gone, so the room is over. Ask for a new invitation."
+        );
+        let failure = Failure::new(FailureCode::PhoneLeft, message);
         self.coordinator = None;
         self.phase = Phase::Connecting;
         self.plan = None;
@@ -168,6 +193,9 @@ impl Room {
         if self.is_staged(peer) {
             let failure = self.phone_left(peer);
             self.end_epoch(Phase::Gathering, failure);
+        } else if self.broken_link.is_some_and(|(a, b)| a == peer || b == peer) {
+            // The other end of its link noticed first.
+            self.failure = Some(self.phone_left(peer));
         }
     }
 
@@ -175,6 +203,7 @@ impl Room {
     pub(crate) fn take_link_lost(&mut self, from: PeerId, to: PeerId) -> Verdict {
         self.links.retain(|&pair, _| pair != (from, to) && pair != (to, from));
         if self.is_open(to) && self.sends_to(from, to) {
+            self.broken_link = Some((from, to));
             let (from, to) = (self.name_of(from), self.name_of(to));
             let message = format!(
                 "{from} and {to} lost their connection. Bring them closer together and begin again."

@@ -81,6 +81,7 @@ impl Room {
                 })
                 .collect(),
             predicted_token_secs: solution.objective_secs,
+            lower_bound_secs: solution.lower_bound_secs,
             reason: self.with_names(able, &solution.reason),
         }
     }

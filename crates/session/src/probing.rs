@@ -11,6 +11,8 @@ use crate::{Room, frames::Verdict};
 /// The links that are still to be measured.
 #[derive(Debug, Default)]
 pub(crate) struct Prober {
+    /// To be measured once the device has been.
+    pub(crate) links_after_device: Vec<PeerId>,
     waiting: VecDeque<PeerId>,
     current: Option<Probing>,
 }
@@ -56,10 +58,8 @@ impl Room {
     /// Measures the links to `peers`, in that order, in place of what was under way.
     pub(crate) fn probe(&mut self, peers: &[PeerId]) {
         let me = self.config.me;
-        self.prober = Prober {
-            waiting: peers.iter().copied().filter(|peer| *peer != me).collect(),
-            current: None,
-        };
+        self.prober.waiting = peers.iter().copied().filter(|peer| *peer != me).collect();
+        self.prober.current = None;
     }
 
     /// Goes on with whatever is due.

@@ -23,7 +23,9 @@ pub(crate) struct Request {
     asked_at_secs: f64,
     first_token_at_secs: f64,
     last_token_at_secs: f64,
-    /// Of all phones, for the tokens after the first.
+    /// Steps after the one that gave the first token (the end's included), and what all phones
+    /// dispatched for them.
+    decode_steps: u32,
     decode_dispatches: u64,
     /// Texts that the driver still owes us.
     texts_due: u32,
@@ -292,6 +294,7 @@ impl Request {
             asked_at_secs,
             first_token_at_secs: now_secs,
             last_token_at_secs: now_secs,
+            decode_steps: 0,
             decode_dispatches: 0,
             texts_due: 0,
             ended: None,
@@ -311,6 +314,7 @@ impl Request {
         if self.completion.is_empty() {
             self.first_token_at_secs = now_secs;
         } else {
+            self.decode_steps += 1;
             self.decode_dispatches += u64::from(token.dispatches);
         }
     }
@@ -322,7 +326,7 @@ impl Request {
 
     fn stats(self) -> AnswerStats {
         let completion_tokens = self.completion.len() as u32;
-        let decoded = f64::from(completion_tokens.saturating_sub(1));
+        let decoded = f64::from(self.decode_steps);
         let decode_secs = self.last_token_at_secs - self.first_token_at_secs;
         AnswerStats {
             prompt_tokens: self.prompt.len() as u32,

@@ -25,10 +25,16 @@ pub struct Room {
     pub(crate) coordinator: Option<PeerId>,
     pub(crate) phase: Phase,
     pub(crate) failure: Option<Failure>,
+    /// When we began to wait for a link to the coordinator.
+    pub(crate) waiting_since_secs: Option<f64>,
+    /// Coordinator: the link whose loss is the failure.
+    pub(crate) broken_link: Option<(PeerId, PeerId)>,
     /// What is known of every phone, ourselves included.
     pub(crate) facts: BTreeMap<PeerId, Facts>,
     /// Links measured so far, by sender and receiver.
     pub(crate) links: BTreeMap<(PeerId, PeerId), LinkMeasured>,
+    /// Coordinator: those of them that are guesses.
+    pub(crate) assumed_links: BTreeSet<(PeerId, PeerId)>,
     pub(crate) model: Option<ModelStatus>,
     pub(crate) plan: Option<PlanStatus>,
     /// The newest plan seen or made.
@@ -69,8 +75,11 @@ impl Room {
             coordinator,
             phase: if config.coordinator { Phase::Gathering } else { Phase::Connecting },
             failure: None,
+            waiting_since_secs: None,
+            broken_link: None,
             facts: BTreeMap::from([(me, Facts::new(config.pledge))]),
             links: BTreeMap::new(),
+            assumed_links: BTreeSet::new(),
             model: None,
             plan: None,
             epoch: 0,
@@ -121,6 +130,7 @@ impl Room {
             Input::LinkUp { peer } => self.link_up(peer),
             Input::LinkDown { peer } => self.lose(peer),
             Input::Frame { peer, frame } => self.take_frame(peer, frame),
+            Input::Prepared { url } => self.prepared(url),
             Input::DeviceMeasured { flops_per_sec, memory_bytes } => {
                 self.device_measured(flops_per_sec, memory_bytes);
             }
@@ -153,6 +163,7 @@ impl Room {
 
     fn run_timers(&mut self) {
         self.beat();
+        self.check_connecting();
         self.probe_on();
         self.survey_on();
         self.check_loading();
@@ -176,6 +187,7 @@ impl Room {
         ];
         [
             self.next_beat(),
+            self.connecting_deadline(),
             self.prober.deadline(),
             self.survey.as_ref().map(Survey::deadline),
             self.loading_deadline(),

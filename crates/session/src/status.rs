@@ -69,7 +69,10 @@ impl Room {
         let me = self.config.me;
         for peer in &status.peers {
             match self.facts.get_mut(&peer.peer) {
-                Some(mine) if peer.peer == me => mine.pledge_bytes = peer.pledge_bytes,
+                Some(mine) if peer.peer == me => {
+                    mine.pledge_bytes = peer.pledge_bytes;
+                    mine.remark.clone_from(&peer.remark);
+                }
                 Some(facts) => facts.update(peer),
                 None => {}
             }
@@ -96,6 +99,7 @@ impl Room {
             plan: self.plan.as_ref().map(|plan| PlanView {
                 stages: plan.stages.iter().map(plan_stage_view).collect(),
                 predicted_token_secs: plan.predicted_token_secs,
+                lower_bound_secs: plan.lower_bound_secs,
                 reason: plan.reason.clone(),
             }),
             model: self.model.as_ref().map(model_view),
@@ -120,6 +124,7 @@ impl Room {
             coordinator: self.coordinator == Some(peer),
             link: member.map_or(LinkState::Open, |member| member.link),
             flops_per_sec: facts.flops_per_sec,
+            remark: facts.remark.clone(),
             pledge_bytes: facts.pledge_bytes,
             stage: self.stage_view(peer),
             loaded_bytes: facts.loaded_bytes,

@@ -1,19 +1,31 @@
-//! The coordinator's part in measuring: asking everyone, waiting, and assuming
-//! what does not come in time.
+//! The coordinator's part in measuring. All phones get ready, then each has a turn, so that none
+//! is measured while another works; what does not come in time is assumed.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 use base::PeerId;
-use protocol::peer::{DeviceMeasured, LinkMeasured, Measure, Phase};
+use protocol::peer::{DeviceMeasured, LinkMeasured, Measure, Phase, Prepare};
 
-use crate::{LinkState, ModelSpec, Room, facts::Facts, frames::Verdict};
+use crate::{LinkState, ModelSpec, Room, frames::Verdict};
 
-/// A beginning under way: measuring, then one turn for planning.
+/// A beginning under way: getting ready, measuring in turns, then one step for planning.
 #[derive(Debug)]
 pub(crate) struct Survey {
+    /// End of the step under way.
     deadline_secs: f64,
+    step: Step,
     /// Those who were here at the beginning, ourselves first.
     participants: Vec<PeerId>,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Step {
+    /// Everybody gets ready at once.
+    Preparing,
+    /// One phone measures its device and its links.
+    Turn(PeerId),
+    /// Planning takes a step of its own, so that the page can say so.
+    Planning,
 }
 
 impl Survey {
@@ -31,53 +43,139 @@ impl Room {
         }
         let is_other = self.spec.as_ref().is_some_and(|known| known.model != spec.model);
         if is_other {
-            self.facts.values_mut().for_each(|facts| facts.flops_per_sec = None);
+            self.facts.values_mut().for_each(|facts| {
+                facts.flops_per_sec = None;
+                facts.is_prepared = false;
+            });
         }
         self.model = Some(spec.status());
         self.spec = Some(spec);
         self.refresh_pledges();
+        self.ask_to_prepare(self.config.me);
+        self.open_peers().into_iter().for_each(|peer| self.ask_to_prepare(peer));
         self.view_changes.mark();
         self.status_changes.mark();
     }
 
+    /// Phones get ready while the others still arrive. Nothing to do before the model is known.
+    pub(crate) fn ask_to_prepare(&mut self, peer: PeerId) {
+        let Some(model) = self.spec.as_ref().map(|spec| spec.model.clone()) else { return };
+        let prepare = Prepare { model };
+        if peer == self.config.me {
+            self.prepare(prepare);
+        } else {
+            self.transmit(peer, prepare);
+        }
+    }
+
+    pub(crate) fn is_prepared(&mut self, peer: PeerId, url: &str) {
+        let is_current = self.spec.as_ref().is_some_and(|spec| spec.model.url == url);
+        if let Some(facts) = self.facts.get_mut(&peer).filter(|_| is_current) {
+            facts.is_prepared = true;
+        }
+    }
+
+    pub(crate) fn take_prepared(&mut self, peer: PeerId, url: &str) -> Verdict {
+        self.is_prepared(peer, url);
+        Ok(())
+    }
+
     pub(crate) fn begin(&mut self) {
-        let Some(spec) = self.spec.as_ref().filter(|_| self.config.coordinator) else {
+        if !self.config.coordinator || self.spec.is_none() {
             return self.note("Only the coordinator can begin, once it has a model.");
-        };
+        }
         if self.is_beginning() {
             return self.note("The room is beginning already.");
         }
-        let model = spec.model.clone();
         self.end_for_replanning();
         self.forget_lost();
         self.refresh_pledges();
         let mut participants = vec![self.config.me];
         participants.extend(self.open_peers());
-        self.facts.values_mut().for_each(|facts| facts.is_unfit = false);
-        let deadline_secs = self.now_secs + self.config.limits.measure_secs;
-        self.survey = Some(Survey { deadline_secs, participants: participants.clone() });
-        self.failure = None;
-        self.set_phase(Phase::Measuring);
-        for &peer in &participants {
-            if !self.is_measured(peer, &participants) {
-                self.ask_to_measure(
-                    peer,
-                    Measure { model: model.clone(), peers: participants.clone() },
-                );
+        self.forget_assumed();
+        // Those that could not get ready may try again.
+        for peer in participants.clone() {
+            let facts = self.facts.get_mut(&peer).filter(|facts| facts.is_unfit);
+            if let Some(facts) = facts {
+                (facts.is_unfit, facts.is_prepared, facts.remark) = (false, false, None);
+                self.ask_to_prepare(peer);
             }
         }
+        let deadline_secs = self.now_secs + self.config.limits.measure_secs;
+        self.survey = Some(Survey { deadline_secs, step: Step::Preparing, participants });
+        self.failure = None;
+        self.broken_link = None;
+        self.set_phase(Phase::Measuring);
     }
 
-    fn ask_to_measure(&mut self, peer: PeerId, measure: Measure) {
-        if peer == self.config.me {
-            self.measure(measure);
-        } else {
-            self.transmit(peer, measure);
+    fn forget_assumed(&mut self) {
+        let assumed = self.facts.iter_mut().filter(|(_, facts)| facts.is_assumed);
+        for (_, facts) in assumed {
+            facts.is_assumed = false;
+            facts.flops_per_sec = None;
+            facts.remark = None;
+        }
+        for link in std::mem::take(&mut self.assumed_links) {
+            self.links.remove(&link);
         }
     }
 
     fn is_beginning(&self) -> bool {
         matches!(self.phase, Phase::Measuring | Phase::Planning | Phase::Loading)
+    }
+
+    /// Goes on with the survey when the step under way is done or its time is over.
+    pub(crate) fn survey_on(&mut self) {
+        let Some(survey) = &self.survey else { return };
+        let (step, is_late) = (survey.step, self.now_secs >= survey.deadline_secs);
+        let participants: Vec<PeerId> =
+            survey.participants.iter().copied().filter(|&peer| self.is_here(peer)).collect();
+        let is_done = match step {
+            Step::Preparing => participants.iter().all(|&peer| self.can_be_measured(peer)),
+            Step::Turn(peer) => !self.is_here(peer) || self.is_measured(peer, &participants),
+            Step::Planning => is_late,
+        };
+        if !is_done && !is_late {
+            return;
+        }
+        match step {
+            Step::Turn(peer) if is_late => self.assume_of(peer, &participants),
+            Step::Planning => {
+                self.survey = None;
+                return self.make_plan(&participants);
+            }
+            _ => {}
+        }
+        self.next_turn(participants);
+    }
+
+    fn can_be_measured(&self, peer: PeerId) -> bool {
+        self.facts.get(&peer).is_none_or(|facts| facts.is_prepared || facts.is_unfit)
+    }
+
+    /// The first phone of which something is missing measures; planning comes when there is none.
+    /// Those that are not ready by then are assumed.
+    fn next_turn(&mut self, participants: Vec<PeerId>) {
+        let may_go =
+            |&&peer: &&PeerId| self.can_be_measured(peer) && !self.is_measured(peer, &participants);
+        let next = participants.iter().find(may_go);
+        if next.is_none() {
+            self.assume_unprepared(&participants);
+        }
+        let (step, secs) = match next {
+            Some(&peer) => (Step::Turn(peer), self.config.limits.measure_secs),
+            None => (Step::Planning, 0.0),
+        };
+        let measure = self
+            .spec
+            .as_ref()
+            .map(|spec| Measure { model: spec.model.clone(), peers: participants.clone() });
+        self.survey = Some(Survey { deadline_secs: self.now_secs + secs, step, participants });
+        match (step, measure) {
+            (Step::Turn(peer), Some(measure)) if peer == self.config.me => self.measure(measure),
+            (Step::Turn(peer), Some(measure)) => self.transmit(peer, measure),
+            _ => self.set_phase(Phase::Planning),
+        }
     }
 
     /// Whether nothing of `peer` is missing.
@@ -90,59 +188,37 @@ impl Room {
         device && participants.iter().all(|&to| is_known(to))
     }
 
-    /// Goes on to planning when everything is measured or the time is over.
-    pub(crate) fn survey_on(&mut self) {
-        let Some(survey) = &self.survey else { return };
-        let participants: Vec<PeerId> =
-            survey.participants.iter().copied().filter(|&peer| self.is_here(peer)).collect();
-        let is_late = self.now_secs >= survey.deadline_secs;
-        if self.phase == Phase::Planning {
-            if is_late {
-                self.survey = None;
-                self.make_plan(&participants);
-            }
-            return;
-        }
-        let is_complete = participants.iter().all(|&peer| self.is_measured(peer, &participants));
-        if is_late && !is_complete {
-            self.assume(&participants);
-        }
-        if is_late || is_complete {
-            // Planning takes a turn of its own, so that the page can say so.
-            self.set_phase(Phase::Planning);
-            let deadline_secs = self.now_secs;
-            self.survey = Some(Survey { deadline_secs, participants });
-        }
-    }
-
     fn is_here(&self, peer: PeerId) -> bool {
         peer == self.config.me
             || self.members.get(&peer).is_some_and(|member| member.link == LinkState::Open)
     }
 
-    /// Fills in what did not come, cautiously.
-    fn assume(&mut self, participants: &[PeerId]) {
+    fn assume_unprepared(&mut self, participants: &[PeerId]) {
+        for &peer in participants {
+            if !self.can_be_measured(peer) {
+                self.assume_of(peer, participants);
+            }
+        }
+    }
+
+    /// Fills in what did not come from one phone, cautiously.
+    fn assume_of(&mut self, peer: PeerId, participants: &[PeerId]) {
         let slowest = self.facts.values().filter_map(|facts| facts.flops_per_sec).reduce(f64::min);
         let assumed = slowest.map_or(ASSUMED_FLOPS_PER_SEC, |flops| flops / 2.0);
-        let mut late = BTreeSet::new();
-        for &from in participants {
-            let facts = self.facts.get_mut(&from);
-            let unknown = |facts: &&mut Facts| facts.flops_per_sec.is_none() && !facts.is_unfit;
-            if let Some(facts) = facts.filter(unknown) {
-                facts.flops_per_sec = Some(assumed);
-                late.insert(from);
-            }
-            for &to in participants.iter().filter(|&&to| to != from) {
-                self.links.entry((from, to)).or_insert_with(|| {
-                    late.insert(from);
-                    assumed_link(to)
-                });
+        let facts = self.facts.get_mut(&peer).filter(|facts| !facts.is_unfit);
+        if let Some(facts) = facts.filter(|facts| facts.flops_per_sec.is_none()) {
+            facts.flops_per_sec = Some(assumed);
+            facts.is_assumed = true;
+            facts.remark = Some(ASSUMED_REMARK.to_owned());
+        }
+        for &to in participants.iter().filter(|&&to| to != peer) {
+            if let Entry::Vacant(unknown) = self.links.entry((peer, to)) {
+                unknown.insert(assumed_link(to));
+                self.assumed_links.insert((peer, to));
             }
         }
-        for peer in late {
-            let name = self.name_of(peer);
-            self.note(format!("{name} did not measure in time; cautious figures are assumed."));
-        }
+        let name = self.name_of(peer);
+        self.note(format!("{name}: {ASSUMED_REMARK}"));
     }
 
     pub(crate) fn take_device(&mut self, peer: PeerId, device: &DeviceMeasured) -> Verdict {
@@ -152,6 +228,7 @@ impl Room {
         let facts = self.facts.get_mut(&peer).ok_or("no such peer")?;
         facts.flops_per_sec = Some(device.flops_per_sec);
         facts.memory_bytes = device.memory_bytes;
+        (facts.is_assumed, facts.remark) = (false, None);
         self.refresh_pledges();
         self.view_changes.mark();
         self.status_changes.mark();
@@ -159,9 +236,14 @@ impl Room {
     }
 
     pub(crate) fn take_link(&mut self, from: PeerId, link: LinkMeasured) -> Verdict {
-        if link.to == from || !self.is_here(link.to) {
-            return Err("a link to nobody");
+        if link.to == from {
+            return Err("a link to itself");
         }
+        // Its other end may just have left.
+        if !self.is_here(link.to) {
+            return Ok(());
+        }
+        self.assumed_links.remove(&(from, link.to));
         self.links.insert((from, link.to), link);
         self.view_changes.mark();
         self.status_changes.mark();
@@ -178,7 +260,10 @@ impl Room {
         if let Some(facts) = self.facts.get_mut(&peer) {
             facts.is_unfit = true;
             facts.flops_per_sec = None;
+            facts.remark = Some(format!("It runs no part of the model: {message}"));
         }
+        self.view_changes.mark();
+        self.status_changes.mark();
         let name = self.name_of(peer);
         self.note(format!("{name} runs no part of the model: {message}"));
     }
@@ -202,6 +287,7 @@ fn assumed_link(to: PeerId) -> LinkMeasured {
     LinkMeasured { to, rtt_secs: ASSUMED_RTT_SECS, bytes_per_sec: ASSUMED_BYTES_PER_SEC }
 }
 
+const ASSUMED_REMARK: &str = "It did not measure in time; cautious figures are assumed.";
 /// A slow phone's, where nothing at all was measured.
 const ASSUMED_FLOPS_PER_SEC: f64 = 1e9;
 /// A poor Wi-Fi link's.

@@ -44,6 +44,8 @@ pub struct PeerView {
     pub link: LinkState,
     /// Its speed, once measured.
     pub flops_per_sec: Option<f64>,
+    /// What people should know about its figures: why it runs no part, or that they are guessed.
+    pub remark: Option<String>,
     /// Its memory for the room, once known.
     pub pledge_bytes: Option<u64>,
     /// What it runs (its first stage, on a header with two).
@@ -90,6 +92,8 @@ pub struct PlanView {
     pub stages: Vec<PlanStageView>,
     /// One token through the whole ring.
     pub predicted_token_secs: f64,
+    /// No plan of these phones takes less.
+    pub lower_bound_secs: f64,
     /// Why it looks as it does, a sentence.
     pub reason: String,
 }

@@ -47,7 +47,7 @@ fn room(coordinator: bool) -> Room {
 fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
     let request = RequestId(a);
     let message = || "m".to_owned();
-    match kind % 28 {
+    match kind % 30 {
         0 => Hello {
             version: 1,
             coordinator: a == 0,
@@ -91,7 +91,9 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         23 => Cancel { request }.into(),
         24 => Finished { request }.into(),
         25 => RequestFailed { request, message: message() }.into(),
-        26 => Ask { ask: a, text: message(), options: SAMPLING }.into(),
+        26 => Prepare { model: model() }.into(),
+        27 => Prepared { url: "/m".into() }.into(),
+        28 => Ask { ask: a, text: message(), options: SAMPLING }.into(),
         _ => StopAsk { ask: a }.into(),
     }
 }
@@ -113,7 +115,8 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
         0..=15 => Input::LinkUp { peer },
         16 => Input::LinkDown { peer },
         17..=20 => Input::DeviceMeasured { flops_per_sec: (a + 1).into(), memory_bytes: 0.0 },
-        21 => Input::MeasureFailed { message: "m".into() },
+        21 if a == 0 => Input::MeasureFailed { message: "m".into() },
+        21 => Input::Prepared { url: "/m".into() },
         22 => Input::LoadProgress { epoch: a, loaded_bytes: b.into(), total_bytes: c.into() },
         23..=30 => Input::StageLoaded { epoch: room_has.epoch },
         31 if a == 0 => Input::StageFailed { epoch: b, message: "m".into() },
@@ -201,6 +204,8 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
     if coordinator {
         inputs.extend([
             Input::Command(Command::SetModel(spec())),
+            Input::Prepared { url: "/m".into() },
+            from(Prepared { url: "/m".into() }.into()),
             Input::Command(Command::Begin),
             Input::DeviceMeasured { flops_per_sec: 1.0, memory_bytes: 0.0 },
             from(device.into()),
@@ -223,7 +228,7 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
     }
     for (at, input) in inputs.into_iter().enumerate() {
         // Slow enough for the link that nobody answers for to count as late.
-        room.handle(at as f64 * if at < 8 { 0.5 } else { 1.0 }, input);
+        room.handle(at as f64 * if at < 10 { 0.5 } else { 1.0 }, input);
         while let Some(output) = room.poll() {
             seen.see(output);
         }

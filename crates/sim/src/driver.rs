@@ -26,6 +26,7 @@ impl Sim {
                 self.transmit(phone, to, name, frame.encode());
             }
             Output::Disconnect { peer } => self.disconnect(phone, peer),
+            Output::Prepare { model } => self.prepare(phone, model.url),
             Output::Measure { .. } => self.measure(phone),
             Output::LoadStage(stage) => self.load(phone, &stage),
             Output::UnloadStage => self.phones[phone].runner.unload(),
@@ -53,19 +54,28 @@ impl Sim {
         }
     }
 
-    fn measure(&mut self, phone: usize) {
-        if self.phones[phone].driver_hangs {
-            return;
+    fn prepare(&mut self, phone: usize, url: String) {
+        if !self.phones[phone].driver_hangs {
+            let input = self.if_fit(phone, Input::Prepared { url });
+            self.later(phone, PREPARE_SECS, input);
         }
-        let spec = &self.phones[phone].spec;
-        let input = match spec.is_fit {
-            true => Input::DeviceMeasured {
-                flops_per_sec: spec.flops_per_sec,
-                memory_bytes: spec.memory_bytes,
-            },
+    }
+
+    fn measure(&mut self, phone: usize) {
+        if !self.phones[phone].driver_hangs {
+            let spec = &self.phones[phone].spec;
+            let (flops_per_sec, memory_bytes) = (spec.flops_per_sec, spec.memory_bytes);
+            let input = Input::DeviceMeasured { flops_per_sec, memory_bytes };
+            let input = self.if_fit(phone, input);
+            self.later(phone, MEASURE_SECS, input);
+        }
+    }
+
+    fn if_fit(&self, phone: usize, input: Input) -> Input {
+        match self.phones[phone].spec.is_fit {
+            true => input,
             false => Input::MeasureFailed { message: "it has no WebGPU".to_owned() },
-        };
-        self.later(phone, MEASURE_SECS, input);
+        }
     }
 
     fn load(&mut self, phone: usize, stage: &LoadStage) {
@@ -132,6 +142,7 @@ impl Sim {
     }
 }
 
+const PREPARE_SECS: f64 = 0.5;
 const MEASURE_SECS: f64 = 0.5;
 const TEXT_SECS: f64 = 0.0005;
 const LOAD_PARTS: u64 = 4;

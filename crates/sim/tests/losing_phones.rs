@@ -172,9 +172,34 @@ fn without_its_coordinator_a_phone_waits() {
     for phone in [1, 2] {
         let view = sim.view(phone);
         assert_eq!((view.phase, view.coordinator.as_str()), (Phase::Connecting, ""));
-        assert!(view.error.is_some_and(|error| error.message.contains("Ada left")));
+        assert!(view.error.is_some_and(|error| error.message.contains("Ada started the room")));
     }
     assert_eq!(failure(sim.answer(2, 1).expect("failed")).0.name(), "phone_left");
+}
+
+#[test]
+fn a_phone_that_finds_no_way_to_the_room_says_so() {
+    let mut sim = sim(config(2));
+    sim.cut(0, 1);
+    sim.run_for(10.0);
+    assert_eq!(sim.view(1).error, None, "it still tries");
+    sim.run_for(60.0);
+    assert_eq!(sim.view(1).error.expect("an error").code, "unreachable");
+    assert_eq!(sim.view(0).error, None, "the coordinator misses nobody");
+}
+
+#[test]
+fn a_phone_that_left_is_named_even_when_its_neighbour_notices_first() {
+    let mut sim = ready(3);
+    let [_, second, third] = ring(&sim)[..] else { panic!("all three hold a part") };
+    sim.cut(second, third);
+    sim.run_for(0.5);
+    let message = sim.view(0).error.expect("an error").message;
+    assert!(message.contains("lost their connection"), "{message}");
+    sim.kill(third);
+    sim.run_for(0.5);
+    let message = sim.view(0).error.expect("an error").message;
+    assert!(message.contains("left the room"), "{message}");
 }
 
 #[test]

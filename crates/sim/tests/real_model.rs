@@ -96,7 +96,7 @@ impl StageRunner for Phone {
             rows: plan.chunk_tokens.into(),
         };
         let load = |&range: &ModuleRange| {
-            block_on(Stage::load(&self.model.gpu, &self.model.file, range, options, |_| ()))
+            block_on(Stage::load(&self.model.gpu, &self.model.file, range, options))
         };
         let stages: Result<Vec<_>, _> = plan.ranges.iter().map(load).collect();
         self.stages = stages.map_err(|error| error.to_string())?;

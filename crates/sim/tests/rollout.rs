@@ -64,6 +64,7 @@ fn the_view_has_the_names_that_the_page_knows() {
         "name",
         "pledgeBytes",
         "ready",
+        "remark",
         "stage",
         "totalBytes",
     ];
@@ -73,7 +74,7 @@ fn the_view_has_the_names_that_the_page_knows() {
     assert_eq!(names(&view["peers"][1]["counters"]), counters);
     assert_eq!(names(&view["peers"][1]["stage"]), ["end", "start", "weightsBytes"]);
     assert_eq!(names(&view["links"][0]), ["bytesPerSec", "from", "rttSecs", "to"]);
-    assert_eq!(names(&view["plan"]), ["predictedTokenSecs", "reason", "stages"]);
+    assert_eq!(names(&view["plan"]), ["lowerBoundSecs", "predictedTokenSecs", "reason", "stages"]);
     let stage = ["end", "peer", "predictedSecs", "start", "weightsBytes"];
     assert_eq!(names(&view["plan"]["stages"][0]), stage);
     let model = ["contextTokens", "modules", "name", "url", "weightsBytes"];
@@ -87,7 +88,6 @@ fn links_are_measured_as_they_are() {
     assert_eq!(links.len(), 6);
     for link in links {
         assert!((link.rtt_secs / (2.0 * WIFI.latency_secs) - 1.0).abs() < 0.05, "{link:?}");
-        // Others measure at the same time, but not on this link.
         assert!((link.bytes_per_sec / WIFI.bytes_per_sec - 1.0).abs() < 0.1, "{link:?}");
     }
 }
@@ -149,7 +149,7 @@ fn a_measurement_that_does_not_come_is_assumed() {
     sim.hang_driver(1);
     sim.command(0, Command::Begin);
     assert!(sim.run_until(35.0, |sim| sim.view(0).phase == Phase::Loading));
-    assert!(sim.now_secs() > 30.0);
+    assert!(sim.now_secs() > 20.0);
     let view = sim.view(0);
     let slow = view.peers.iter().find(|peer| peer.name == "Ben").expect("it is here");
     assert_eq!(slow.flops_per_sec, Some(0.5e9), "half of the slowest");

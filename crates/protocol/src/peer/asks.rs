@@ -137,6 +137,8 @@ pub enum FailureCode {
     ModelUnavailable,
     /// A mistake of the program.
     Internal,
+    /// No link to the phone that started the room came about.
+    Unreachable,
 }
 
 impl Failure {
@@ -162,6 +164,7 @@ impl FailureCode {
             Self::DeviceFailed => "device_failed",
             Self::ModelUnavailable => "model_unavailable",
             Self::Internal => "internal",
+            Self::Unreachable => "unreachable",
         }
     }
 }

@@ -95,7 +95,21 @@ pub struct ModelRef {
     pub context_tokens: u32,
 }
 
-/// From the coordinator: measure your device on this model, and your links to these peers.
+/// From the coordinator: open this model and get your device ready to be measured on it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Prepare {
+    /// The model that the room is to run.
+    pub model: ModelRef,
+}
+
+/// To the coordinator: the sender's device is ready for the model at this address.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Prepared {
+    /// The model's `url`.
+    pub url: String,
+}
+
+/// From the coordinator: measure your device on this model, and then your links to these peers.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Measure {
     /// The model whose modules are measured.
@@ -193,6 +207,18 @@ impl ModelRef {
         bounds::text("model.url", &self.url, MAX_URL_CHARS)?;
         bounds::text("model.name", &self.name, MAX_URL_CHARS)?;
         bounds::within("model.context_tokens", self.context_tokens > 0)
+    }
+}
+
+impl Control for Prepare {
+    fn check(&self) -> Result<(), DecodeError> {
+        self.model.check()
+    }
+}
+
+impl Control for Prepared {
+    fn check(&self) -> Result<(), DecodeError> {
+        bounds::text("url", &self.url, MAX_URL_CHARS)
     }
 }
 

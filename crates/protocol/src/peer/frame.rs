@@ -5,8 +5,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Activations, Answered, Ask, AskFailed, Begin, Cancel, ChunkDone, DecodeError, DeviceMeasured,
     Finished, Halt, Hello, Leave, LinkLost, LinkMeasured, LoadProgress, MAX_CONTROL_BYTES,
-    MAX_FRAME_BYTES, Measure, MeasureFailed, Ping, Pong, Probe, ProbeDone, Report, RequestFailed,
-    RollOut, StageFailed, StageReady, Status, StopAsk, Text, Token,
+    MAX_FRAME_BYTES, Measure, MeasureFailed, Ping, Pong, Prepare, Prepared, Probe, ProbeDone,
+    Report, RequestFailed, RollOut, StageFailed, StageReady, Status, StopAsk, Text, Token,
 };
 
 /// First byte of every frame.
@@ -115,6 +115,10 @@ frames! {
     LinkMeasured = 19,
     /// A link between two phones is gone.
     LinkLost = 20,
+    /// Asks to get ready for being measured.
+    Prepare = 21,
+    /// A device is ready to be measured.
+    Prepared = 22,
     /// Who runs what.
     RollOut = 32,
     /// How far a stage has loaded.

@@ -96,6 +96,8 @@ pub struct PeerStatus {
     pub peer: PeerId,
     /// Its speed, once measured.
     pub flops_per_sec: Option<f64>,
+    /// What people should know about its figures: why it runs no part, or that they are guessed.
+    pub remark: Option<String>,
     /// Its memory for the room, once known in bytes.
     pub pledge_bytes: Option<u64>,
     /// Bytes of its stage that have arrived.
@@ -129,6 +131,8 @@ pub struct PlanStatus {
     pub stages: Vec<StageStatus>,
     /// One token through the whole ring.
     pub predicted_token_secs: f64,
+    /// No plan of these phones takes less, as the linear program proves.
+    pub lower_bound_secs: f64,
     /// Why the plan looks as it does, a sentence.
     pub reason: String,
 }
@@ -160,7 +164,10 @@ impl Control for Status {
         self.plan.as_ref().map_or(Ok(()), PlanStatus::check)?;
         self.failure.as_ref().map_or(Ok(()), Failure::check)?;
         let finite = |value: f64| bounds::figure("status", value);
-        self.peers.iter().try_for_each(|peer| finite(peer.flops_per_sec.unwrap_or(0.0)))?;
+        self.peers.iter().try_for_each(|peer| {
+            peer.remark.as_deref().map_or(Ok(()), bounds::message)?;
+            finite(peer.flops_per_sec.unwrap_or(0.0))
+        })?;
         self.links.iter().try_for_each(|link| {
             finite(link.rtt_secs)?;
             finite(link.bytes_per_sec)
@@ -173,6 +180,7 @@ impl PlanStatus {
         bounds::list("plan.stages", &self.stages, MAX_STAGES)?;
         bounds::message(&self.reason)?;
         bounds::figure("predicted_token_secs", self.predicted_token_secs)?;
+        bounds::figure("lower_bound_secs", self.lower_bound_secs)?;
         self.stages
             .iter()
             .try_for_each(|stage| bounds::figure("predicted_secs", stage.predicted_secs))

@@ -36,6 +36,7 @@ fn status() -> Status {
         peers: vec![PeerStatus {
             peer: PeerId(1),
             flops_per_sec: Some(1.0),
+            remark: Some("r".into()),
             pledge_bytes: None,
             loaded_bytes: 4,
             total_bytes: 5,
@@ -56,6 +57,7 @@ fn status() -> Status {
                 predicted_secs: 0.5,
             }],
             predicted_token_secs: 0.5,
+            lower_bound_secs: 0.25,
             reason: "one".into(),
         }),
         failure: Some(failure()),
@@ -100,6 +102,8 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
             "0113083030303030303031000000000000e03f0000000000000040",
         ),
         (LinkLost { peer: PeerId(1) }.into(), "0114083030303030303031"),
+        (Prepare { model: model() }.into(), "0115022f6d016dac0208"),
+        (Prepared { url: "/m".into() }.into(), "0116022f6d"),
     ]
 }
 
@@ -175,7 +179,7 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
         ),
         (
             status().into(),
-            "01510501022f6d016dac02080680020108303030303030303101000000000000f03f0004050101020300000001083030303030303031083030303030303032000000000000e03f0000000000000040010108303030303030303100068002000000000000e03f000000000000e03f036f6e6501020908046c6f6e67",
+            "01510501022f6d016dac02080680020108303030303030303101000000000000f03f0101720004050101020300000001083030303030303031083030303030303032000000000000e03f0000000000000040010108303030303030303100068002000000000000e03f000000000000e03f000000000000d03f036f6e6501020908046c6f6e67",
         ),
     ]
 }
