@@ -37,6 +37,12 @@ impl WeightType {
             Self::Q8_0 => 4,
         }
     }
+
+    /// Bytes of one row on the GPU.
+    pub fn resident_row_bytes(self, columns: usize) -> usize {
+        let scales = if self == Self::Q8_0 { columns / BLOCK_COLUMNS } else { 0 };
+        4 * (columns / self.columns_per_word() + scales)
+    }
 }
 
 /// Columns that share one scale in [`WeightType::Q8_0`].

@@ -43,6 +43,10 @@ pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
         let problem = format!("heads of {head_dim} elements are not a multiple of 4");
         return Err(fields.wrong("attention.key_length", problem));
     }
+    if config.head_dim > MAX_HEAD_DIM {
+        let problem = format!("heads of {head_dim} elements are more than {MAX_HEAD_DIM}");
+        return Err(fields.wrong("attention.key_length", problem));
+    }
     check_tensors(index, &config)?;
     Ok(config)
 }
@@ -149,5 +153,7 @@ impl Fields<'_> {
     }
 }
 
+/// What the attention kernel's lanes can hold in 16 KiB of workgroup memory, WebGPU's least.
+const MAX_HEAD_DIM: usize = 252;
 /// Where a file gives no base, the original one holds (RoFormer, arXiv 2104.09864).
 const DEFAULT_ROPE_THETA: f64 = 10_000.0;

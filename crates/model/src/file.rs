@@ -1,5 +1,7 @@
 //! A model file: its index, its sizes, and reading the tensors of single modules.
 
+use std::sync::Arc;
+
 use base::ModuleRange;
 use graph::{GraphProfiles, ModelConfig, Modules};
 use kernels::RowSource;
@@ -16,7 +18,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ModelFile<S> {
     source: S,
-    index: Index,
+    index: Arc<Index>,
     config: ModelConfig,
 }
 
@@ -28,7 +30,7 @@ impl<S: ByteSource> ModelFile<S> {
     pub async fn open(source: S) -> Result<Self, ModelError> {
         let index = Index::fetch(&source).await?;
         let config = read_config(&index)?;
-        Ok(Self { source, index, config })
+        Ok(Self { source, index: Arc::new(index), config })
     }
 
     /// The model's sizes.
@@ -74,7 +76,8 @@ impl<S: ByteSource> ModelFile<S> {
         context_tokens: usize,
         slots: usize,
     ) -> Result<GraphProfiles, ModelError> {
-        let bytes_of = |tensor: &str| self.index.tensors.get(tensor).map_or(0, TensorInfo::bytes);
+        let tensors = &self.index.tensors;
+        let bytes_of = |tensor: &str| tensors.get(tensor).map_or(0, TensorInfo::resident_bytes);
         Ok(graph::profiles(&self.config, &bytes_of, context_tokens, slots)?)
     }
 

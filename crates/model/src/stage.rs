@@ -54,7 +54,7 @@ pub struct Stage {
 
 impl Stage {
     /// Fetches the weights of `range` and puts them on the GPU, then runs each kernel once,
-    /// so that nothing is compiled later. `progress` hears how many bytes have come in.
+    /// so that nothing is compiled later. The file's source knows how far that has got.
     ///
     /// # Errors
     /// Every kind of [`ModelError`].
@@ -63,12 +63,12 @@ impl Stage {
         file: &ModelFile<S>,
         range: ModuleRange,
         options: StageOptions,
-        progress: impl FnMut(u64),
     ) -> Result<Self, ModelError> {
-        let mut loader = load::Loader::new(gpu, file, options, progress);
+        let mut loader = load::Loader::new(gpu, file, options);
         let modules = loader.modules(range).await?;
         let config = file.config().clone();
-        let shared = Shared::new(gpu, &config, options);
+        let has_head = range.end == 2 * config.layers + 2;
+        let shared = Shared::new(gpu, &config, options, has_head);
         let stage = Self { gpu: gpu.clone(), config, range, options, modules, shared };
         stage.warm_up().await?;
         Ok(stage)

@@ -4,7 +4,7 @@ mod common;
 
 use base::ModuleRange;
 use common::{Room, gpu, open};
-use testkit::{LOGITS_TOLERANCE, MODELS, golden, relative_error};
+use testkit::{HIDDEN_TOLERANCE, LOGITS_TOLERANCE, MODELS, golden, relative_error};
 
 const GREEDY_TOKENS: usize = 64;
 
@@ -23,6 +23,20 @@ fn logits_and_greedy_tokens_agree_with_transformers() {
             }
             let tokens: Vec<u32> = steps.iter().map(|step| step.token).collect();
             assert_eq!(tokens, prompt.tokens, "{name}");
+        }
+    }
+}
+
+#[test]
+fn hidden_states_between_layers_agree_with_transformers() {
+    for name in MODELS {
+        let golden = golden(name);
+        let file = open(golden.gguf);
+        let gpu = gpu();
+        for (layers, expected) in golden.hidden.iter().enumerate() {
+            let hidden = common::hidden_after(&gpu, &file, 1 + 2 * layers, &golden.short.ids);
+            let error = relative_error(&hidden, expected);
+            assert!(error < HIDDEN_TOLERANCE, "{name} after {layers} layers: {error}");
         }
     }
 }
@@ -49,13 +63,15 @@ fn three_and_four_devices_give_the_bits_of_one() {
     let gpu = gpu();
     let modules = 2 * file.config().layers + 2;
     let whole = Room::load(&gpu, &file, &[], 16).generate(&golden.short.ids, 3);
+    let mut all_cuts = Vec::new();
     for first in 1..modules - 1 {
         for second in first + 1..modules {
-            let split = Room::load(&gpu, &file, &[first, second], 16);
-            assert_eq!({ split }.generate(&golden.short.ids, 3), whole, "cuts {first}, {second}");
+            all_cuts.push(vec![first, second]);
+            all_cuts.extend((second + 1..modules).map(|third| vec![first, second, third]));
         }
     }
-    for cuts in [[1, 2, 3], [1, 5, 9], [2, 4, 7], [7, 8, 9], [3, 6, 9]] {
+    assert_eq!(all_cuts.len(), 36 + 84);
+    for cuts in all_cuts {
         let mut split = Room::load(&gpu, &file, &cuts, 16);
         assert_eq!(split.generate(&golden.short.ids, 3), whole, "cuts {cuts:?}");
     }
@@ -67,9 +83,12 @@ fn chunks_of_any_size_give_the_same_bits() {
     let file = open(golden.gguf);
     let gpu = gpu();
     let whole = Room::load(&gpu, &file, &[], 1).generate(&golden.long.ids, 3);
+    let all_cuts: [&[usize]; 4] = [&[], &[4], &[3, 8], &[1, 5, 9]];
     for chunk in [2, 3, 4, 5, 7, 16, 39, 40, 64] {
-        let chunked = Room::load(&gpu, &file, &[4], chunk).generate(&golden.long.ids, 3);
-        assert_eq!(chunked, whole, "chunks of {chunk}");
+        for cuts in all_cuts {
+            let chunked = Room::load(&gpu, &file, cuts, chunk).generate(&golden.long.ids, 3);
+            assert_eq!(chunked, whole, "chunks of {chunk}, cuts {cuts:?}");
+        }
     }
 }
 
@@ -92,12 +111,9 @@ fn a_stage_fetches_its_own_tensors_alone() {
     source.forget();
     let range = ModuleRange::new(3, 5);
     let options = common::options(16);
-    let mut seen = 0;
     let gpu = gpu();
-    let stage = model::Stage::load(&gpu, &recorded, range, options, |bytes| seen = bytes);
-    pollster::block_on(stage).expect("it loads");
+    pollster::block_on(model::Stage::load(&gpu, &recorded, range, options)).expect("it loads");
     let bytes = file.stage_bytes(range).expect("the range is the model's");
-    assert_eq!(seen, bytes);
     assert_eq!(source.read_bytes(), bytes);
     let own = |name: &str| name.starts_with("blk.1.");
     for (name, tensor) in &file.index().tensors {

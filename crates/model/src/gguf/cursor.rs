@@ -60,11 +60,13 @@ impl GgufError {
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Elements that arrays may still have, all of them together: each takes more memory than bytes.
+    elements_left: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, elements_left: MAX_ELEMENTS }
     }
 
     pub(crate) fn at(&self) -> usize {
@@ -94,6 +96,13 @@ impl<'a> Cursor<'a> {
         Ok(count as usize)
     }
 
+    /// A count of an array's elements.
+    pub(crate) fn elements(&mut self, field: &str) -> Result<usize, GgufError> {
+        let count = self.count(field, self.elements_left as u64)?;
+        self.elements_left -= count;
+        Ok(count)
+    }
+
     pub(crate) fn string(&mut self, field: &str) -> Result<String, GgufError> {
         let length = self.count(field, MAX_STRING_BYTES)?;
         let bytes = self.take(length, field)?.to_vec();
@@ -116,5 +125,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Elements of all arrays of a file; vocabulary, scores, types and merges of today's largest models
+/// come to 1.5 M.
+const MAX_ELEMENTS: usize = 1 << 21;
 /// Longest string in a file; chat templates are the longest in practice.
 const MAX_STRING_BYTES: u64 = 1 << 20;

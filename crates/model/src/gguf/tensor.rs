@@ -28,6 +28,18 @@ impl TensorInfo {
         self.range.end - self.range.start
     }
 
+    /// Bytes that it takes on the GPU: a vector as `f32`, a matrix packed.
+    pub fn resident_bytes(&self) -> u64 {
+        let columns = self.shape[0] as usize;
+        match &self.shape[1..] {
+            [] => 4 * columns as u64,
+            rows => {
+                let rows = rows.iter().product::<u64>().next_multiple_of(4);
+                rows * self.tensor_type.resident_row_bytes(columns) as u64
+            }
+        }
+    }
+
     /// Reads one entry; its range is relative to the start of the data.
     pub(crate) fn read(cursor: &mut Cursor<'_>, number: usize) -> Result<Self, GgufError> {
         let name = cursor.string(&format!("the name of tensor {number}"))?;

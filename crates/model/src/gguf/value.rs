@@ -95,7 +95,7 @@ impl Value {
 
     fn read_array(cursor: &mut Cursor<'_>, key: &str, depth: usize) -> Result<Self, GgufError> {
         let tag = cursor.u32(key)?;
-        let count = cursor.count(key, MAX_ARRAY_LENGTH)?;
+        let count = cursor.elements(key)?;
         let mut values = Vec::new();
         for _ in 0..count {
             values.push(Self::read_tagged(cursor, key, tag, depth)?);
@@ -106,5 +106,3 @@ impl Value {
 
 /// Arrays in arrays that are followed.
 const MAX_DEPTH: usize = 2;
-/// Longest array; vocabularies and merges of today's models are under 1 M.
-const MAX_ARRAY_LENGTH: u64 = 1 << 21;

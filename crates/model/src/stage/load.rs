@@ -9,26 +9,19 @@ use modules::{Attention, Head, Mlp};
 const EMBEDDING: &str = "token_embd.weight";
 
 /// Loads the modules of one stage.
-pub(super) struct Loader<'a, S, P> {
+pub(super) struct Loader<'a, S> {
     gpu: &'a Gpu,
     file: &'a ModelFile<S>,
     options: StageOptions,
-    progress: P,
-    loaded_bytes: u64,
     rotary: Buffer,
     /// The embedding table, when it is already on the GPU and the head may share it.
     table: Option<PackedMatrix>,
 }
 
-impl<'a, S: ByteSource, P: FnMut(u64)> Loader<'a, S, P> {
-    pub(super) fn new(
-        gpu: &'a Gpu,
-        file: &'a ModelFile<S>,
-        options: StageOptions,
-        progress: P,
-    ) -> Self {
+impl<'a, S: ByteSource> Loader<'a, S> {
+    pub(super) fn new(gpu: &'a Gpu, file: &'a ModelFile<S>, options: StageOptions) -> Self {
         let rotary = gpu.upload_f32(&rotary_table(file.config(), options.context_tokens));
-        Self { gpu, file, options, progress, loaded_bytes: 0, rotary, table: None }
+        Self { gpu, file, options, rotary, table: None }
     }
 
     pub(super) async fn modules(&mut self, range: ModuleRange) -> Result<Vec<Module>, ModelError> {
@@ -65,8 +58,8 @@ impl<'a, S: ByteSource, P: FnMut(u64)> Loader<'a, S, P> {
         }
         let output = self.matrix(&[&name("attn_output")]).await?;
         let shape = self.attention_shape();
-        let cache_bytes =
-            self.options.slots * shape.kv_heads * shape.context * shape.head_dim * size_of::<f32>();
+        let sizes = [self.options.slots, shape.kv_heads, shape.context, shape.head_dim];
+        let cache_bytes = sizes.iter().fold(size_of::<f32>(), |bytes, &n| bytes.saturating_mul(n));
         self.check_binding(&format!("KV cache of layer {layer}"), cache_bytes as u64)?;
         let cache =
             Cache { keys: self.gpu.empty(cache_bytes), values: self.gpu.empty(cache_bytes) };
@@ -151,10 +144,7 @@ impl<'a, S: ByteSource, P: FnMut(u64)> Loader<'a, S, P> {
     }
 
     async fn tensor(&mut self, name: &str) -> Result<Tensor, ModelError> {
-        let tensor = self.file.tensor(name).await?;
-        self.loaded_bytes += tensor.bytes.len() as u64;
-        (self.progress)(self.loaded_bytes);
-        Ok(tensor)
+        self.file.tensor(name).await
     }
 
     fn config(&self) -> &'a ModelConfig {

@@ -18,12 +18,18 @@ pub(super) struct Shared {
     mixed: Buffer,
     /// `[rows, ffn]`.
     gated: Buffer,
-    /// `[head rows, vocab]`, rows padded to multiples of 4.
+    /// `[head rows, vocab]`, rows padded to multiples of 4; next to nothing without the head.
     pub(super) logits: Buffer,
 }
 
 impl Shared {
-    pub(super) fn new(gpu: &Gpu, config: &ModelConfig, options: StageOptions) -> Self {
+    pub(super) fn new(
+        gpu: &Gpu,
+        config: &ModelConfig,
+        options: StageOptions,
+        has_head: bool,
+    ) -> Self {
+        let vocab = if has_head { config.vocab.next_multiple_of(4) } else { 4 };
         let rows = |columns: usize| gpu.empty(rows_bytes(options.rows, columns));
         Self {
             step: StepBuffer::new(gpu, options.rows),
@@ -32,7 +38,7 @@ impl Shared {
             queries: rows(config.query_width()),
             mixed: rows(config.query_width()),
             gated: rows(config.ffn),
-            logits: gpu.empty(HEAD_ROWS * config.vocab.next_multiple_of(4) * size_of::<f32>()),
+            logits: gpu.empty(HEAD_ROWS * vocab * size_of::<f32>()),
         }
     }
 

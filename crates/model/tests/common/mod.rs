@@ -51,7 +51,7 @@ impl Room {
         let ends = cuts.iter().copied().chain([modules]);
         let load = |(start, end)| {
             let range = ModuleRange::new(start, end);
-            pollster::block_on(Stage::load(gpu, file, range, options(chunk.max(2)), |_| ()))
+            pollster::block_on(Stage::load(gpu, file, range, options(chunk.max(2))))
                 .expect("the stage loads")
         };
         Self { stages: starts.zip(ends).map(load).collect(), chunk }
@@ -117,6 +117,24 @@ impl Room {
         }
         panic!("the last stage has no head")
     }
+}
+
+/// The last position's hidden state after the first `modules` modules.
+pub fn hidden_after(
+    gpu: &Gpu,
+    file: &ModelFile<MemorySource>,
+    modules: usize,
+    prompt: &[u32],
+) -> Vec<f32> {
+    let range = ModuleRange::new(0, modules);
+    let stage = pollster::block_on(Stage::load(gpu, file, range, options(16)));
+    let mut stage = stage.expect("the stage loads");
+    let step = Step::chunk(0, 0, prompt.len() as u32);
+    let output = pollster::block_on(stage.run(step, StageInput::Tokens(prompt)));
+    let Ok(StageOutput::Hidden(bytes)) = output else { panic!("the stage puts out hidden states") };
+    let last = bytes.len() - file.config().hidden * size_of::<f32>();
+    let floats = bytes[last..].chunks_exact(4);
+    floats.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
 fn choice(logits: Vec<f32>) -> Choice {

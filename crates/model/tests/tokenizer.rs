@@ -1,0 +1,87 @@
+//! Text to tokens and back, as transformers does it.
+
+mod common;
+
+use common::open;
+use model::Tokenizer;
+use serde::Deserialize;
+use testkit::{MODELS, golden};
+
+/// Tokens without the one that begins a text, where there is such a one.
+fn encode(tokenizer: &Tokenizer, text: &str, begins: bool) -> Vec<u32> {
+    let tokens = tokenizer.encode(text).expect("any text has tokens");
+    tokens[usize::from(begins)..].to_vec()
+}
+
+fn decode(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
+    let mut decoder = tokenizer.decoder();
+    let mut text: String = tokens.iter().map(|&token| decoder.push(tokenizer, token)).collect();
+    text += &decoder.finish(tokenizer);
+    text
+}
+
+#[test]
+fn difficult_texts_have_the_tokens_of_transformers() {
+    for name in MODELS {
+        let golden = golden(name);
+        let tokenizer = open(golden.gguf).tokenizer().expect("it has a tokenizer");
+        let begins = golden.architecture == "llama";
+        let plain = golden.texts.iter().filter(|text| !text.text.contains("<|"));
+        // An empty text gets a token to begin with, so that there is something to predict from.
+        for text in plain.filter(|text| !text.text.is_empty()) {
+            assert_eq!(encode(&tokenizer, &text.text, begins), text.ids, "{name}: {:?}", text.text);
+            assert_eq!(decode(&tokenizer, &text.ids), text.text, "{name}");
+        }
+        for prompt in [&golden.short, &golden.long] {
+            assert_eq!(tokenizer.encode(&prompt.text).expect("it has tokens"), prompt.ids);
+            assert_eq!(decode(&tokenizer, &prompt.tokens), prompt.completion, "{name}");
+        }
+    }
+}
+
+#[test]
+fn special_tokens_in_a_text_are_text() {
+    for name in MODELS {
+        let golden = golden(name);
+        let tokenizer = open(golden.gguf).tokenizer().expect("it has a tokenizer");
+        let spelled = "<|im_start|>user\nhello<|im_end|>\n";
+        let parsed = golden.texts.iter().find(|text| text.text == spelled).expect("it is there");
+        let tokens = encode(&tokenizer, spelled, golden.architecture == "llama");
+        let control = [parsed.ids[0], tokenizer.eos()[0]];
+        assert!(!tokens.iter().any(|token| control.contains(token)), "{name}: {tokens:?}");
+        assert_eq!(decode(&tokenizer, &tokens), spelled, "{name}");
+    }
+}
+
+#[test]
+fn an_empty_text_is_the_token_that_begins_one() {
+    for name in MODELS {
+        let tokenizer = open(golden(name).gguf).tokenizer().expect("it has a tokenizer");
+        assert_eq!(tokenizer.encode("").expect("one token").len(), 1, "{name}");
+    }
+}
+
+#[derive(Deserialize)]
+struct Stories {
+    encodings: Vec<Encoding>,
+}
+
+#[derive(Deserialize)]
+struct Encoding {
+    text: String,
+    ids: Vec<u32>,
+}
+
+#[test]
+fn the_bundled_model_reads_and_writes_any_script() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/stories");
+    let bytes = std::fs::read(format!("{folder}/stories-q8_0.gguf")).expect("the bundled model");
+    let golden = std::fs::read_to_string(format!("{folder}/golden.json")).expect("its values");
+    let golden: Stories = serde_json::from_str(&golden).expect("golden.py writes this form");
+    let tokenizer = open(&bytes).tokenizer().expect("it has a tokenizer");
+    let plain = golden.encodings.iter().filter(|text| !text.text.contains("<|"));
+    for Encoding { text, ids } in plain {
+        assert_eq!(&tokenizer.encode(text).expect("it has tokens"), ids, "{text:?}");
+        assert_eq!(&decode(&tokenizer, ids), text);
+    }
+}
