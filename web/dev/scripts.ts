@@ -93,7 +93,7 @@ function room(phase: RoomPhase, phones: number, steps = 0): RoomView {
     me: "a1b2c3d4",
     coordinator: "a1b2c3d4",
     peers: people.slice(0, phones).map((_, index) => peer(phase, index, steps)),
-    plan: isPlanned ? { stages: predicted, predictedTokenSecs: 0.041, reason } : null,
+    plan: isPlanned ? { stages: predicted, predictedTokenSecs: 0.041, lowerBoundSecs: 0.041, reason } : null,
     model: {
       name: "stories-q8_0.gguf",
       url: "/models/stories.gguf",
@@ -123,6 +123,7 @@ function peer(phase: RoomPhase, index: number, steps: number): PeerView {
         : phase === "failed" && index === 1
           ? "lost"
           : "open",
+    remark: null,
     flopsPerSec: phase === "gathering" || (phase === "measuring" && index === 2) ? null : person.flopsPerSec,
     stage: isPlanned ? { start: stage.start, end: stage.end, weightsBytes: stage.weightsBytes } : null,
     loadedBytes: totalBytes * part,

@@ -43,7 +43,6 @@ const config: StartConfig = {
   device: "Pixel 8a",
   modelUrl: "/models/stories.gguf",
   pledge: { bytes: 1e9 },
-  maxPhones: 8,
 };
 
 const screen = new URLSearchParams(location.search).get("screen") ?? "start";

@@ -10,7 +10,6 @@ describe("the address", () => {
       modelUrl: null,
       name: null,
       pledge: null,
-      maxPhones: 8,
       temperature: null,
       seed: null,
       maxTokens: null,
@@ -19,13 +18,11 @@ describe("the address", () => {
   });
 
   it("may ask for everything", () => {
-    const search =
-      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&max=3&temperature=0&seed=7&tokens=64";
+    const search = "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&temperature=0&seed=7&tokens=64";
     expect(parseQuery(search, `#${secret}`)).toEqual({
       modelUrl: "/models/x.gguf",
       name: "Ada L",
       pledge: { share: { factor: 1.3, phones: 3 } },
-      maxPhones: 3,
       temperature: 0,
       seed: 7,
       maxTokens: 64,
@@ -41,10 +38,6 @@ describe("the address", () => {
   it.each([secret.slice(1), `${secret}A`, `${secret.slice(1)}!`])("knows a damaged invitation: %s", (text) =>
     expect(parseQuery("", `#${text}`).invitation).toEqual({ kind: "damaged" }),
   );
-
-  it("keeps the number of phones within the rooms that there are", () => {
-    expect(["0", "99", "many"].map((max) => parseQuery(`?max=${max}`, "").maxPhones)).toEqual([1, 8, 8]);
-  });
 });
 
 describe("a pledge", () => {

@@ -8,8 +8,6 @@ export interface Query {
   name: string | null;
   /** `?pledge=BYTES` or `?pledge=share:FACTOR:PHONES` */
   pledge: Pledge | null;
-  /** `?max=8`: phones in the room. */
-  maxPhones: number;
   /** `?temperature=0`, `?seed=1`, `?tokens=64`: how answers are sampled. */
   temperature: number | null;
   seed: number | null;
@@ -19,8 +17,6 @@ export interface Query {
 
 /** What stands after the `#`. The browser never sends that part to the server. */
 export type Invitation = { kind: "none" } | { kind: "secret"; secret: string } | { kind: "damaged" };
-
-export const MOST_PHONES = 8;
 
 /** 32 bytes in base64url without padding. */
 const SECRET = /^[A-Za-z0-9_-]{43}$/;
@@ -33,7 +29,6 @@ export function parseQuery(search: string, hash: string): Query {
     modelUrl: sameOriginPath(text("model")),
     name: text("name"),
     pledge: parsePledge(text("pledge")),
-    maxPhones: clamp(Math.round(number("max") ?? MOST_PHONES), 1, MOST_PHONES),
     temperature: number("temperature"),
     seed: number("seed"),
     maxTokens: number("tokens"),
@@ -83,8 +78,4 @@ function parseNumber(text: string | null): number | null {
   if (text === null || text === "") return null;
   const value = Number(text);
   return Number.isFinite(value) && value >= 0 ? value : null;
-}
-
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(high, Math.max(low, value));
 }

@@ -31,6 +31,17 @@ impl Timer {
     }
 }
 
+/// Waits so long.
+pub async fn sleep(secs: f64) {
+    let (wake, woken) = futures_channel::oneshot::channel();
+    let _timer = Timer::after(secs, move || {
+        // Nobody waits any more: then nothing needs to be told.
+        let _ = wake.send(());
+    });
+    // The timer lives until it has rung.
+    let _ = woken.await;
+}
+
 impl Drop for Timer {
     fn drop(&mut self) {
         scope().clear_timeout_with_handle(self.id);

@@ -2,7 +2,7 @@
 //! [`Room`], and what the room wants is done (see [`crate::perform`]).
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::BTreeMap,
     rc::{Rc, Weak},
 };
@@ -12,9 +12,7 @@ use futures_channel::mpsc::{Sender, channel};
 use model::Decoder;
 use protocol::{
     peer::Frame,
-    signal::{
-        Candidate, Description, DescriptionKind, Invitation, RefusalCode, ServerMessage, SignalBody,
-    },
+    signal::{Candidate, Description, DescriptionKind, Invitation, SignalBody},
 };
 use session::{Command, ErrorView, Input, Room, RoomConfig, RoomLimits};
 use transport::{Link, LinkEvent, web::WebLink};
@@ -24,14 +22,16 @@ use web_sys::RtcDataChannel;
 use crate::{
     clock::{Timer, now_secs},
     engine::Emit,
+    introductions::{Entrance, Introductions},
     machine::{Done, Machine, Work},
     messages::{FromWorker, RtcCommand, RtcEvent, StartConfig, ToWorker, error},
     opened::Opened,
-    signaling::{SignalEvent, Signaling},
 };
 
 /// Work that may wait for the device. The room keeps a handful of steps in flight.
 const QUEUED_WORK: usize = 256;
+/// How long two phones may take to find a way to each other.
+const OPEN_TIMEOUT_SECS: f64 = 30.0;
 
 /// The driver of one room.
 pub struct Driver {
@@ -39,20 +39,22 @@ pub struct Driver {
     pub(crate) emit: Emit,
     pub(crate) work: Sender<Work>,
     pub(crate) links: BTreeMap<PeerId, WebLink>,
+    /// Links that are not open yet, with the time they have left for it.
+    pub(crate) opening: BTreeMap<PeerId, Timer>,
     pub(crate) opened: Option<Rc<Opened>>,
     pub(crate) decoders: BTreeMap<RequestId, Decoder>,
     pub(crate) alarm: Option<Timer>,
     /// Inputs that outputs gave rise to.
     pub(crate) answers: Vec<Input>,
     pub(crate) view_changed: bool,
-    me: PeerId,
-    config: StartConfig,
-    invitation: Invitation,
-    signaling: Option<Signaling>,
-    this: This,
+    pub(crate) me: PeerId,
+    pub(crate) config: StartConfig,
+    pub(crate) invitation: Invitation,
+    pub(crate) introductions: Introductions,
+    pub(crate) this: This,
 }
 
-type This = Weak<RefCell<Option<Driver>>>;
+pub(crate) type This = Weak<RefCell<Option<Driver>>>;
 
 impl Driver {
     /// Connects to the server and opens the GPU.
@@ -81,18 +83,19 @@ impl Driver {
             emit,
             work,
             links: BTreeMap::new(),
+            opening: BTreeMap::new(),
             opened: None,
             decoders: BTreeMap::new(),
             alarm: None,
             answers: Vec::new(),
             view_changed: true,
+            introductions: Introductions::new(&invitation, me),
             me,
             config,
             invitation,
-            signaling: None,
             this,
         };
-        driver.connect(coordinator)?;
+        driver.connect(if coordinator { Entrance::Open } else { Entrance::Join })?;
         Ok(driver)
     }
 
@@ -134,6 +137,9 @@ impl Driver {
     pub fn add_channel(&mut self, peer: PeerId, channel: RtcDataChannel) {
         let this = self.this.clone();
         let wake = move || with(&this, |driver| driver.poll_link(peer));
+        let this = self.this.clone();
+        let give_up = move || with(&this, |driver| driver.drop_link(peer));
+        self.opening.insert(peer, Timer::after(OPEN_TIMEOUT_SECS, give_up));
         self.links.insert(peer, WebLink::new(channel, Rc::new(wake)));
         self.poll_link(peer);
     }
@@ -166,6 +172,11 @@ impl Driver {
         }
     }
 
+    /// Tells the page something that stops nothing.
+    pub(crate) fn remark(&self, message: String) {
+        self.emit.send(&FromWorker::Note { message });
+    }
+
     /// Tells the page that something is wrong with the room and not with one answer.
     pub fn fail(&self, error: ErrorView) {
         self.emit.send(&FromWorker::Failed { ask: None, error });
@@ -182,23 +193,20 @@ impl Driver {
         self.input(Input::Command(command));
     }
 
-    fn connect(&mut self, opens_room: bool) -> Result<(), ErrorView> {
-        let this = self.this.clone();
-        let listener = move |event| with(&this, |driver| driver.on_signal(event));
-        let url = &self.config.signal_url;
-        let socket =
-            Signaling::connect(url, &self.invitation, self.me, opens_room, Rc::new(listener));
-        self.signaling = Some(socket.map_err(|_| unreachable_server())?);
-        Ok(())
-    }
-
     fn poll_link(&mut self, peer: PeerId) {
         while let Some(event) = self.links.get_mut(&peer).and_then(WebLink::poll) {
             match event {
-                LinkEvent::Open => self.input(Input::LinkUp { peer }),
+                LinkEvent::Open => {
+                    self.opening.remove(&peer);
+                    self.link_opened(peer);
+                    self.input(Input::LinkUp { peer });
+                }
                 LinkEvent::Frame(bytes) => match Frame::decode(&bytes) {
                     Ok(frame) => self.input(Input::Frame { peer, frame }),
-                    Err(_) => self.drop_link(peer),
+                    Err(wrong) => {
+                        self.remark(format!("{peer} sent something unreadable: {wrong}"));
+                        self.drop_link(peer);
+                    }
                 },
                 LinkEvent::Closed => self.drop_link(peer),
             }
@@ -211,41 +219,7 @@ impl Driver {
         self.settle();
     }
 
-    fn on_signal(&mut self, event: SignalEvent) {
-        match event {
-            SignalEvent::Server(ServerMessage::Entered { peers, ice_servers }) => {
-                self.rtc(RtcCommand::Config { ice_servers });
-                peers.into_iter().for_each(|peer| self.rtc(RtcCommand::Offer { peer }));
-            }
-            SignalEvent::Server(ServerMessage::Refused { code, message }) => {
-                self.on_refused(code, message);
-            }
-            SignalEvent::Server(_) | SignalEvent::Dropped => {}
-            SignalEvent::Body { from, body } => self.on_body(from, body),
-            SignalEvent::Closed => self.on_signaling_closed(),
-        }
-    }
-
-    fn on_refused(&mut self, code: RefusalCode, message: String) {
-        let code = match code {
-            RefusalCode::RoomFull | RefusalCode::ServerFull => "room_full",
-            RefusalCode::RoomGone => "room_gone",
-            // The peer has just left; its link is about to close, or never opened.
-            RefusalCode::PeerUnknown => return,
-            _ => "internal",
-        };
-        self.signaling = None;
-        self.fail(error(code, message));
-    }
-
-    /// Links that are open go on without the server; only newcomers need it.
-    fn on_signaling_closed(&mut self) {
-        if self.signaling.take().is_some() && self.links.is_empty() {
-            self.fail(unreachable_server());
-        }
-    }
-
-    fn on_body(&mut self, peer: PeerId, body: SignalBody) {
+    pub(crate) fn on_body(&mut self, peer: PeerId, body: SignalBody) {
         self.rtc(match body {
             SignalBody::Description(Description { kind: DescriptionKind::Offer, sdp }) => {
                 RtcCommand::Answer { peer, sdp }
@@ -274,15 +248,13 @@ impl Driver {
                 return;
             }
         };
-        let sent = self.signaling.as_ref().map(|signaling| signaling.send(peer, &body));
-        if let Some(Err(failed)) = sent {
-            self.fail(error("internal", failed.to_string()));
-        }
+        self.say(peer, &body);
     }
 
     fn on_done(&mut self, done: Done) {
         match done {
             Done::Ready => {}
+            Done::GpuLost(reason) => self.fail(error("device_lost", reason)),
             Done::NoGpu(reason) => self.fail(error("no_webgpu", reason)),
             Done::Opened(opened) => self.on_opened(opened),
             Done::OpenFailed(failed) => {
@@ -310,13 +282,13 @@ impl Driver {
         }
     }
 
-    fn rtc(&self, command: RtcCommand) {
+    pub(crate) fn rtc(&self, command: RtcCommand) {
         self.emit.send(&FromWorker::Rtc { command });
     }
 }
 
 /// Runs `act` on the driver, if the room has not been left.
-fn with(this: &This, act: impl FnOnce(&mut Driver)) {
+pub(crate) fn with(this: &This, act: impl FnOnce(&mut Driver)) {
     if let Some(driver) = this.upgrade()
         && let Some(driver) = driver.borrow_mut().as_mut()
     {
@@ -327,7 +299,7 @@ fn with(this: &This, act: impl FnOnce(&mut Driver)) {
 fn start_machine(me: PeerId, this: This) -> Sender<Work> {
     let (sender, receiver) = channel(QUEUED_WORK);
     let tell = move |done| with(&this, |driver| driver.on_done(done));
-    let machine = Machine::new(me.to_string(), Rc::new(Cell::new(0)), Rc::new(tell));
+    let machine = Machine::new(me.to_string(), Rc::default(), Rc::new(tell));
     spawn_local(machine.work(receiver));
     sender
 }
@@ -337,9 +309,4 @@ fn random_peer() -> Result<PeerId, ErrorView> {
     getrandom::fill(&mut bytes)
         .map_err(|_| error("internal", "This browser gives no random numbers."))?;
     Ok(PeerId(u32::from_be_bytes(bytes)))
-}
-
-fn unreachable_server() -> ErrorView {
-    let message = "The server that introduces the phones cannot be reached. Check the network.";
-    error("server_unreachable", message)
 }

@@ -1,6 +1,11 @@
 //! A model file behind a URL, read by HTTP Range requests.
 
-use std::{cell::Cell, ops::Range, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    ops::Range,
+    rc::Rc,
+};
 
 use js_sys::Uint8Array;
 use model::{ByteSource, SourceError};
@@ -8,20 +13,56 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Request, RequestInit, Response, WorkerGlobalScope};
 
-/// How long one request may take. A phone on a slow network reads 1 MB/s; a tensor of the
-/// models that fit phones is well under 100 MB.
-const REQUEST_TIMEOUT_MS: u32 = 120_000;
-/// How often a request is tried.
+use crate::clock::sleep;
+
+/// How long one request may take: a piece at 100 kB/s. Well under the time without progress
+/// after which a room gives a phone up.
+const REQUEST_TIMEOUT_MS: u32 = 20_000;
+/// How often a request is tried, with pauses between.
 const ATTEMPTS: usize = 3;
+const PAUSE_SECS: f64 = 1.0;
 /// The most bytes of one request; larger ranges are read in pieces.
-const PIECE_BYTES: u64 = 4 << 20;
+const PIECE_BYTES: u64 = 2 << 20;
+
+/// Counts the bytes that came from the server.
+#[derive(Default)]
+pub struct Fetched {
+    bytes: Cell<u64>,
+    listener: RefCell<Option<Rc<dyn Fn()>>>,
+}
+
+impl Fetched {
+    /// All bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// From now on, tells `listener` of every piece.
+    pub fn listen(&self, listener: Option<Rc<dyn Fn()>>) {
+        *self.listener.borrow_mut() = listener;
+    }
+
+    fn add(&self, bytes: u64) {
+        self.bytes.set(self.bytes.get() + bytes);
+        let listener = self.listener.borrow().clone();
+        if let Some(listener) = listener {
+            listener();
+        }
+    }
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetched").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
 
 /// A file on the server.
 #[derive(Clone, Debug)]
 pub struct HttpSource {
     url: String,
     file_bytes: u64,
-    fetched_bytes: Rc<Cell<u64>>,
+    fetched: Rc<Fetched>,
 }
 
 impl HttpSource {
@@ -29,19 +70,22 @@ impl HttpSource {
     ///
     /// # Errors
     /// [`SourceError`] when there is no such file or the server does not serve ranges.
-    pub async fn open(url: &str, fetched_bytes: Rc<Cell<u64>>) -> Result<Self, SourceError> {
+    pub async fn open(url: &str, fetched: Rc<Fetched>) -> Result<Self, SourceError> {
         let range = 0..1;
         let response = request(url, &range).await?;
         let total = response.headers().get("content-range").ok().flatten();
         let total = total.as_deref().and_then(|range| range.rsplit('/').next()?.parse().ok());
         let file_bytes =
             total.ok_or_else(|| failed(&range, "the server does not serve parts of files"))?;
-        Ok(Self { url: url.to_owned(), file_bytes, fetched_bytes })
+        Ok(Self { url: url.to_owned(), file_bytes, fetched })
     }
 
     async fn piece(&self, range: Range<u64>) -> Result<Vec<u8>, SourceError> {
         let mut last = failed(&range, "it was not tried");
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                sleep(PAUSE_SECS).await;
+            }
             match self.attempt(&range).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(error) => last = error,
@@ -58,7 +102,7 @@ impl HttpSource {
         if u64::from(bytes.length()) != range.end - range.start {
             return Err(failed(range, &format!("{} bytes came", bytes.length())));
         }
-        self.fetched_bytes.set(self.fetched_bytes.get() + u64::from(bytes.length()));
+        self.fetched.add(bytes.length().into());
         Ok(bytes.to_vec())
     }
 }

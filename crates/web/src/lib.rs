@@ -10,6 +10,7 @@ mod clock;
 mod driver;
 mod engine;
 mod http;
+mod introductions;
 mod machine;
 mod measure;
 mod messages;

@@ -1,16 +1,16 @@
 //! The device at work: one thing after the other, in the order it was asked for.
 
-use std::{cell::Cell, rc::Rc};
+use std::rc::Rc;
 
 use base::ModuleRange;
 use futures_channel::mpsc::Receiver;
 use futures_util::StreamExt;
-use kernels::{Gpu, Step};
+use kernels::{Gpu, GpuError, Step};
 use model::{ModelError, Sampler, Sampling, Stage, StageInput, StageOptions};
 use protocol::peer::ModelRef;
 use session::{Input, Job, JobInput, LoadStage, StageOutput, Wants};
 
-use crate::{clock::now_secs, measure, opened::Opened};
+use crate::{clock::now_secs, http::Fetched, measure::Trial, opened::Opened};
 
 /// Something for the device to do.
 #[derive(Debug)]
@@ -19,7 +19,9 @@ pub enum Work {
     Open(String),
     /// Count a prompt's tokens.
     Check { ask: u32, prompt: String },
-    /// Measure the device's speed on a model.
+    /// Get ready to measure the device's speed on a model.
+    Prepare(ModelRef),
+    /// Measure it.
     Measure(ModelRef),
     /// Load a stage.
     Load(LoadStage),
@@ -36,6 +38,8 @@ pub enum Done {
     Ready,
     /// There is no usable GPU.
     NoGpu(String),
+    /// The GPU is gone.
+    GpuLost(String),
     /// The model that was to be opened.
     Opened(Rc<Opened>),
     /// The model cannot be opened.
@@ -51,17 +55,30 @@ pub enum Done {
 /// The device, its model and its stage.
 pub struct Machine {
     me: String,
-    fetched: Rc<Cell<u64>>,
+    fetched: Rc<Fetched>,
     tell: Rc<dyn Fn(Done)>,
     gpu: Option<Gpu>,
     opened: Option<Rc<Opened>>,
+    /// What is ready to be measured.
+    trial: Option<Trial>,
     stages: Vec<Stage>,
+    /// Of the stages.
+    epoch: u32,
 }
 
 impl Machine {
     /// A machine that tells what it did. `fetched` counts the bytes of model files.
-    pub fn new(me: String, fetched: Rc<Cell<u64>>, tell: Rc<dyn Fn(Done)>) -> Self {
-        Self { me, fetched, tell, gpu: None, opened: None, stages: Vec::new() }
+    pub fn new(me: String, fetched: Rc<Fetched>, tell: Rc<dyn Fn(Done)>) -> Self {
+        Self {
+            me,
+            fetched,
+            tell,
+            gpu: None,
+            opened: None,
+            trial: None,
+            stages: Vec::new(),
+            epoch: 0,
+        }
     }
 
     /// Works until the queue is closed.
@@ -86,6 +103,7 @@ impl Machine {
                 Err(error) => Done::OpenFailed(error),
             },
             Work::Check { ask, prompt } => self.check(ask, &prompt),
+            Work::Prepare(model) => Done::Input(self.prepare(model).await),
             Work::Measure(model) => Done::Input(self.measure(model).await),
             Work::Load(plan) => Done::Input(self.load(plan).await),
             Work::Unload => {
@@ -119,50 +137,107 @@ impl Machine {
     }
 
     fn gpu(&self) -> Result<Gpu, ModelError> {
-        let none = || kernels::GpuError::Unavailable("it did not open".into());
+        let none = || GpuError::Unavailable("it is not open".into());
         self.gpu.clone().ok_or_else(|| none().into())
     }
 
-    async fn measure(&mut self, model: ModelRef) -> Input {
-        match self.try_measure(&model).await {
-            Ok(flops_per_sec) => Input::DeviceMeasured { flops_per_sec, memory_bytes: 0.0 },
-            Err(error) => Input::MeasureFailed { message: error.to_string() },
+    /// What a failure of the device is to the room: a step that failed, or the end of the stage.
+    fn failed(&mut self, error: &ModelError, otherwise: impl FnOnce(String) -> Input) -> Input {
+        if self.notice_loss(error) {
+            return Input::StageFailed { epoch: self.epoch, message: error.to_string() };
+        }
+        otherwise(error.to_string())
+    }
+
+    /// Whether the GPU is lost, with everything on it. A new one takes a new worker, so the page
+    /// is told to join again.
+    fn notice_loss(&mut self, error: &ModelError) -> bool {
+        let is_lost = matches!(error, ModelError::Gpu(GpuError::Lost(_)));
+        if is_lost && self.gpu.take().is_some() {
+            self.trial = None;
+            self.stages.clear();
+            (self.tell)(Done::GpuLost(error.to_string()));
+        }
+        is_lost
+    }
+
+    async fn prepare(&mut self, model: ModelRef) -> Input {
+        match self.trial(&model).await {
+            Ok(trial) => {
+                self.trial = Some(trial);
+                Input::Prepared { url: model.url }
+            }
+            Err(error) => self.unmeasured(&error),
         }
     }
 
-    async fn try_measure(&mut self, model: &ModelRef) -> Result<f64, ModelError> {
+    fn unmeasured(&mut self, error: &ModelError) -> Input {
+        self.notice_loss(error);
+        Input::MeasureFailed { message: error.to_string() }
+    }
+
+    async fn measure(&mut self, model: ModelRef) -> Input {
+        let measured = async {
+            let mut trial = self.trial(&model).await?;
+            trial.flops_per_sec().await
+        };
+        match measured.await {
+            Ok(flops_per_sec) => Input::DeviceMeasured { flops_per_sec, memory_bytes: 0.0 },
+            Err(error) => self.unmeasured(&error),
+        }
+    }
+
+    /// The trial that is ready, or a new one.
+    async fn trial(&mut self, model: &ModelRef) -> Result<Trial, ModelError> {
+        if let Some(ready) = self.trial.take().filter(|trial| trial.url == model.url) {
+            return Ok(ready);
+        }
         let (gpu, opened) = (self.gpu()?, self.open(&model.url).await?);
-        measure::flops_per_sec(&gpu, &opened.file, opened.context_tokens()).await
+        Trial::new(&gpu, &opened).await
     }
 
     async fn load(&mut self, plan: LoadStage) -> Input {
         let epoch = plan.epoch;
-        match self.try_load(plan).await {
+        self.epoch = epoch;
+        let loaded = self.try_load(plan).await;
+        self.fetched.listen(None);
+        match loaded {
             Ok(()) => Input::StageLoaded { epoch },
-            Err(error) => Input::StageFailed { epoch, message: error.to_string() },
+            Err(error) => self.failed(&error, |message| Input::StageFailed { epoch, message }),
         }
     }
 
     async fn try_load(&mut self, plan: LoadStage) -> Result<(), ModelError> {
+        self.trial = None;
         self.stages.clear();
         let (gpu, opened) = (self.gpu()?, self.open(&plan.model.url).await?);
+        let (asked, most) = (plan.context_tokens as usize, opened.context_tokens());
+        if asked > most {
+            let problem = format!("{asked} tokens of context, where {most} is the most");
+            return Err(ModelError::Step(problem));
+        }
         let total_bytes = total_bytes(&opened, &plan.ranges)?;
         let options = StageOptions {
             context_tokens: plan.context_tokens as usize,
             slots: plan.slots.into(),
             rows: plan.chunk_tokens.into(),
         };
-        let mut before = 0;
+        self.tell_progress(plan.epoch, total_bytes);
         for &range in &plan.ranges {
-            let (tell, epoch) = (self.tell.clone(), plan.epoch);
-            let progress = move |loaded_bytes: u64| {
-                let loaded_bytes = before + loaded_bytes;
-                tell(Done::Input(Input::LoadProgress { epoch, loaded_bytes, total_bytes }));
-            };
-            self.stages.push(Stage::load(&gpu, &opened.file, range, options, progress).await?);
-            before += opened.file.stage_bytes(range)?;
+            self.stages.push(Stage::load(&gpu, &opened.file, range, options).await?);
         }
         Ok(())
+    }
+
+    /// Tells the room of every piece that comes from now on.
+    fn tell_progress(&self, epoch: u32, total_bytes: u64) {
+        let (tell, fetched, before) =
+            (self.tell.clone(), self.fetched.clone(), self.fetched.bytes());
+        let listener = move || {
+            let loaded_bytes = fetched.bytes() - before;
+            tell(Done::Input(Input::LoadProgress { epoch, loaded_bytes, total_bytes }));
+        };
+        self.fetched.listen(Some(Rc::new(listener)));
     }
 
     async fn run(&mut self, job: Job) -> Input {
@@ -176,7 +251,7 @@ impl Machine {
                 busy_secs: now_secs() - started,
                 dispatches: (self.dispatches() - dispatches) as u32,
             },
-            Err(error) => Input::JobFailed { job: id, message: error.to_string() },
+            Err(error) => self.failed(&error, |message| Input::JobFailed { job: id, message }),
         }
     }
 

@@ -4,7 +4,7 @@ use base::ModuleRange;
 use kernels::{Gpu, Step};
 use model::{ByteSource, ModelError, ModelFile, Stage, StageInput, StageOptions};
 
-use crate::clock::now_secs;
+use crate::{clock::now_secs, opened::Opened};
 
 /// Steps that are not timed: caches and clocks settle.
 const WARM_UPS: usize = 2;
@@ -16,33 +16,54 @@ const MAX_BYTES: u64 = 64 << 20;
 /// about as much as it will in a stage.
 const MAX_LAYERS: usize = 4;
 
-/// Floating-point operations per second of single-token steps through whole layers.
+/// Whole layers of a model on the GPU, to be timed.
 ///
-/// The layers have the shapes and weight types of the file, and zeros for weights: kernels
-/// take the same time for any weights, and nothing is fetched that is not needed later.
-pub async fn flops_per_sec<S: ByteSource + Clone>(
-    gpu: &Gpu,
-    file: &ModelFile<S>,
-    context_tokens: usize,
-) -> Result<f64, ModelError> {
-    let range = measured_modules(file)?;
-    let zeros = file.with_source(Zeros(file.bytes()));
-    let options = StageOptions { context_tokens, slots: 1, rows: 2 };
-    let mut stage = Stage::load(gpu, &zeros, range, options, |_| ()).await?;
-    let row = vec![0u8; file.config().hidden * size_of::<f32>()];
-    let mut times = Vec::with_capacity(TIMED);
-    for step in 0..WARM_UPS + TIMED {
-        let started = now_secs();
-        stage.run(Step::chunk(0, step as u32, 1), StageInput::Hidden(&row)).await?;
-        if step >= WARM_UPS {
-            times.push(now_secs() - started);
-        }
+/// They have the shapes and weight types of the file, and zeros for weights: kernels take the same
+/// time for any weights, and nothing is fetched that is not needed later.
+#[derive(Debug)]
+pub struct Trial {
+    /// Address of the model.
+    pub url: String,
+    stage: Stage,
+    /// One row of zeros.
+    row: Vec<u8>,
+    flops: f64,
+}
+
+impl Trial {
+    /// Compiles the kernels and runs each once.
+    ///
+    /// # Errors
+    /// Whatever keeps this device from running the model's layers.
+    pub async fn new(gpu: &Gpu, opened: &Opened) -> Result<Self, ModelError> {
+        let (file, context_tokens) = (&opened.file, opened.context_tokens());
+        let range = measured_modules(file)?;
+        let zeros = file.with_source(Zeros(file.bytes()));
+        let options = StageOptions { context_tokens, slots: 1, rows: 2 };
+        let stage = Stage::load(gpu, &zeros, range, options).await?;
+        let row = vec![0u8; file.config().hidden * size_of::<f32>()];
+        let profiles = file.profiles(context_tokens, 1)?;
+        let flops = profiles.modules[range.indices()].iter().map(|module| module.flops).sum();
+        Ok(Self { url: opened.url.clone(), stage, row, flops })
     }
-    times.sort_by(f64::total_cmp);
-    let profiles = file.profiles(context_tokens, 1)?;
-    let flops: f64 = profiles.modules[range.indices()].iter().map(|module| module.flops).sum();
-    // A clock of limited resolution may show no time at all.
-    Ok(flops / times[TIMED / 2].max(MIN_STEP_SECS))
+
+    /// Floating-point operations per second of single-token steps.
+    ///
+    /// # Errors
+    /// The GPU failed.
+    pub async fn flops_per_sec(&mut self) -> Result<f64, ModelError> {
+        let mut times = Vec::with_capacity(TIMED);
+        for step in 0..WARM_UPS + TIMED {
+            let started = now_secs();
+            self.stage.run(Step::chunk(0, step as u32, 1), StageInput::Hidden(&self.row)).await?;
+            if step >= WARM_UPS {
+                times.push(now_secs() - started);
+            }
+        }
+        times.sort_by(f64::total_cmp);
+        // A clock of limited resolution may show no time at all.
+        Ok(self.flops / times[TIMED / 2].max(MIN_STEP_SECS))
+    }
 }
 
 /// Shortest step that is believed.

@@ -77,6 +77,7 @@ pub enum FromWorker {
     Text { ask: u32, delta: String },
     Done { ask: u32, stats: protocol::peer::AnswerStats },
     Failed { ask: Option<u32>, error: ErrorView },
+    Note { message: String },
     Checked { ask: u32, prompt_tokens: usize, context_tokens: u32 },
     Rtc { command: RtcCommand },
 }

@@ -1,12 +1,12 @@
 //! A model whose front has been read: what the room needs to know of it.
 
-use std::{cell::Cell, rc::Rc};
+use std::rc::Rc;
 
 use model::{ModelError, ModelFile, SourceError, Tokenizer};
 use protocol::peer::ModelRef;
 use session::ModelSpec;
 
-use crate::http::HttpSource;
+use crate::http::{Fetched, HttpSource};
 
 /// The longest context that is offered, prompt and completion together.
 const MAX_CONTEXT_TOKENS: usize = 4096;
@@ -28,7 +28,7 @@ pub struct Opened {
 
 impl Opened {
     /// Reads the front of the file at `url`, telling the server that `me` asks.
-    pub async fn open(url: &str, me: &str, fetched: &Rc<Cell<u64>>) -> Result<Self, ModelError> {
+    pub async fn open(url: &str, me: &str, fetched: &Rc<Fetched>) -> Result<Self, ModelError> {
         let lawful = url.strip_prefix(MODELS_PATH).is_some_and(|name| {
             !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         });

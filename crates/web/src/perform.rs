@@ -13,6 +13,7 @@ impl Driver {
         match output {
             Output::Transmit { to, frame } => self.transmit(to, &frame),
             Output::Disconnect { peer } => self.disconnect(peer),
+            Output::Prepare { model } => self.queue(Work::Prepare(model)),
             Output::Measure { model } => self.queue(Work::Measure(model)),
             Output::LoadStage(stage) => self.queue(Work::Load(stage)),
             Output::UnloadStage => self.queue(Work::Unload),
@@ -36,10 +37,12 @@ impl Driver {
 
     /// Drops a link; the room hears of it next.
     pub(crate) fn disconnect(&mut self, peer: PeerId) {
+        self.opening.remove(&peer);
         if self.links.remove(&peer).is_some() {
             let command = crate::messages::RtcCommand::Close { peer };
             self.emit.send(&FromWorker::Rtc { command });
             self.answers.push(Input::LinkDown { peer });
+            self.link_lost(peer);
         }
     }
 
@@ -78,8 +81,10 @@ impl Driver {
                 let error = ErrorView::from(&failure);
                 self.emit.send(&FromWorker::Failed { ask: Some(ask), error });
             }
-            // The room has already dealt with these; they are for a log.
-            Event::Misbehaved { .. } | Event::Note { .. } => {}
+            Event::Note { message } => self.remark(message),
+            Event::Misbehaved { peer, reason } => {
+                self.remark(format!("a frame of {peer} was refused: {reason}"));
+            }
         }
     }
 }

@@ -30,11 +30,26 @@ pub enum SignalEvent {
 
 type Listener = Rc<dyn Fn(SignalEvent)>;
 
+/// What numbers and seals the messages of one phone, whatever socket they go by.
+#[derive(Debug)]
+pub struct Seals {
+    sealer: RefCell<Sealer>,
+    opener: RefCell<Opener>,
+}
+
+impl Seals {
+    /// Those of `me` in the invitation's room.
+    pub fn new(invitation: &Invitation, me: PeerId) -> Self {
+        let (sealer, opener) = (invitation.sealer(me), invitation.opener(me));
+        Self { sealer: RefCell::new(sealer), opener: RefCell::new(opener) }
+    }
+}
+
 /// An open socket. Dropping it closes it.
 #[derive(Debug)]
 pub struct Signaling {
     socket: WebSocket,
-    sealer: RefCell<Sealer>,
+    seals: Rc<Seals>,
     _opened: Closure<dyn FnMut()>,
     _message: Closure<dyn FnMut(MessageEvent)>,
     _closed: Closure<dyn FnMut()>,
@@ -42,30 +57,23 @@ pub struct Signaling {
 }
 
 impl Signaling {
-    /// Connects, and opens or joins the invitation's room as `me`.
+    /// Connects, and says `hello` to enter a room.
     ///
     /// # Errors
     /// The address is not one of a WebSocket.
     pub fn connect(
         url: &str,
-        invitation: &Invitation,
-        me: PeerId,
-        opens_room: bool,
+        hello: &ClientMessage,
+        seals: Rc<Seals>,
         listener: Listener,
     ) -> Result<Self, JsValue> {
         let socket = WebSocket::new(url)?;
-        let room = invitation.room();
-        let hello = match opens_room {
-            true => ClientMessage::Open { room, peer: me },
-            false => ClientMessage::Join { room, peer: me },
-        };
         let opened = on_open(&socket, hello);
         let entering = Rc::new(RefCell::new(Some(enter_timeout(&listener))));
-        let message = on_message(&socket, invitation.opener(me), &listener, &entering);
+        let message = on_message(&socket, seals.clone(), &listener, &entering);
         let closed = Closure::<dyn FnMut()>::new(move || listener(SignalEvent::Closed));
         socket.set_onclose(Some(closed.as_ref().unchecked_ref()));
-        let sealer = RefCell::new(invitation.sealer(me));
-        Ok(Self { socket, sealer, _opened: opened, _message: message, _closed: closed, entering })
+        Ok(Self { socket, seals, _opened: opened, _message: message, _closed: closed, entering })
     }
 
     /// Seals a body for `to` and sends it.
@@ -73,7 +81,7 @@ impl Signaling {
     /// # Errors
     /// The body cannot be sealed. A closed socket is not an error: its closing was told.
     pub fn send(&self, to: PeerId, body: &SignalBody) -> Result<(), SignalError> {
-        let sealed = self.sealer.borrow_mut().seal(to, body)?;
+        let sealed = self.seals.sealer.borrow_mut().seal(to, body)?;
         let _ = self.socket.send_with_str(&ClientMessage::Send { to, sealed }.to_json());
         Ok(())
     }
@@ -89,10 +97,10 @@ impl Drop for Signaling {
     }
 }
 
-fn on_open(socket: &WebSocket, hello: ClientMessage) -> Closure<dyn FnMut()> {
-    let greeter = socket.clone();
+fn on_open(socket: &WebSocket, hello: &ClientMessage) -> Closure<dyn FnMut()> {
+    let (greeter, hello) = (socket.clone(), hello.to_json());
     let opened = Closure::<dyn FnMut()>::new(move || {
-        let _ = greeter.send_with_str(&hello.to_json());
+        let _ = greeter.send_with_str(&hello);
     });
     socket.set_onopen(Some(opened.as_ref().unchecked_ref()));
     opened
@@ -105,15 +113,18 @@ fn enter_timeout(listener: &Listener) -> Timer {
 
 fn on_message(
     socket: &WebSocket,
-    mut opener: Opener,
+    seals: Rc<Seals>,
     listener: &Listener,
     entering: &Rc<RefCell<Option<Timer>>>,
 ) -> Closure<dyn FnMut(MessageEvent)> {
     let (listener, entering) = (listener.clone(), entering.clone());
     let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let Ok(text) = event.data().dyn_into::<JsString>() else { return };
-        entering.borrow_mut().take();
-        listener(read(&mut opener, &String::from(text)));
+        let event = read(&mut seals.opener.borrow_mut(), &String::from(text));
+        if matches!(event, SignalEvent::Server(_)) {
+            entering.borrow_mut().take();
+        }
+        listener(event);
     });
     socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
     message

@@ -116,12 +116,14 @@ export class Engine {
   leave(): void {
     this.#post({ type: "leave" });
     clearTimeout(this.#loadTimer);
-    this.#rtc?.closeAll();
-    // The farewell needs a moment to reach the socket; the worker holds nothing the next one needs.
-    const worker = this.#worker;
+    // The farewell needs a moment to reach the others; worker and connections hold nothing the next ones need.
+    const [worker, rtc] = [this.#worker, this.#rtc];
     if (worker) {
       worker.onmessage = worker.onerror = worker.onmessageerror = null;
-      setTimeout(() => worker.terminate(), 500);
+      setTimeout(() => {
+        rtc?.closeAll();
+        worker.terminate();
+      }, 500);
     }
     this.#worker = null;
     this.#rtc = null;
@@ -136,6 +138,7 @@ export class Engine {
   #receive(message: FromWorker): void {
     if (message.type === "loaded") clearTimeout(this.#loadTimer);
     if (message.type === "rtc") return void this.#rtc?.handle(message.command);
+    if (message.type === "note") console.warn(message.message);
     if (message.type === "checked") this.#checks.get(message.ask)?.(message);
     if (message.type === "failed") this.#failCheck(message.ask, message.error);
     this.view.set(reduce(this.view.value, message));

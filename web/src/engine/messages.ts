@@ -29,6 +29,8 @@ export type FromWorker =
   | { type: "done"; ask: number; stats: AnswerStats }
   /** `ask` is null when the room failed and not one answer. */
   | { type: "failed"; ask: number | null; error: EngineError }
+  /** Something for a log; it stopped nothing. */
+  | { type: "note"; message: string }
   | { type: "checked"; ask: number; promptTokens: number; contextTokens: number }
   | { type: "rtc"; command: RtcCommand };
 
@@ -43,7 +45,6 @@ export interface StartConfig {
   /** Coordinator: path of the model file, like `/models/x.gguf`. */
   modelUrl: string | null;
   pledge: Pledge;
-  maxPhones: number;
 }
 
 /** Memory a phone lends: bytes, or `factor` x (bytes of all modules) / `phones`. */
@@ -76,7 +77,7 @@ export type RtcEvent =
   | { kind: "candidate"; peer: string; candidate: string; mid: string | null; line: number | null }
   /**
    * The channel itself, transferred before its first use; it may not be open yet. Where the browser cannot transfer
-   * one, a port that relays (see `relay.ts`): the same bytes, with `ChannelSignal` objects between them.
+   * one, a port that relays (see `relay.ts`): the same bytes, with small objects for signals between them.
    */
   | { kind: "channel"; peer: string; channel: RTCDataChannel | MessagePort }
   | { kind: "state"; peer: string; state: RTCPeerConnectionState };
@@ -107,6 +108,8 @@ export interface PeerView {
   link: "connecting" | "open" | "lost";
   /** Measured speed of the real kernels; null until measured. */
   flopsPerSec: number | null;
+  /** Why it runs no part, or that its figures are guessed; null where there is nothing to say. */
+  remark: string | null;
   pledgeBytes: number | null;
   /** The modules this phone runs, half-open; null when it runs none. */
   stage: { start: number; end: number; weightsBytes: number } | null;
@@ -129,6 +132,8 @@ export interface PlanView {
   /** In ring order. */
   stages: { peer: string; start: number; end: number; weightsBytes: number; predictedSecs: number }[];
   predictedTokenSecs: number;
+  /** No plan of these phones takes less, as the linear program proves. */
+  lowerBoundSecs: number;
   /** Why the plan looks as it does, one plain sentence. */
   reason: string;
 }
@@ -170,6 +175,8 @@ export type ErrorCode =
   | "does_not_fit"
   | "server_unreachable"
   | "model_unavailable"
+  /** No link to the phone that started the room came about. */
+  | "unreachable"
   /** This phone's graphics device is gone. */
   | "device_lost"
   /** A phone could not run or load its stage. */

@@ -72,8 +72,8 @@ export class RtcHost {
   }
 
   #offer(peer: string): Promise<void> {
-    const seat = this.#open(peer);
-    return this.#negotiate(peer, seat, async ({ connection }) => {
+    return this.#openAnd(peer, async (seat) => {
+      const { connection } = seat;
       this.#handOver(peer, connection.createDataChannel(CHANNEL_LABEL, CHANNEL));
       await connection.setLocalDescription(await connection.createOffer());
       this.#describe(peer, "offer", seat);
@@ -81,8 +81,8 @@ export class RtcHost {
   }
 
   #answer(peer: string, sdp: string): Promise<void> {
-    const seat = this.#open(peer);
-    return this.#negotiate(peer, seat, async ({ connection }) => {
+    return this.#openAnd(peer, async (seat) => {
+      const { connection } = seat;
       this.#handOver(peer, connection.createDataChannel(CHANNEL_LABEL, CHANNEL));
       await this.#setRemote(seat, { type: "offer", sdp });
       await connection.setLocalDescription(await connection.createAnswer());
@@ -93,6 +93,19 @@ export class RtcHost {
   async #accept(peer: string, sdp: string): Promise<void> {
     const seat = this.#seats.get(peer);
     if (seat) await this.#negotiate(peer, seat, () => this.#setRemote(seat, { type: "answer", sdp }));
+  }
+
+  /** A fresh connection and a first step with it; either may fail, a connection where its servers' addresses are wrong. */
+  async #openAnd(peer: string, step: (seat: Seat) => Promise<void>): Promise<void> {
+    let seat: Seat;
+    try {
+      seat = this.#open(peer);
+    } catch (cause) {
+      console.warn("a connection could not be made", cause);
+      this.send({ kind: "state", peer, state: "failed" });
+      return;
+    }
+    await this.#negotiate(peer, seat, step);
   }
 
   /** Runs a step whose failure is the phone's, unless the phone has a newer connection by then. */

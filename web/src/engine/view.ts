@@ -51,6 +51,7 @@ export function reduce(view: EngineView, message: FromWorker): EngineView {
     case "failed":
       return failed(view, message.ask, message.error);
     case "checked":
+    case "note":
     case "rtc":
       return view;
   }

@@ -160,7 +160,7 @@ function makeRoom(): RoomView {
     { peer: "aa", start: 2, end: 5, ...stage },
     { peer: "cc", start: 5, end: 6, ...stage },
   ];
-  const plan = { stages, predictedTokenSecs: 1, reason: "" };
+  const plan = { stages, predictedTokenSecs: 1, lowerBoundSecs: 1, reason: "" };
   return { phase: "loading", me: "aa", coordinator: "cc", peers, plan, model: null, links: [], error: null };
 }
 
@@ -173,7 +173,14 @@ function makePeer(id: string, loadedBytes: number, totalBytes: number, ready: bo
     bytesSent: 0,
     bytesReceived: 0,
   };
-  const known = { flopsPerSec: null, pledgeBytes: null, stage: null, device: "", link: "open" } as const;
+  const known = {
+    flopsPerSec: null,
+    remark: null,
+    pledgeBytes: null,
+    stage: null,
+    device: "",
+    link: "open",
+  } as const;
   return {
     id,
     name: id,

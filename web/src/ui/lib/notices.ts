@@ -29,6 +29,12 @@ const notices: Record<ErrorCode, Notice> = {
     advice: "Somebody has to leave before another phone can join. You can also start a room of your own.",
     wayOut: "new_room",
   },
+  unreachable: {
+    title: "The other phone cannot be reached",
+    advice:
+      "Put all phones into the same Wi-Fi; a guest network often keeps them apart. Then scan the code again.",
+    wayOut: "retry",
+  },
   room_gone: {
     title: "This room is no longer there",
     advice:
@@ -72,7 +78,7 @@ const notices: Record<ErrorCode, Notice> = {
   device_failed: {
     title: "A phone could not do its part",
     advice:
-      "Often its memory ran short. Close other apps and tabs there, or lend less of it, and start again.",
+      "Often its memory ran short, or its connection broke while the model came in. Close other apps and tabs there, or lend less of it, and start again.",
     wayOut: "leave",
   },
   too_slow: {

@@ -1,0 +1,216 @@
+//! How a phone and the others of its room get to know each other through the server, also after
+//! the server or the way to it was gone for a while.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use base::PeerId;
+use protocol::signal::{ClientMessage, Invitation, RefusalCode, ServerMessage, SignalBody};
+use session::ErrorView;
+
+use crate::{
+    clock::Timer,
+    driver::{Driver, with},
+    messages::{RtcCommand, error},
+    signaling::{Seals, SignalEvent, Signaling},
+};
+
+/// How a socket enters the room.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Entrance {
+    /// The room is new, or the server has forgotten it.
+    Open,
+    /// Somebody is in it.
+    Join,
+}
+
+/// The socket to the server, and the way back to it.
+#[derive(Debug)]
+pub struct Introductions {
+    /// They outlive the sockets: a number that was used is not used again.
+    seals: Rc<Seals>,
+    socket: Option<Signaling>,
+    /// Whether the socket is in the room.
+    is_entered: bool,
+    /// Whether any socket ever was.
+    was_entered: bool,
+    failed_attempts: u32,
+    next_attempt: Option<Timer>,
+    /// Who else is in the room, as the server knows it.
+    present: BTreeSet<PeerId>,
+    /// Links that were lost, how often each was offered again, and the next time.
+    offers: BTreeMap<PeerId, (u32, Option<Timer>)>,
+}
+
+impl Introductions {
+    /// Nothing is connected yet.
+    pub fn new(invitation: &Invitation, me: PeerId) -> Self {
+        Self {
+            seals: Rc::new(Seals::new(invitation, me)),
+            socket: None,
+            is_entered: false,
+            was_entered: false,
+            failed_attempts: 0,
+            next_attempt: None,
+            present: BTreeSet::new(),
+            offers: BTreeMap::new(),
+        }
+    }
+}
+
+impl Driver {
+    /// Connects to the server in place of the socket there was.
+    ///
+    /// # Errors
+    /// The server's address is not one of a WebSocket.
+    pub(crate) fn connect(&mut self, entrance: Entrance) -> Result<(), ErrorView> {
+        let this = self.this.clone();
+        let listener = move |event| with(&this, |driver| driver.on_signal(event));
+        let room = self.invitation.room();
+        let hello = match entrance {
+            Entrance::Open => ClientMessage::Open { room, peer: self.me },
+            Entrance::Join => ClientMessage::Join { room, peer: self.me },
+        };
+        let seals = self.introductions.seals.clone();
+        let socket = Signaling::connect(&self.config.signal_url, &hello, seals, Rc::new(listener));
+        self.introductions.is_entered = false;
+        self.introductions.socket = Some(socket.map_err(|_| unreachable_server())?);
+        Ok(())
+    }
+
+    /// Seals something for a peer and gives it to the server, if there is a way to it.
+    pub(crate) fn say(&mut self, peer: PeerId, body: &SignalBody) {
+        let socket = self.introductions.socket.as_ref();
+        if let Some(Err(failed)) = socket.map(|socket| socket.send(peer, body)) {
+            self.fail(error("internal", failed.to_string()));
+        }
+    }
+
+    fn on_signal(&mut self, event: SignalEvent) {
+        match event {
+            SignalEvent::Server(ServerMessage::Entered { peers, ice_servers }) => {
+                self.on_entered(&peers);
+                self.rtc(RtcCommand::Config { ice_servers });
+                let strangers = peers.into_iter().filter(|peer| !self.links.contains_key(peer));
+                strangers.for_each(|peer| self.rtc(RtcCommand::Offer { peer }));
+            }
+            SignalEvent::Server(ServerMessage::PeerEntered { peer }) => {
+                self.introductions.present.insert(peer);
+            }
+            SignalEvent::Server(ServerMessage::PeerLeft { peer }) => {
+                self.introductions.present.remove(&peer);
+                self.introductions.offers.remove(&peer);
+            }
+            SignalEvent::Server(ServerMessage::Refused { code, message }) => {
+                self.on_refused(code, message);
+            }
+            SignalEvent::Server(_) | SignalEvent::Dropped => {}
+            SignalEvent::Body { from, body } => self.on_body(from, body),
+            SignalEvent::Closed => self.on_signaling_closed(),
+        }
+    }
+
+    fn on_entered(&mut self, peers: &[PeerId]) {
+        let introductions = &mut self.introductions;
+        introductions.present = peers.iter().copied().collect();
+        introductions.is_entered = true;
+        introductions.was_entered = true;
+        introductions.failed_attempts = 0;
+    }
+
+    fn on_refused(&mut self, code: RefusalCode, message: String) {
+        // The peer has just left; its link is about to close, or never opened.
+        if code == RefusalCode::PeerUnknown {
+            return;
+        }
+        self.introductions.socket = None;
+        let Introductions { is_entered, was_entered, .. } = self.introductions;
+        if was_entered && !is_entered && code == RefusalCode::RoomGone && self.is_coordinator() {
+            // The server has forgotten the room: the coordinator opens it again.
+            return self.enter_again(Entrance::Open);
+        }
+        if was_entered {
+            // The links go on; a refusal costs no more than the socket.
+            self.remark(format!("the server closed the way to it: {message}"));
+            return self.try_again_later();
+        }
+        let code = match code {
+            RefusalCode::RoomFull | RefusalCode::ServerFull => "room_full",
+            RefusalCode::RoomGone => "room_gone",
+            _ => "internal",
+        };
+        self.fail(error(code, message));
+    }
+
+    /// Links that are open go on without the server; newcomers need it, so we go back to it.
+    fn on_signaling_closed(&mut self) {
+        if self.introductions.socket.take().is_none() {
+            return;
+        }
+        if self.introductions.was_entered {
+            self.try_again_later();
+        } else {
+            self.fail(unreachable_server());
+        }
+    }
+
+    fn try_again_later(&mut self) {
+        let introductions = &mut self.introductions;
+        let secs = FIRST_PAUSE_SECS * f64::from(1 << introductions.failed_attempts.min(16));
+        introductions.failed_attempts += 1;
+        introductions.is_entered = false;
+        let this = self.this.clone();
+        let ring = move || with(&this, |driver| driver.enter_again(Entrance::Join));
+        introductions.next_attempt = Some(Timer::after(secs.min(LONGEST_PAUSE_SECS), ring));
+    }
+
+    fn is_coordinator(&self) -> bool {
+        self.config.secret.is_none()
+    }
+
+    fn enter_again(&mut self, entrance: Entrance) {
+        if let Err(failed) = self.connect(entrance) {
+            self.fail(failed);
+        }
+    }
+}
+
+/// Links that break while both phones are there.
+impl Driver {
+    pub(crate) fn link_opened(&mut self, peer: PeerId) {
+        self.introductions.offers.remove(&peer);
+    }
+
+    /// One of the two offers a new link after a pause, a few times.
+    pub(crate) fn link_lost(&mut self, peer: PeerId) {
+        let attempts = self.introductions.offers.get(&peer).map_or(0, |offers| offers.0);
+        if self.me > peer || attempts >= MOST_OFFERS {
+            return;
+        }
+        let this = self.this.clone();
+        let ring = move || with(&this, |driver| driver.offer_again(peer));
+        let secs = FIRST_PAUSE_SECS * f64::from(1 << attempts);
+        let timer = Timer::after(secs, ring);
+        self.introductions.offers.insert(peer, (attempts + 1, Some(timer)));
+    }
+
+    fn offer_again(&mut self, peer: PeerId) {
+        let is_there = self.introductions.is_entered && self.introductions.present.contains(&peer);
+        if is_there && !self.links.contains_key(&peer) {
+            self.rtc(RtcCommand::Offer { peer });
+        }
+    }
+}
+
+fn unreachable_server() -> ErrorView {
+    let message = "The server that introduces the phones cannot be reached. Check the network.";
+    error("server_unreachable", message)
+}
+
+/// Pauses between attempts double from the one to the other.
+const FIRST_PAUSE_SECS: f64 = 1.0;
+const LONGEST_PAUSE_SECS: f64 = 30.0;
+/// A link that does not come about so often does not come about.
+const MOST_OFFERS: u32 = 5;
