@@ -1,0 +1,104 @@
+//! `cargo xtask fuzz`: random input for every decoder that faces a peer, a file or the network.
+//!
+//! What was found before, and what covers new code, is kept below the target folder and tried first the next time.
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::progress::{step, step_within};
+use crate::project::Project;
+use crate::setup::{self, Need};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// How long each target runs.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    secs: u64,
+    /// Only this target.
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(TARGETS.iter().map(|target| target.name)))]
+    target: Option<String>,
+}
+
+pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
+    let chosen = |target: &&Target| args.target.as_ref().is_none_or(|name| name == target.name);
+    run_targets(project, TARGETS.iter().filter(chosen), args.secs)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs every target for so long.
+pub fn run_all(project: &Project, secs: u64) -> Result<()> {
+    run_targets(project, TARGETS.iter(), secs)
+}
+
+struct Target {
+    name: &'static str,
+    /// Folders with inputs to begin with.
+    seeds: &'static [&'static str],
+    longest_bytes: usize,
+}
+
+const TARGETS: &[Target] = &[
+    Target { name: "gguf", seeds: &["crates/testkit/golden"], longest_bytes: 1 << 20 },
+    Target { name: "frame", seeds: &[], longest_bytes: 1 << 14 },
+    Target { name: "slices", seeds: &[], longest_bytes: 1 << 14 },
+    Target { name: "signal", seeds: &[], longest_bytes: 1 << 14 },
+    Target { name: "room", seeds: &[], longest_bytes: 1 << 14 },
+];
+
+fn run_targets<'a>(
+    project: &Project,
+    targets: impl Iterator<Item = &'a Target>,
+    secs: u64,
+) -> Result<()> {
+    build(project)?;
+    for target in targets {
+        run_target(project, target, secs)?;
+    }
+    Ok(())
+}
+
+fn build(project: &Project) -> Result<()> {
+    setup::ensure(project, &[Need::Cxx])?;
+    let mut command = project.cargo();
+    command.args(["build", "--package", "xtask", "--bin", "xtask-coverage"]);
+    step(project, "build the compiler's wrapper", command)?;
+    let mut command = project.cargo();
+    command
+        .args(["build", "--package", "fuzz", "--bins"])
+        .env("RUSTC_WORKSPACE_WRAPPER", project.target.join("debug/xtask-coverage"));
+    step(project, "build the fuzz targets", command)
+}
+
+fn run_target(project: &Project, target: &Target, secs: u64) -> Result<()> {
+    let name = target.name;
+    let corpus = project.scratch(&format!("fuzz/{name}"))?;
+    let failures = project.scratch("fuzz/failures")?;
+    let program = project.target.join("debug").join(format!("fuzz-{name}"));
+    let mut command = project.command(&program);
+    command
+        .arg(&corpus)
+        .args(target.seeds.iter().map(|folder| project.path(folder)))
+        .arg(format!("-max_total_time={secs}"))
+        .arg(format!("-artifact_prefix={}/{name}-", failures.display()))
+        // A decoder that needs more than this for one input hangs, or allocates without bound.
+        .args(["-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"])
+        .arg(format!("-max_len={}", target.longest_bytes));
+    let limit = Duration::from_secs(secs + 120);
+    if let Err(error) = step_within(project, &format!("fuzz {name} for {secs} s"), command, limit) {
+        let found = newest(&failures, name);
+        let input = found.context("see its output")?;
+        bail!("{error:#}; the input is {input}, `{} {input}` runs it again", program.display());
+    }
+    Ok(())
+}
+
+fn newest(folder: &std::path::Path, name: &str) -> Option<String> {
+    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let ours = entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{name}-")));
+    let newest = ours.max_by_key(|entry| entry.metadata().and_then(|data| data.modified()).ok())?;
+    Some(newest.path().display().to_string())
+}
