@@ -1,5 +1,5 @@
 //! The kernels in a browser: exports `checks()`, which gives one line for each check,
-//! `error<TAB>name`. Loaded by the end-to-end tests; natively `tests/kernels.rs` runs the same checks
+//! `error<TAB>name`, and `tolerance()`, the largest error that passes. Loaded by the end-to-end tests; natively `tests/kernels.rs` runs the same checks
 //! and this file is empty.
 
 #[cfg(target_family = "wasm")]
@@ -18,6 +18,12 @@ mod browser {
     fn start() {
         // SAFETY: called once, before anything else (see the engine's own start).
         unsafe { __wasm_call_ctors() };
+    }
+
+    /// Largest relative error that passes.
+    #[wasm_bindgen]
+    pub fn tolerance() -> f32 {
+        testkit::KERNEL_TOLERANCE
     }
 
     /// Runs every check on the browser's GPU.

@@ -46,9 +46,7 @@ pub fn server(project: &Project) -> Result<PathBuf> {
 /// Builds the engine's wasm and its bindings into `web/src/generated`.
 pub fn engine(project: &Project) -> Result<()> {
     setup::ensure(project, &[Need::Wasm, Need::Web])?;
-    let wasm = compile(project)?;
-    let bytes = fs::read(&wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
-    refuse_constructor_wrappers(&bytes)?;
+    let wasm = compile(project, "the engine", &["--package", "web"], "lingualinked.wasm")?;
     let generated = project.path(GENERATED);
     let stamp = generated.join(".stamp");
     let tools = ["Cargo.lock", "crates/xtask/src/bin/bindgen.rs", "web/package-lock.json"];
@@ -63,12 +61,32 @@ pub fn engine(project: &Project) -> Result<()> {
     files::write_stamp(&stamp, &wanted)
 }
 
-fn compile(project: &Project) -> Result<PathBuf> {
+/// Builds the kernels' own checks for a browser and returns their folder: `checks.js` and what it loads.
+pub fn kernel_checks(project: &Project) -> Result<PathBuf> {
+    setup::ensure(project, &[Need::Wasm])?;
+    let what = ["--package", "kernels", "--example", "checks"];
+    let wasm = compile(project, "the kernels' checks", &what, "examples/checks.wasm")?;
+    let folder = project.scratch("kernel-checks")?;
+    let stamp = folder.join(".stamp");
+    let tools = ["Cargo.lock", "crates/xtask/src/bin/bindgen.rs"].map(|tool| project.path(tool));
+    let inputs: Vec<PathBuf> = [wasm.clone()].into_iter().chain(tools).collect();
+    let wanted = files::fingerprint(&inputs, &[])?;
+    if !files::is_fresh(&stamp, &wanted) {
+        bind(project, &wasm, &folder)?;
+        files::write_stamp(&stamp, &wanted)?;
+    }
+    Ok(folder)
+}
+
+fn compile(project: &Project, label: &str, what: &[&str], file: &str) -> Result<PathBuf> {
     let toolchain = setup::wasm_toolchain(project).context("setup left no compiler for wasm32")?;
     let mut command = toolchain.cargo_build(project);
-    command.args(["--profile", PROFILE, "--package", "web"]);
-    step(project, "compile the engine to wasm", command)?;
-    Ok(project.target.join("wasm32-unknown-unknown").join(PROFILE).join("lingualinked.wasm"))
+    command.args(["--profile", PROFILE]).args(what);
+    step(project, &format!("compile {label} to wasm"), command)?;
+    let wasm = project.target.join("wasm32-unknown-unknown").join(PROFILE).join(file);
+    let bytes = fs::read(&wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
+    refuse_constructor_wrappers(&bytes)?;
+    Ok(wasm)
 }
 
 /// Fails where the linker wrapped every export in a call of all static constructors.
@@ -86,7 +104,8 @@ fn refuse_constructor_wrappers(wasm: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn bind_and_optimise(project: &Project, wasm: &Path, generated: &Path) -> Result<()> {
+/// Writes a module's bindings, and the module as they want it, into `folder`.
+fn bind(project: &Project, wasm: &Path, folder: &Path) -> Result<()> {
     let mut command = project.cargo();
     command.args([
         "build",
@@ -98,13 +117,15 @@ fn bind_and_optimise(project: &Project, wasm: &Path, generated: &Path) -> Result
         "xtask-bindgen",
     ]);
     step(project, "build the bindings' generator", command)?;
+    let mut command = project.command(project.target.join("debug/xtask-bindgen"));
+    command.arg(wasm).arg(folder);
+    step(project, "write the bindings", command)
+}
 
+fn bind_and_optimise(project: &Project, wasm: &Path, generated: &Path) -> Result<()> {
     let bound = project.scratch("bindings")?;
     fs::remove_dir_all(&bound)?;
-    let mut command = project.command(project.target.join("debug/xtask-bindgen"));
-    command.arg(wasm).arg(&bound);
-    step(project, "write the bindings", command)?;
-
+    bind(project, wasm, &bound)?;
     let module = bound.join("lingualinked_bg.wasm");
     let small = bound.join("small.wasm");
     let mut command = project.command("node");

@@ -26,7 +26,7 @@ pub struct Args {
 
 pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     let server = prepare(project)?;
-    let mut command = playwright(project, &server);
+    let mut command = playwright(project, &server)?;
     if args.headed {
         command.arg("--headed");
     }
@@ -51,12 +51,14 @@ pub fn prepare(project: &Project) -> Result<PathBuf> {
     build::server(project)
 }
 
-/// Playwright with the environment that its tests read; all projects, unless the caller adds some.
-pub fn playwright(project: &Project, server: &Path) -> Command {
+/// Playwright with all that its tests read; all projects, unless the caller adds some.
+pub fn playwright(project: &Project, server: &Path) -> Result<Command> {
+    let checks = build::kernel_checks(project)?;
     let mut command = project.command("node");
     command.args(["node_modules/@playwright/test/cli.js", "test"]);
     describe(project, server, &mut command);
-    command
+    command.env("LINGUALINKED_KERNEL_CHECKS", checks);
+    Ok(command)
 }
 
 /// Puts a child into `e2e/` and tells it where the program, the page, the models and the browser are.

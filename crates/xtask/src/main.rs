@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask setup | build | demo | serve | test | e2e`.
+//! The project's commands: `cargo xtask setup | build | demo | serve | test | fuzz | e2e`.
 //!
 //! Its one law: every command first makes sure that what it needs is there, and where it cannot, it says in one
 //! sentence what is missing and what to do about it.
@@ -7,6 +7,7 @@ mod build;
 mod demo;
 mod e2e;
 mod files;
+mod fuzz;
 mod progress;
 mod project;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Serve(serve::Args),
     /// Run every check and every test.
     Test(test::Args),
+    /// Give random input to every decoder.
+    Fuzz(fuzz::Args),
     /// Run the browser tests.
     E2e(e2e::Args),
 }
@@ -65,6 +68,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(&project, &args),
         Command::Serve(args) => serve::run(&project, &args),
         Command::Test(args) => test::run(&project, &args),
+        Command::Fuzz(args) => fuzz::run(&project, &args),
         Command::E2e(args) => e2e::run(&project, &args),
     }
 }

@@ -20,7 +20,7 @@ use crate::project::Project;
 
 pub use browser::{CHROMIUM_VARIABLE, chromium};
 pub use vulkan::software_driver;
-pub use wasm::wasm_toolchain;
+pub use wasm::{WasmToolchain, wasm_toolchain};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -44,6 +44,10 @@ pub enum Need {
     Chromium,
     /// A Vulkan driver for kernel tests without a GPU.
     Vulkan,
+    /// rustfmt and clippy.
+    Components,
+    /// A C++ compiler, for the fuzz targets.
+    Cxx,
     /// adb, for phones on a cable.
     Adb,
     /// cargo-deny; compiles for minutes.
@@ -74,6 +78,8 @@ fn describe(project: &Project, need: Need) -> Result<String> {
         Need::E2e => node::ensure_packages(project, "e2e"),
         Need::Chromium => browser::ensure(project),
         Need::Vulkan => vulkan::ensure(project),
+        Need::Components => checkers::ensure_components(project),
+        Need::Cxx => checkers::ensure_cxx(project),
         Need::Adb => checkers::ensure_adb(project),
         Need::Deny => checkers::ensure_cargo_tool(project, "cargo-deny"),
         Need::Typos => checkers::ensure_cargo_tool(project, "typos-cli"),
@@ -84,5 +90,13 @@ fn name(need: Need) -> String {
     need.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-const ORDINARY: &[Need] =
-    &[Need::Wasm, Need::Node, Need::Web, Need::E2e, Need::Chromium, Need::Vulkan];
+const ORDINARY: &[Need] = &[
+    Need::Components,
+    Need::Wasm,
+    Need::Node,
+    Need::Web,
+    Need::E2e,
+    Need::Chromium,
+    Need::Vulkan,
+    Need::Cxx,
+];

@@ -9,8 +9,8 @@ use anyhow::Result;
 
 use crate::progress::{note, step, step_within};
 use crate::project::{Project, on_path};
-use crate::setup::{self, Need};
-use crate::{build, e2e};
+use crate::setup::{self, Need, WasmToolchain};
+use crate::{build, e2e, fuzz};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -63,6 +63,7 @@ fn left_out(step: &Step) -> Row {
 }
 
 fn format(project: &Project) -> Result<Outcome> {
+    setup::ensure(project, &[Need::Components])?;
     let mut command = project.cargo();
     command.args(["fmt", "--all", "--check"]);
     passed(step(project, "cargo fmt", command))
@@ -77,7 +78,21 @@ fn tidy(project: &Project) -> Result<Outcome> {
 fn lint(project: &Project) -> Result<Outcome> {
     let mut command = project.cargo();
     command.args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
-    passed(step(project, "cargo clippy", command))
+    step(project, "cargo clippy", command)?;
+    lint_for_browsers(project)
+}
+
+/// What only a browser runs is nothing to the compiler elsewhere.
+fn lint_for_browsers(project: &Project) -> Result<Outcome> {
+    setup::ensure(project, &[Need::Wasm])?;
+    if setup::wasm_toolchain(project) != Some(WasmToolchain::Installed) {
+        note("the browser's half is not linted: clippy needs rustup's wasm32 target");
+        return Ok(Outcome::Passed);
+    }
+    let mut command = project.cargo();
+    command.args(["clippy", "--target", "wasm32-unknown-unknown"]);
+    command.args(["--package", "web", "--package", "transport", "--", "--deny", "warnings"]);
+    passed(step(project, "cargo clippy for browsers", command))
 }
 
 fn rust_tests(project: &Project) -> Result<Outcome> {
@@ -88,6 +103,10 @@ fn rust_tests(project: &Project) -> Result<Outcome> {
         command.env("VK_DRIVER_FILES", driver);
     }
     passed(step(project, "cargo test", command))
+}
+
+fn fuzzing(project: &Project) -> Result<Outcome> {
+    passed(fuzz::run_all(project, FUZZ_SECS))
 }
 
 fn dependencies(project: &Project) -> Result<Outcome> {
@@ -150,7 +169,7 @@ fn browser_tests(project: &Project) -> Result<Outcome> {
     if let Err(error) = setup::ensure(project, &[Need::Adb]) {
         note(&format!("no adb: {error:#}"));
     }
-    let command = e2e::playwright(project, &server);
+    let command = e2e::playwright(project, &server)?;
     passed(step_within(project, "playwright", command, Duration::from_secs(2700)))
 }
 
@@ -194,12 +213,16 @@ fn print_table(rows: &[Row]) {
     println!("\n{passed} passed, {failed} failed, {skipped} skipped");
 }
 
+/// Of every target; `cargo xtask fuzz` goes on for longer.
+const FUZZ_SECS: u64 = 20;
+
 /// Quick ones first, and the build before the tests that need it.
 const STEPS: &[Step] = &[
     Step { name: "format", slow: false, check: format },
     Step { name: "tidy", slow: false, check: tidy },
     Step { name: "lint", slow: false, check: lint },
     Step { name: "rust tests", slow: false, check: rust_tests },
+    Step { name: "fuzzing", slow: true, check: fuzzing },
     Step { name: "dependencies", slow: false, check: dependencies },
     Step { name: "advisories", slow: false, check: advisories },
     Step { name: "spelling", slow: false, check: spelling },

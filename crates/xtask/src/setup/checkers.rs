@@ -1,10 +1,10 @@
 //! Tools that only some commands use, installed when they are asked for.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::apt;
 use crate::progress::step;
-use crate::project::{Project, on_path};
+use crate::project::{Project, ask, on_path};
 
 /// adb from the search path or from Debian.
 pub fn ensure_adb(project: &Project) -> Result<String> {
@@ -12,6 +12,30 @@ pub fn ensure_adb(project: &Project) -> Result<String> {
         apt::install(project, &["adb"], "phones on a cable are reached through it")?;
     }
     Ok("adb is there".to_owned())
+}
+
+/// The parts of the toolchain that a minimal installation leaves out.
+pub fn ensure_components(project: &Project) -> Result<String> {
+    for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if ask("cargo", &[command, "--version"]).is_some() {
+            continue;
+        }
+        if on_path("rustup").is_none() {
+            bail!("{component} is missing; install it beside cargo");
+        }
+        let mut install = project.command("rustup");
+        install.args(["component", "add", component]);
+        step(project, &format!("rustup component add {component}"), install)?;
+    }
+    Ok("rustfmt and clippy are there".to_owned())
+}
+
+/// libFuzzer comes as C++.
+pub fn ensure_cxx(project: &Project) -> Result<String> {
+    if on_path("c++").is_none() {
+        apt::install(project, &["g++"], "the fuzz targets' engine is compiled from C++")?;
+    }
+    Ok("c++ is there".to_owned())
 }
 
 /// A tool that cargo compiles and installs for the user.
