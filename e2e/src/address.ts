@@ -3,7 +3,6 @@ export interface PhoneQuery {
   model?: string;
   name?: string;
   pledge?: string;
-  max?: number;
   temperature?: number;
   seed?: number;
   tokens?: number;

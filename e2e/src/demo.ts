@@ -95,7 +95,6 @@ async function answerIn(
   const query: PhoneQuery = {
     model: `/models/${MODEL_NAME}`,
     pledge: `share:${PLEDGE_FACTOR}:${phones.length}`,
-    max: Math.max(2, phones.length),
   };
   const invite = async (phone: Phone): Promise<string> => {
     await refuseTooLong(phone, options.prompt, tell);
@@ -106,12 +105,18 @@ async function answerIn(
   await picture(phones, options, "gathering");
   const room = await prepare(phones, tell);
   for (const stage of room.plan?.stages ?? []) tell(stageLine(room, stage));
-  if (room.plan) tell(room.plan.reason);
+  if (room.plan) tell(`${room.plan.reason} Expected: ${millis(room.plan.predictedTokenSecs)} a token.`);
   const ask = await coordinator.ask(options.prompt, how);
   const turn = await coordinator.answer(ask, STALL_LIMIT_MS, (delta) => void process.stderr.write(delta));
   process.stderr.write("\n");
+  if (turn.stats.decodeTokensPerSec > 0)
+    tell(`measured: ${millis(1 / turn.stats.decodeTokensPerSec)} a token`);
   await picture(phones, options, "answered");
   return { turn, room: await coordinator.room() };
+}
+
+function millis(secs: number): string {
+  return `${(secs * 1000).toFixed(1)} ms`;
 }
 
 /** Before anything is loaded, and in one room alone before the others come. */

@@ -24,11 +24,13 @@ export interface ServerOptions {
   program?: string;
   app?: string;
   models?: string[];
+  /** Of the loopback address; by default one that the system chooses. */
+  port?: number;
   /** More of the program's own options. */
   args?: string[];
 }
 
-/** The real signaling server as a child process, on a port that the system chooses. */
+/** The real signaling server as a child process, on the loopback address. */
 export class Server {
   private constructor(
     /** Origin without a slash at its end. */
@@ -42,7 +44,7 @@ export class Server {
     const served = { app: options.app ?? settings().app, models: options.models ?? settings().models };
     const folder = mkdtempSync(join(tmpdir(), "lingualinked-server-"));
     const log = join(folder, "access.jsonl");
-    const args = [...commandLine(served, log), ...(options.args ?? [])];
+    const args = [...commandLine(served, options.port ?? 0, log), ...(options.args ?? [])];
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
     const kill = (): void => void child.kill("SIGKILL");
     process.once("exit", kill);
@@ -89,9 +91,13 @@ export class Server {
   }
 }
 
-function commandLine({ app, models }: { app: string; models: string[] }, log: string): string[] {
+function commandLine(
+  { app, models }: { app: string; models: string[] },
+  port: number,
+  log: string,
+): string[] {
   const folders = models.flatMap((folder) => ["--models", folder]);
-  return ["--listen", "127.0.0.1:0", "--app", app, "--access-log", log, ...folders];
+  return ["--listen", `127.0.0.1:${port}`, "--app", app, "--access-log", log, ...folders];
 }
 
 /** The address that the server prints. */

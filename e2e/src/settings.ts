@@ -14,6 +14,8 @@ export interface Settings {
   app: string;
   /** Folders with model files; the first has the bundled model and its golden answers. */
   models: string[];
+  /** The kernels' checks, built for a browser. */
+  kernelChecks: string;
   /** A Chromium or Chrome. */
   chromium: string;
   /** Where screenshots go. */
@@ -42,6 +44,10 @@ export function settings(from: Environment = process.env): Settings {
     get models() {
       const folders = (from["LINGUALINKED_MODELS"] || "../models/stories").split(delimiter).filter(Boolean);
       return folders.map((folder) => found(folder, "LINGUALINKED_MODELS", "restore it from the repository"));
+    },
+    get kernelChecks() {
+      const usual = "../target/xtask/kernel-checks";
+      return mustExist(from, "LINGUALINKED_KERNEL_CHECKS", usual, "run `cargo xtask e2e`");
     },
     get chromium() {
       const usual = onPath(CHROMIUM_NAMES, from["PATH"]);

@@ -7,8 +7,12 @@ import { expect, test } from "../fixtures.ts";
 
 const STALL_LIMIT_MS = 180_000;
 
+/** What the session's limits say. */
+const MOST_ROWS_OF_A_CHUNK = 32;
 const GREEDY: AskOptions = { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens: 32 };
 const SAMPLED: AskOptions = { temperature: 0.9, topK: 0, topP: 0.95, seed: 7, maxTokens: 32 };
+
+const LONG = `${"The fox and the owl walked to the lake. They were happy. ".repeat(8)}Then`;
 
 /** Prompts that the demo may be given: plain, empty, and outside the model's small world. */
 const ASKED: [string, AskOptions][] = [
@@ -16,6 +20,8 @@ const ASKED: [string, AskOptions][] = [
   ["Once upon a time", SAMPLED],
   ["", SAMPLED],
   ["🦊🏮", SAMPLED],
+  // Several chunks of a prefill, on their way through the phones at once.
+  [LONG, GREEDY],
 ];
 
 test("the tokens do not depend on how many phones there are", async ({ server, launch }) => {
@@ -32,6 +38,7 @@ test("the tokens do not depend on how many phones there are", async ({ server, l
       for (const [prompt, how] of ASKED) {
         const turn = await coordinator.answer(await coordinator.ask(prompt, how), STALL_LIMIT_MS);
         tokens.push(turn.stats.tokens);
+        if (prompt === LONG) expect(turn.stats.promptTokens).toBeGreaterThan(MOST_ROWS_OF_A_CHUNK * 3);
       }
       answers.push(tokens);
       await Promise.all(phones.map((phone) => phone.close()));

@@ -1,0 +1,45 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { expect, test } from "@playwright/test";
+
+import { launchChromium } from "../../src/chromium.ts";
+import { settings } from "../../src/settings.ts";
+import { withSite } from "./site.ts";
+
+/** As many as there were when this was written; fewer would mean that some no longer run. */
+const LEAST_CHECKS = 30;
+
+interface Bindings {
+  default(): Promise<unknown>;
+  tolerance(): number;
+  /** Lines of `error<TAB>name`. */
+  checks(): Promise<string>;
+}
+
+test("every kernel agrees with its scalar reference on the browser's GPU", async () => {
+  const folder = settings().kernelChecks;
+  const files = {
+    "index.html": "<!doctype html><title>Kernels</title>",
+    "checks.js": readFileSync(join(folder, "checks.js")),
+    "checks_bg.wasm": readFileSync(join(folder, "checks_bg.wasm")),
+  };
+  await withSite(files, async (server) => {
+    const phone = await launchChromium("Pixel 7");
+    try {
+      await phone.open(server.url);
+      const { tolerance, lines } = await phone.page.evaluate(async (url) => {
+        const bindings = (await import(url)) as Bindings;
+        await bindings.default();
+        return { tolerance: bindings.tolerance(), lines: await bindings.checks() };
+      }, `${server.url}/checks.js`);
+      const checks = lines.trim().split("\n");
+      expect(checks.length).toBeGreaterThanOrEqual(LEAST_CHECKS);
+      const failed = checks.filter((line) => !(Number.parseFloat(line) <= tolerance));
+      expect(failed).toEqual([]);
+      test.info().annotations.push({ type: "kernels", description: `${checks.length} checks, all passed` });
+    } finally {
+      await phone.close();
+    }
+  });
+});
