@@ -21,9 +21,9 @@ pub enum GpuError {
     /// There is no usable adapter or the device was refused.
     #[error("this device's GPU cannot be used: {0}")]
     Unavailable(String),
-    /// A queued operation failed, or the device was lost.
+    /// A queued operation failed. Perhaps the device is lost: [`Gpu::is_alive`] tells.
     #[error("the GPU stopped: {0}")]
-    Lost(String),
+    Failed(String),
 }
 
 /// One GPU. Cloning shares the device and the dispatch counter.
@@ -84,14 +84,21 @@ impl Gpu {
     /// Waits for all launches so far and reads the first `size` bytes of `buffer`.
     ///
     /// # Errors
-    /// [`GpuError::Lost`] when a launch failed or the device was lost.
+    /// [`GpuError::Failed`] when a launch failed or the device was lost.
     pub async fn read(&self, buffer: &Buffer, size: usize) -> Result<Vec<u8>, GpuError> {
         let mut read = self
             .client
             .read_async(vec![buffer.first(size)])
             .await
-            .map_err(|error| GpuError::Lost(format!("{error:?}")))?;
+            .map_err(|error| GpuError::Failed(format!("{error:?}")))?;
         Ok(read.remove(0).to_vec())
+    }
+
+    /// Whether the device still takes bytes and gives them back.
+    pub async fn is_alive(&self) -> bool {
+        let bytes = vec![1; 16];
+        let probe = self.upload(bytes.clone());
+        self.read(&probe, bytes.len()).await.is_ok_and(|read| read == bytes)
     }
 
     /// As [`Gpu::read`], as `f32`.

@@ -41,6 +41,9 @@ impl Room {
             Frame::Probe(_) => Ok(()),
             Frame::ProbeDone(done) => self.take_probe_done(peer, done.nonce),
             Frame::Leave(_) => {
+                if let Some(member) = self.members.get_mut(&peer) {
+                    member.has_left = true;
+                }
                 self.lose(peer);
                 Ok(())
             }

@@ -32,6 +32,7 @@ impl Room {
     /// Loads our stages of a plan, if we have any.
     pub(crate) fn adopt(&mut self, roll_out: RollOut) {
         self.epoch = roll_out.epoch;
+        self.prober.stop();
         let ring = Ring::new(roll_out, self.config.me);
         if ring.indices().is_empty() {
             return self.drop_stage();

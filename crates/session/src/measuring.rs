@@ -42,15 +42,10 @@ impl Room {
             let figures = format!("{flops_per_sec} operations a second, {memory_bytes} bytes");
             return self.measure_failed(format!("its measurement makes no sense: {figures}"));
         }
-        let facts = self.my_facts();
-        facts.flops_per_sec = Some(flops_per_sec);
-        facts.memory_bytes = memory_bytes;
-        self.view_changes.mark();
-        self.status_changes.mark();
-        if !self.config.coordinator
-            && let Some(coordinator) = self.coordinator
-        {
-            self.transmit(coordinator, DeviceMeasured { flops_per_sec, memory_bytes });
+        let device = DeviceMeasured { flops_per_sec, memory_bytes };
+        self.record_device(self.config.me, &device);
+        if let Some(coordinator) = self.coordinator.filter(|_| !self.config.coordinator) {
+            self.transmit(coordinator, device);
         }
         self.probe_next();
     }

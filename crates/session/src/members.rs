@@ -13,6 +13,8 @@ use crate::{Event, LinkState, Output, Room, facts::Facts, frames::Verdict};
 pub(crate) struct Member {
     pub(crate) hello: Option<Hello>,
     pub(crate) link: LinkState,
+    /// It said that it leaves.
+    pub(crate) has_left: bool,
     heard_at_secs: f64,
     pinged_at_secs: f64,
 }
@@ -31,6 +33,7 @@ impl Room {
         let member = Member {
             hello: None,
             link: LinkState::Connecting,
+            has_left: false,
             heard_at_secs: now,
             pinged_at_secs: now,
         };
@@ -159,9 +162,14 @@ impl Room {
         }
         self.waiting_since_secs.get_or_insert(self.now_secs);
         if self.connecting_deadline().is_some_and(|at| self.now_secs >= at) {
-            let message = "No connection to the phone that started the room came about. Are both \
-                           in the same network?";
-            self.failure = Some(Failure::new(FailureCode::Unreachable, message));
+            self.failure = Some(match &self.lost_coordinator {
+                Some(name) => coordinator_gone(name),
+                None => {
+                    let message = "No connection to the phone that started the room came about. \
+                                   Are both in the same network?";
+                    Failure::new(FailureCode::Unreachable, message)
+                }
+            });
             self.view_changes.mark();
         }
     }
@@ -173,14 +181,14 @@ impl Room {
 
     fn coordinator_lost(&mut self, peer: PeerId) {
         let name = self.name_of(peer);
-        let message = format!(
-            "{name} started the room and is gone, so the room is over. Ask for a new invitation."
-        );
-        let failure = Failure::new(FailureCode::PhoneLeft, message);
+        let failure = coordinator_gone(&name);
+        // Unless it said so, it may be back in a moment.
+        let is_over = self.members.get(&peer).is_some_and(|member| member.has_left);
+        self.failure = is_over.then(|| failure.clone());
+        self.lost_coordinator = Some(name);
         self.coordinator = None;
         self.phase = Phase::Connecting;
         self.plan = None;
-        self.failure = Some(failure.clone());
         self.drop_stage();
         for ask in std::mem::take(&mut self.own_asks) {
             let failure = failure.clone();
@@ -293,6 +301,13 @@ impl Room {
         let pledge = self.config.pledge;
         self.facts.entry(self.config.me).or_insert_with(|| Facts::new(pledge))
     }
+}
+
+fn coordinator_gone(name: &str) -> Failure {
+    let message = format!(
+        "{name} started the room and is gone, so the room is over. Ask for a new invitation."
+    );
+    Failure::new(FailureCode::PhoneLeft, message)
 }
 
 /// Two signs of life fit well within the shortest silence that means a loss.

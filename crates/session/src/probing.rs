@@ -40,6 +40,11 @@ impl Prober {
         self.current.as_ref().map(|probing| probing.deadline_secs)
     }
 
+    /// Our turn is over.
+    pub(crate) fn stop(&mut self) {
+        *self = Self::default();
+    }
+
     pub(crate) fn forget(&mut self, peer: PeerId) {
         self.waiting.retain(|waiting| *waiting != peer);
         if self.current.as_ref().is_some_and(|probing| probing.peer == peer) {
@@ -140,9 +145,7 @@ impl Room {
     fn link_measured(&mut self, to: PeerId, rtt_secs: f64, bytes_per_sec: f64) {
         let link = LinkMeasured { to, rtt_secs, bytes_per_sec };
         if self.config.coordinator {
-            self.links.insert((self.config.me, to), link);
-            self.view_changes.mark();
-            self.status_changes.mark();
+            self.record_link(self.config.me, link);
         } else if let Some(coordinator) = self.coordinator {
             self.transmit(coordinator, link);
         }

@@ -25,6 +25,8 @@ pub struct Room {
     pub(crate) coordinator: Option<PeerId>,
     pub(crate) phase: Phase,
     pub(crate) failure: Option<Failure>,
+    /// The name of the coordinator that we lost.
+    pub(crate) lost_coordinator: Option<String>,
     /// When we began to wait for a link to the coordinator.
     pub(crate) waiting_since_secs: Option<f64>,
     /// Coordinator: the link whose loss is the failure.
@@ -75,6 +77,7 @@ impl Room {
             coordinator,
             phase: if config.coordinator { Phase::Gathering } else { Phase::Connecting },
             failure: None,
+            lost_coordinator: None,
             waiting_since_secs: None,
             broken_link: None,
             facts: BTreeMap::from([(me, Facts::new(config.pledge))]),

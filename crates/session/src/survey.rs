@@ -203,6 +203,9 @@ impl Room {
 
     /// Fills in what did not come from one phone, cautiously.
     fn assume_of(&mut self, peer: PeerId, participants: &[PeerId]) {
+        if peer == self.config.me {
+            self.prober.stop();
+        }
         let slowest = self.facts.values().filter_map(|facts| facts.flops_per_sec).reduce(f64::min);
         let assumed = slowest.map_or(ASSUMED_FLOPS_PER_SEC, |flops| flops / 2.0);
         let facts = self.facts.get_mut(&peer).filter(|facts| !facts.is_unfit);
@@ -225,14 +228,19 @@ impl Room {
         if device.flops_per_sec <= 0.0 {
             return Err("a speed of 0");
         }
-        let facts = self.facts.get_mut(&peer).ok_or("no such peer")?;
-        facts.flops_per_sec = Some(device.flops_per_sec);
-        facts.memory_bytes = device.memory_bytes;
-        (facts.is_assumed, facts.remark) = (false, None);
+        self.record_device(peer, device);
+        Ok(())
+    }
+
+    pub(crate) fn record_device(&mut self, peer: PeerId, device: &DeviceMeasured) {
+        if let Some(facts) = self.facts.get_mut(&peer) {
+            facts.flops_per_sec = Some(device.flops_per_sec);
+            facts.memory_bytes = device.memory_bytes;
+            (facts.is_unfit, facts.is_assumed, facts.remark) = (false, false, None);
+        }
         self.refresh_pledges();
         self.view_changes.mark();
         self.status_changes.mark();
-        Ok(())
     }
 
     pub(crate) fn take_link(&mut self, from: PeerId, link: LinkMeasured) -> Verdict {
@@ -243,11 +251,15 @@ impl Room {
         if !self.is_here(link.to) {
             return Ok(());
         }
+        self.record_link(from, link);
+        Ok(())
+    }
+
+    pub(crate) fn record_link(&mut self, from: PeerId, link: LinkMeasured) {
         self.assumed_links.remove(&(from, link.to));
         self.links.insert((from, link.to), link);
         self.view_changes.mark();
         self.status_changes.mark();
-        Ok(())
     }
 
     pub(crate) fn take_measure_failed(&mut self, peer: PeerId, message: &str) -> Verdict {

@@ -93,6 +93,19 @@ fn links_are_measured_as_they_are() {
 }
 
 #[test]
+fn phones_measure_one_after_another() {
+    let sim = ready(4);
+    let trace = sim.trace();
+    let names = |line: &String, frame: &str| line.split_whitespace().any(|word| word == frame);
+    let turns: Vec<usize> = (0..trace.len()).filter(|&at| names(&trace[at], "Measure")).collect();
+    assert_eq!(turns.len(), 3, "the coordinator needs no frame for its own turn");
+    for (turn, &at) in turns.iter().enumerate() {
+        let links = trace[..at].iter().filter(|line| names(line, "LinkMeasured")).count();
+        assert_eq!(links, 3 * turn, "every earlier phone has told of its three links");
+    }
+}
+
+#[test]
 fn one_phone_alone_is_a_room() {
     let mut sim = ready(1);
     assert_eq!(ring(&sim), [0]);

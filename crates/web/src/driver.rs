@@ -205,6 +205,7 @@ impl Driver {
                     Ok(frame) => self.input(Input::Frame { peer, frame }),
                     Err(wrong) => {
                         self.remark(format!("{peer} sent something unreadable: {wrong}"));
+                        self.give_link_up(peer);
                         self.drop_link(peer);
                     }
                 },

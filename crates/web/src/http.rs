@@ -15,14 +15,15 @@ use web_sys::{AbortSignal, Request, RequestInit, Response, WorkerGlobalScope};
 
 use crate::clock::sleep;
 
-/// How long one request may take: a piece at 100 kB/s. Well under the time without progress
-/// after which a room gives a phone up.
-const REQUEST_TIMEOUT_MS: u32 = 20_000;
+/// How long one request may take: a piece at 35 kB/s. All attempts together stay under the time
+/// without progress after which a room gives a phone up.
+const REQUEST_TIMEOUT_MS: u32 = 15_000;
 /// How often a request is tried, with pauses between.
 const ATTEMPTS: usize = 3;
 const PAUSE_SECS: f64 = 1.0;
 /// The most bytes of one request; larger ranges are read in pieces.
-const PIECE_BYTES: u64 = 2 << 20;
+const PIECE_BYTES: u64 = 512 << 10;
+const NO_SUCH_FILE: &str = "the server has no such file";
 
 /// Counts the bytes that came from the server.
 #[derive(Default)]
@@ -72,7 +73,7 @@ impl HttpSource {
     /// [`SourceError`] when there is no such file or the server does not serve ranges.
     pub async fn open(url: &str, fetched: Rc<Fetched>) -> Result<Self, SourceError> {
         let range = 0..1;
-        let response = request(url, &range).await?;
+        let response = again_and_again(&range, || request(url, &range)).await?;
         let total = response.headers().get("content-range").ok().flatten();
         let total = total.as_deref().and_then(|range| range.rsplit('/').next()?.parse().ok());
         let file_bytes =
@@ -81,17 +82,7 @@ impl HttpSource {
     }
 
     async fn piece(&self, range: Range<u64>) -> Result<Vec<u8>, SourceError> {
-        let mut last = failed(&range, "it was not tried");
-        for attempt in 0..ATTEMPTS {
-            if attempt > 0 {
-                sleep(PAUSE_SECS).await;
-            }
-            match self.attempt(&range).await {
-                Ok(bytes) => return Ok(bytes),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        again_and_again(&range, || self.attempt(&range)).await
     }
 
     async fn attempt(&self, range: &Range<u64>) -> Result<Vec<u8>, SourceError> {
@@ -127,6 +118,24 @@ impl ByteSource for HttpSource {
     }
 }
 
+/// Tries until it succeeds, with pauses, unless trying again cannot help.
+async fn again_and_again<T>(
+    range: &Range<u64>,
+    attempt: impl AsyncFn() -> Result<T, SourceError>,
+) -> Result<T, SourceError> {
+    let mut last = failed(range, "it was not tried");
+    for number in 0..ATTEMPTS {
+        if number > 0 {
+            sleep(PAUSE_SECS).await;
+        }
+        match attempt().await {
+            Err(error) if error.reason != NO_SUCH_FILE => last = error,
+            outcome => return outcome,
+        }
+    }
+    Err(last)
+}
+
 async fn request(url: &str, range: &Range<u64>) -> Result<Response, SourceError> {
     let wrong = |error: JsValue| failed(range, &text(&error));
     let init = RequestInit::new();
@@ -139,7 +148,7 @@ async fn request(url: &str, range: &Range<u64>) -> Result<Response, SourceError>
     let response: Response = response.unchecked_into();
     match response.status() {
         206 => Ok(response),
-        404 => Err(failed(range, "the server has no such file")),
+        404 => Err(failed(range, NO_SUCH_FILE)),
         status => Err(failed(range, &format!("the server answered {status}"))),
     }
 }

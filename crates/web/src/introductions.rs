@@ -11,7 +11,7 @@ use protocol::signal::{ClientMessage, Invitation, RefusalCode, ServerMessage, Si
 use session::ErrorView;
 
 use crate::{
-    clock::Timer,
+    clock::{Timer, now_secs},
     driver::{Driver, with},
     messages::{RtcCommand, error},
     signaling::{Seals, SignalEvent, Signaling},
@@ -40,8 +40,17 @@ pub struct Introductions {
     next_attempt: Option<Timer>,
     /// Who else is in the room, as the server knows it.
     present: BTreeSet<PeerId>,
-    /// Links that were lost, how often each was offered again, and the next time.
-    offers: BTreeMap<PeerId, (u32, Option<Timer>)>,
+    /// Links that were lost or never came about.
+    offers: BTreeMap<PeerId, Offers>,
+}
+
+/// A link's new beginnings.
+#[derive(Debug, Default)]
+struct Offers {
+    /// How often it was offered again since it last held for a while.
+    attempts: u32,
+    opened_at_secs: Option<f64>,
+    next: Option<Timer>,
 }
 
 impl Introductions {
@@ -93,7 +102,11 @@ impl Driver {
             SignalEvent::Server(ServerMessage::Entered { peers, ice_servers }) => {
                 self.on_entered(&peers);
                 self.rtc(RtcCommand::Config { ice_servers });
-                let strangers = peers.into_iter().filter(|peer| !self.links.contains_key(peer));
+                // An offer that is still on its way may have gone to a server that is no more.
+                let is_linked = |peer: &PeerId| {
+                    self.links.contains_key(peer) && !self.opening.contains_key(peer)
+                };
+                let strangers = peers.into_iter().filter(|peer| !is_linked(peer));
                 strangers.for_each(|peer| self.rtc(RtcCommand::Offer { peer }));
             }
             SignalEvent::Server(ServerMessage::PeerEntered { peer }) => {
@@ -180,20 +193,35 @@ impl Driver {
 /// Links that break while both phones are there.
 impl Driver {
     pub(crate) fn link_opened(&mut self, peer: PeerId) {
-        self.introductions.offers.remove(&peer);
+        let offers = self.introductions.offers.entry(peer).or_default();
+        (offers.opened_at_secs, offers.next) = (Some(now_secs()), None);
     }
 
-    /// One of the two offers a new link after a pause, a few times.
+    /// A link is gone. A new one is offered after a pause, a few times: by one of the two where it
+    /// had been open, by whoever misses it where it never was.
     pub(crate) fn link_lost(&mut self, peer: PeerId) {
-        let attempts = self.introductions.offers.get(&peer).map_or(0, |offers| offers.0);
-        if self.me > peer || attempts >= MOST_OFFERS {
+        let is_ours = self.me < peer;
+        let this = self.this.clone();
+        let offers = self.introductions.offers.entry(peer).or_default();
+        let held_secs = offers.opened_at_secs.take().map(|at| now_secs() - at);
+        if held_secs.is_some_and(|secs| secs > STABLE_SECS) {
+            offers.attempts = 0;
+        }
+        if offers.attempts >= MOST_OFFERS || held_secs.is_some() && !is_ours {
             return;
         }
-        let this = self.this.clone();
+        // Not both at once.
+        let pause_secs = if is_ours { FIRST_PAUSE_SECS } else { 2.5 * FIRST_PAUSE_SECS };
+        let secs = pause_secs * f64::from(1 << offers.attempts);
+        offers.attempts += 1;
         let ring = move || with(&this, |driver| driver.offer_again(peer));
-        let secs = FIRST_PAUSE_SECS * f64::from(1 << attempts);
-        let timer = Timer::after(secs, ring);
-        self.introductions.offers.insert(peer, (attempts + 1, Some(timer)));
+        offers.next = Some(Timer::after(secs, ring));
+    }
+
+    /// No new link to a phone that speaks otherwise.
+    pub(crate) fn give_link_up(&mut self, peer: PeerId) {
+        let offers = self.introductions.offers.entry(peer).or_default();
+        (offers.attempts, offers.opened_at_secs) = (MOST_OFFERS, None);
     }
 
     fn offer_again(&mut self, peer: PeerId) {
@@ -214,3 +242,5 @@ const FIRST_PAUSE_SECS: f64 = 1.0;
 const LONGEST_PAUSE_SECS: f64 = 30.0;
 /// A link that does not come about so often does not come about.
 const MOST_OFFERS: u32 = 5;
+/// A link that held for so long may be offered as often again.
+const STABLE_SECS: f64 = 30.0;

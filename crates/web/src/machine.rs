@@ -142,23 +142,29 @@ impl Machine {
     }
 
     /// What a failure of the device is to the room: a step that failed, or the end of the stage.
-    fn failed(&mut self, error: &ModelError, otherwise: impl FnOnce(String) -> Input) -> Input {
-        if self.notice_loss(error) {
+    async fn failed(
+        &mut self,
+        error: &ModelError,
+        otherwise: impl FnOnce(String) -> Input,
+    ) -> Input {
+        if self.notice_loss(error).await {
             return Input::StageFailed { epoch: self.epoch, message: error.to_string() };
         }
         otherwise(error.to_string())
     }
 
     /// Whether the GPU is lost, with everything on it. A new one takes a new worker, so the page
-    /// is told to join again.
-    fn notice_loss(&mut self, error: &ModelError) -> bool {
-        let is_lost = matches!(error, ModelError::Gpu(GpuError::Lost(_)));
-        if is_lost && self.gpu.take().is_some() {
-            self.trial = None;
-            self.stages.clear();
-            (self.tell)(Done::GpuLost(error.to_string()));
+    /// is told to join again, and the room that this phone runs nothing until then.
+    async fn notice_loss(&mut self, error: &ModelError) -> bool {
+        let Some(gpu) = self.gpu.clone() else { return false };
+        if !matches!(error, ModelError::Gpu(GpuError::Failed(_))) || gpu.is_alive().await {
+            return false;
         }
-        is_lost
+        (self.gpu, self.trial) = (None, None);
+        self.stages.clear();
+        (self.tell)(Done::Input(Input::MeasureFailed { message: error.to_string() }));
+        (self.tell)(Done::GpuLost(error.to_string()));
+        true
     }
 
     async fn prepare(&mut self, model: ModelRef) -> Input {
@@ -167,12 +173,12 @@ impl Machine {
                 self.trial = Some(trial);
                 Input::Prepared { url: model.url }
             }
-            Err(error) => self.unmeasured(&error),
+            Err(error) => self.unmeasured(&error).await,
         }
     }
 
-    fn unmeasured(&mut self, error: &ModelError) -> Input {
-        self.notice_loss(error);
+    async fn unmeasured(&mut self, error: &ModelError) -> Input {
+        self.notice_loss(error).await;
         Input::MeasureFailed { message: error.to_string() }
     }
 
@@ -183,7 +189,7 @@ impl Machine {
         };
         match measured.await {
             Ok(flops_per_sec) => Input::DeviceMeasured { flops_per_sec, memory_bytes: 0.0 },
-            Err(error) => self.unmeasured(&error),
+            Err(error) => self.unmeasured(&error).await,
         }
     }
 
@@ -203,7 +209,9 @@ impl Machine {
         self.fetched.listen(None);
         match loaded {
             Ok(()) => Input::StageLoaded { epoch },
-            Err(error) => self.failed(&error, |message| Input::StageFailed { epoch, message }),
+            Err(error) => {
+                self.failed(&error, |message| Input::StageFailed { epoch, message }).await
+            }
         }
     }
 
@@ -251,7 +259,9 @@ impl Machine {
                 busy_secs: now_secs() - started,
                 dispatches: (self.dispatches() - dispatches) as u32,
             },
-            Err(error) => self.failed(&error, |message| Input::JobFailed { job: id, message }),
+            Err(error) => {
+                self.failed(&error, |message| Input::JobFailed { job: id, message }).await
+            }
         }
     }
 

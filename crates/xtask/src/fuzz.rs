@@ -1,12 +1,13 @@
 //! `cargo xtask fuzz`: random input for every decoder that faces a peer, a file or the network.
 //!
-//! What was found before, and what covers new code, is kept below the target folder and tried first the next time.
+//! Inputs that reach new code are kept below the target folder, and tried first the next time.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow};
 
 use crate::progress::{step, step_within};
 use crate::project::Project;
@@ -87,18 +88,20 @@ fn run_target(project: &Project, target: &Target, secs: u64) -> Result<()> {
         .args(["-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"])
         .arg(format!("-max_len={}", target.longest_bytes));
     let limit = Duration::from_secs(secs + 120);
-    if let Err(error) = step_within(project, &format!("fuzz {name} for {secs} s"), command, limit) {
-        let found = newest(&failures, name);
-        let input = found.context("see its output")?;
-        bail!("{error:#}; the input is {input}, `{} {input}` runs it again", program.display());
-    }
-    Ok(())
+    let start = SystemTime::now();
+    let ran = step_within(project, &format!("fuzz {name} for {secs} s"), command, limit);
+    ran.map_err(|error| match newest_since(start, &failures, name) {
+        Some(input) => anyhow!("{error:#}; `{} {input}` runs the input again", program.display()),
+        None => error,
+    })
 }
 
-fn newest(folder: &std::path::Path, name: &str) -> Option<String> {
+/// The last input that a target failed on.
+fn newest_since(start: SystemTime, folder: &Path, name: &str) -> Option<String> {
     let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
     let ours = entries
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{name}-")));
-    let newest = ours.max_by_key(|entry| entry.metadata().and_then(|data| data.modified()).ok())?;
-    Some(newest.path().display().to_string())
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{name}-")))
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .filter(|(modified, _)| *modified >= start);
+    ours.max().map(|(_, path)| path.display().to_string())
 }

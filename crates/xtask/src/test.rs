@@ -76,6 +76,7 @@ fn tidy(project: &Project) -> Result<Outcome> {
 }
 
 fn lint(project: &Project) -> Result<Outcome> {
+    setup::ensure(project, &[Need::Components, Need::Cxx])?;
     let mut command = project.cargo();
     command.args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
     step(project, "cargo clippy", command)?;
