@@ -10,6 +10,8 @@ use crate::GraphError;
 pub enum Architecture {
     /// Llama 2 and 3, and what shares their graph.
     Llama,
+    /// Qwen2 and Qwen2.5: Llama's graph with biases on queries, keys and values.
+    Qwen2,
     /// Qwen3, dense: Llama's graph with normalised queries and keys.
     Qwen3,
 }
@@ -19,6 +21,7 @@ impl Architecture {
     pub fn name(self) -> &'static str {
         match self {
             Self::Llama => "llama",
+            Self::Qwen2 => "qwen2",
             Self::Qwen3 => "qwen3",
         }
     }
@@ -55,6 +58,8 @@ pub struct ModelConfig {
     pub tied_embeddings: bool,
     /// Whether queries and keys are normalised per head, with weights `[head_dim]`.
     pub qk_norm: bool,
+    /// Whether queries, keys and values have a bias each.
+    pub qkv_bias: bool,
 }
 
 impl ModelConfig {
@@ -123,11 +128,18 @@ impl ModelConfig {
             let expected = "at least 0 and under 1";
             return Err(GraphError::Constant { field: "rms_epsilon", value: epsilon, expected });
         }
-        if self.qk_norm != (self.architecture == Architecture::Qwen3) {
-            let architecture = self.architecture.name();
-            return Err(GraphError::Switch { field: "qk_norm", value: self.qk_norm, architecture });
+        let switches = [
+            ("qk_norm", self.qk_norm, Architecture::Qwen3),
+            ("qkv_bias", self.qkv_bias, Architecture::Qwen2),
+        ];
+        let is_wrong = |&(_, value, of): &(_, bool, _)| value != (self.architecture == of);
+        match switches.into_iter().find(is_wrong) {
+            Some((field, value, _)) => {
+                let architecture = self.architecture.name();
+                Err(GraphError::Switch { field, value, architecture })
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -160,12 +172,13 @@ pub(crate) mod tests {
             rms_epsilon: 1e-5,
             tied_embeddings,
             qk_norm: architecture == Architecture::Qwen3,
+            qkv_bias: architecture == Architecture::Qwen2,
         }
     }
 
     #[test]
     fn sensible_configs_pass() {
-        for architecture in [Architecture::Llama, Architecture::Qwen3] {
+        for architecture in [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3] {
             assert_eq!(tiny(architecture, true).validate(), Ok(()));
         }
     }
@@ -173,7 +186,7 @@ pub(crate) mod tests {
     #[test]
     fn nonsense_is_refused_by_field() {
         type Spoil = fn(&mut ModelConfig);
-        let cases: [(Spoil, &str); 13] = [
+        let cases: [(Spoil, &str); 14] = [
             (|c| c.layers = 0, "layers is 0"),
             (|c| c.layers = 513, "layers is 513"),
             (|c| c.hidden = 48, "hidden is 48: must be a multiple of 32"),
@@ -187,6 +200,7 @@ pub(crate) mod tests {
             (|c| c.rms_epsilon = -1.0, "rms_epsilon is -1"),
             (|c| c.rms_epsilon = f32::INFINITY, "rms_epsilon is inf"),
             (|c| c.qk_norm = true, "qk_norm is true: llama models always have it false"),
+            (|c| c.qkv_bias = true, "qkv_bias is true: llama models always have it false"),
         ];
         for (spoil, message) in cases {
             let mut config = tiny(Architecture::Llama, false);

@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn decoders_fall_into_two_modules_a_layer_and_the_ends() {
-        for architecture in [Architecture::Llama, Architecture::Qwen3] {
+        for architecture in [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3] {
             let modules = Modules::of(&tiny(architecture, true)).expect("valid");
             let names: Vec<_> = modules.list.iter().map(|module| module.name.as_str()).collect();
             assert_eq!(names, ["embed", "attn.0", "mlp.0", "attn.1", "mlp.1", "head"]);

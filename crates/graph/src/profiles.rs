@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn only_hidden_states_cross_between_a_decoders_modules() {
-        for architecture in [Architecture::Llama, Architecture::Qwen3] {
+        for architecture in [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3] {
             let profiles = of(&tiny(architecture, true), 8, 1);
             assert_eq!(profiles.sequential_bytes, [128.0; 5]);
             assert_eq!(profiles.residual, []);

@@ -33,6 +33,8 @@ pub struct AttentionShape {
     /// Bits of the epsilon of the RMSNorm over each query and key head (Qwen3),
     /// or none where the architecture has no such norm.
     pub head_norm_epsilon_bits: Option<u32>,
+    /// Whether queries, keys and values have biases (Qwen2).
+    pub has_bias: bool,
     /// Rows of the step buffer: slots start there.
     pub step_rows: usize,
 }
@@ -42,10 +44,11 @@ pub(crate) const ATTENTION_LANES: u32 = 16;
 /// The score of a lane that has seen no position: far below any real one, and finite.
 const NO_SCORE: f32 = -1.0e30;
 
-/// Normalises and rotates queries and keys, and stores keys and values.
+/// Adds biases, normalises and rotates queries and keys, and stores keys and values.
 ///
 /// # Shapes
-/// `qkv [rows, (heads + 2 kv_heads) head_dim]`, `gains [2, head_dim]` (query, key),
+/// `qkv [rows, (heads + 2 kv_heads) head_dim]`, `gains [2, head_dim]` (query, key) and then the
+/// biases `[(heads + 2 kv_heads) head_dim]`,
 /// `rotary [context, head_dim / 2, 2]` (cosine, sine), `queries [rows, heads, head_dim]`.
 #[cube(launch_unchecked)]
 pub(crate) fn rotate_and_store(
@@ -73,9 +76,14 @@ pub(crate) fn rotate_and_store(
             first = pair;
             second = pair + pairs;
         }
+        let mut a = qkv[source + first];
+        let mut b = qkv[source + second];
+        if comptime!(shape.has_bias) {
+            let bias = comptime!(2 * shape.head_dim) + head * shape.head_dim;
+            a += gains[bias + first];
+            b += gains[bias + second];
+        }
         if head < comptime!(shape.heads + shape.kv_heads) {
-            let mut a = qkv[source + first];
-            let mut b = qkv[source + second];
             if comptime!(shape.head_norm_epsilon_bits.is_some()) {
                 let scale = head_scale(qkv, source, shape);
                 let mut gain = 0usize;
@@ -102,8 +110,8 @@ pub(crate) fn rotate_and_store(
         } else {
             let kv_head = head - comptime!(shape.heads + shape.kv_heads);
             let target = cache_row(slot, kv_head, position, shape);
-            values[target + first] = qkv[source + first];
-            values[target + second] = qkv[source + second];
+            values[target + first] = a;
+            values[target + second] = b;
         }
     }
 }

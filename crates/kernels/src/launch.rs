@@ -8,6 +8,7 @@ use crate::{
     matrix::{InputShape, embed, gate_up, linear, linear_add},
     pack::PackedMatrix,
     step::StepBuffer,
+    weights::BLOCK_COLUMNS,
 };
 
 /// Lanes of a cube of the matrix and rotary kernels.
@@ -39,7 +40,8 @@ pub struct Cache {
 pub struct AttentionBuffers<'a> {
     /// `f32 [rows, (heads + 2 kv_heads) head_dim]`.
     pub qkv: &'a Buffer,
-    /// `f32 [2, head_dim]`: gains of the query and key norms (any buffer where there are none).
+    /// `f32 [2, head_dim]`: gains of the query and key norms; then, where there are biases, those of
+    /// queries, keys and values. Any buffer where there is neither.
     pub head_gains: &'a Buffer,
     /// `f32 [context, head_dim / 2, 2]`: cosines and sines.
     pub rotary: &'a Buffer,
@@ -52,20 +54,21 @@ pub struct AttentionBuffers<'a> {
 }
 
 impl Gpu {
-    /// `output[row] = matrix[token of row]` for the step's `rows` rows.
+    /// `output[row] = matrix[token of row]` for the step's `rows` rows. The matrix has one section.
     pub fn embed(&self, matrix: &PackedMatrix, step: &StepBuffer, output: &Buffer, rows: usize) {
         self.count_dispatch();
+        let section = matrix.sections.list[0];
         // SAFETY: the shapes are the buffers' own; the caller checks the tokens against the rows.
         unsafe {
             embed::launch_unchecked(
                 &self.client,
-                cubes(matrix.shape.columns, rows, 1),
+                cubes(section.columns / BLOCK_COLUMNS, rows, 1),
                 CubeDim::new_1d(LANES),
-                word(&matrix.words),
-                word(&matrix.scales),
+                vec4(&matrix.words),
+                vec4(&matrix.scales),
                 word(&step.buffer),
                 word(output),
-                matrix.shape,
+                section,
                 step.tokens_at(),
             );
         }
@@ -114,7 +117,7 @@ impl Gpu {
         unsafe {
             linear::launch_unchecked(
                 &self.client,
-                cubes(matrix.shape.groups, rows, rows_per_lane),
+                cubes(matrix.sections.groups(), rows, rows_per_lane),
                 CubeDim::new_1d(LANES),
                 vec4(input),
                 vec4(&norm.gain),
@@ -122,35 +125,36 @@ impl Gpu {
                 vec4(&matrix.scales),
                 word(&step.buffer),
                 vec4(output),
-                matrix.shape,
+                matrix.sections,
                 normed(norm, rows_per_lane),
                 gathered_at,
             );
         }
     }
 
-    /// `output[row] += matrix · input[row]` for `rows` rows.
+    /// `output[row] += matrix · input[row]` for `rows` rows. The matrix has one section.
     pub fn linear_add(&self, input: &Buffer, matrix: &PackedMatrix, output: &Buffer, rows: usize) {
         self.count_dispatch();
+        let section = matrix.sections.list[0];
         let rows_per_lane = rows_per_lane(rows);
         // SAFETY: as in `launch_linear`.
         unsafe {
             linear_add::launch_unchecked(
                 &self.client,
-                cubes(matrix.shape.groups, rows, rows_per_lane),
+                cubes(section.groups, rows, rows_per_lane),
                 CubeDim::new_1d(LANES),
                 vec4(input),
                 vec4(&matrix.words),
                 vec4(&matrix.scales),
                 vec4(output),
-                matrix.shape,
+                section,
                 InputShape { rows_per_lane, norm_epsilon_bits: None },
             );
         }
     }
 
     /// `output[row] = silu(gate · norm(input[row])) * (up · norm(input[row]))` for a
-    /// matrix made by [`PackedMatrix::alternating`].
+    /// matrix made by [`PackedMatrix::paired`].
     pub fn gate_up(
         &self,
         input: &Buffer,
@@ -161,18 +165,20 @@ impl Gpu {
     ) {
         self.count_dispatch();
         let rows_per_lane = rows_per_lane(rows);
+        let [gate, up, ..] = matrix.sections.list;
         // SAFETY: as in `launch_linear`.
         unsafe {
             gate_up::launch_unchecked(
                 &self.client,
-                cubes(matrix.shape.groups / 2, rows, rows_per_lane),
+                cubes(gate.groups, rows, rows_per_lane),
                 CubeDim::new_1d(LANES),
                 vec4(input),
                 vec4(&norm.gain),
                 vec4(&matrix.words),
                 vec4(&matrix.scales),
                 vec4(output),
-                matrix.shape,
+                gate,
+                up,
                 normed(norm, rows_per_lane),
             );
         }

@@ -17,10 +17,13 @@ mod launch;
 mod matrix;
 mod pack;
 mod step;
+mod unpack;
+mod weights;
 
 pub use attention::{AttentionShape, RopeStyle};
 pub use gpu::{Buffer, Gpu, GpuError};
 pub use launch::{AttentionBuffers, Cache, Norm, rows_bytes};
-pub use matrix::{BLOCK_COLUMNS, MatrixShape, WeightType};
+pub use matrix::{Section, Sections};
 pub use pack::{PackError, PackedMatrix, RowSource};
 pub use step::{Step, StepBuffer};
+pub use weights::{BLOCK_COLUMNS, WeightType};

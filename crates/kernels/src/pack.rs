@@ -2,11 +2,9 @@
 
 use crate::{
     gpu::{Buffer, Gpu},
-    matrix::{BLOCK_COLUMNS, MatrixShape, WeightType},
+    matrix::{MAX_SECTIONS, Section, Sections},
+    weights::{BLOCK_COLUMNS, Block, WeightType},
 };
-
-/// Bytes of one `Q8_0` block in a GGUF file: an `f16` scale, then 32 signed bytes.
-const Q8_0_BLOCK_BYTES: usize = 2 + BLOCK_COLUMNS;
 
 /// Rows of one tensor as they lie in the file, row after row, without padding.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +13,7 @@ pub struct RowSource<'a> {
     pub weight_type: WeightType,
     /// Output features.
     pub rows: usize,
-    /// Input features; a multiple of 32.
+    /// Input features; a multiple of 32 and of the type's blocks.
     pub columns: usize,
     /// Little-endian data, `rows * row_bytes` of it.
     pub bytes: &'a [u8],
@@ -26,11 +24,22 @@ pub struct RowSource<'a> {
 #[non_exhaustive]
 pub enum PackError {
     /// Columns are not whole blocks.
-    #[error("rows of {columns} columns cannot be packed; the number must be a multiple of 32")]
+    #[error("rows of {columns} columns cannot be packed; the number must be a multiple of {of}")]
     Columns {
         /// Columns of the source.
         columns: usize,
+        /// What they must be a multiple of.
+        of: usize,
     },
+    /// Sources that are stored differently do not begin at a group of four rows.
+    #[error("a matrix of {rows} rows cannot be fused with another of another type")]
+    Rows {
+        /// Rows of the one before.
+        rows: usize,
+    },
+    /// Too many different storage types in one matrix.
+    #[error("matrices of more than {MAX_SECTIONS} types cannot be fused")]
+    Types,
     /// Sources of one matrix differ in columns.
     #[error("matrices of {first} and {other} columns cannot be fused")]
     Mismatch {
@@ -54,11 +63,7 @@ pub enum PackError {
 impl RowSource<'_> {
     /// Bytes of one row in the file.
     pub fn row_bytes(&self) -> usize {
-        match self.weight_type {
-            WeightType::F32 => self.columns * 4,
-            WeightType::F16 => self.columns * 2,
-            WeightType::Q8_0 => self.columns / BLOCK_COLUMNS * Q8_0_BLOCK_BYTES,
-        }
+        self.columns / self.weight_type.block_columns() * self.weight_type.block_bytes()
     }
 
     /// One row as `f32`, exactly as the file's format defines its values.
@@ -66,14 +71,13 @@ impl RowSource<'_> {
         let bytes = self.row(row);
         match self.weight_type {
             WeightType::F32 => words(bytes).map(f32::from_bits).collect(),
-            WeightType::F16 => halves(bytes).collect(),
-            WeightType::Q8_0 => bytes
-                .chunks_exact(Q8_0_BLOCK_BYTES)
-                .flat_map(|block| {
-                    let scale = widen_half(block[0], block[1]);
-                    block[2..].iter().map(move |&byte| f32::from(byte as i8) * scale)
-                })
-                .collect(),
+            WeightType::F16 => {
+                halves(bytes).map(|half| half::f16::from_bits(half).to_f32()).collect()
+            }
+            WeightType::Bf16 => {
+                halves(bytes).map(|half| f32::from_bits(u32::from(half) << 16)).collect()
+            }
+            _ => self.blocks(row).flat_map(|block| block.values().collect::<Vec<_>>()).collect(),
         }
     }
 
@@ -82,9 +86,15 @@ impl RowSource<'_> {
         &self.bytes[row * size..(row + 1) * size]
     }
 
+    fn blocks(&self, row: usize) -> impl Iterator<Item = Block> {
+        let bytes = self.row(row).chunks_exact(self.weight_type.block_bytes());
+        bytes.map(|bytes| Block::read(self.weight_type, bytes))
+    }
+
     fn check(&self) -> Result<(), PackError> {
-        if self.columns == 0 || !self.columns.is_multiple_of(BLOCK_COLUMNS) {
-            return Err(PackError::Columns { columns: self.columns });
+        let of = self.weight_type.block_columns().max(BLOCK_COLUMNS);
+        if self.columns == 0 || !self.columns.is_multiple_of(of) {
+            return Err(PackError::Columns { columns: self.columns, of });
         }
         let expected = self.rows * self.row_bytes();
         if self.bytes.len() != expected {
@@ -98,8 +108,8 @@ impl RowSource<'_> {
 /// A weight matrix on the GPU.
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
-    /// Its shape; rows are padded with zeros to whole groups.
-    pub shape: MatrixShape,
+    /// Its shape; the rows of each section are padded with zeros to whole groups.
+    pub sections: Sections,
     pub(crate) words: Buffer,
     pub(crate) scales: Buffer,
 }
@@ -110,46 +120,42 @@ impl PackedMatrix {
     /// # Errors
     /// Where the sources' shapes or lengths do not fit; see [`PackError`].
     pub fn stacked(gpu: &Gpu, sources: &[RowSource<'_>]) -> Result<Self, PackError> {
-        let rows =
-            (0..sources.len()).flat_map(|at| (0..sources[at].rows).map(move |row| (at, row)));
-        Self::pack(gpu, sources, rows.collect())
+        let alike = |a: &RowSource<'_>, b: &RowSource<'_>| a.weight_type == b.weight_type;
+        Self::pack(gpu, &sources.chunk_by(alike).collect::<Vec<_>>())
     }
 
-    /// The rows of `gate` and `up`, four of each in turn.
+    /// The rows of `gate` and those of `up` in a section each, as [`Gpu::gate_up`] wants them.
     ///
     /// # Errors
     /// Where the sources' shapes or lengths do not fit; see [`PackError`].
-    pub fn alternating(
-        gpu: &Gpu,
-        gate: RowSource<'_>,
-        up: RowSource<'_>,
-    ) -> Result<Self, PackError> {
-        let group = |source: usize, first: usize| (first..first + 4).map(move |row| (source, row));
-        let rows =
-            (0..gate.rows).step_by(4).flat_map(|first| group(0, first).chain(group(1, first)));
-        Self::pack(gpu, &[gate, up], rows.collect())
+    pub fn paired(gpu: &Gpu, gate: RowSource<'_>, up: RowSource<'_>) -> Result<Self, PackError> {
+        Self::pack(gpu, &[&[gate], &[up]])
     }
 
-    fn pack(
-        gpu: &Gpu,
-        sources: &[RowSource<'_>],
-        order: Vec<(usize, usize)>,
-    ) -> Result<Self, PackError> {
-        let columns = sources[0].columns;
-        for source in sources {
+    fn pack(gpu: &Gpu, sections: &[&[RowSource<'_>]]) -> Result<Self, PackError> {
+        let columns = sections[0][0].columns;
+        for source in sections.iter().copied().flatten() {
             source.check()?;
             if source.columns != columns {
                 return Err(PackError::Mismatch { first: columns, other: source.columns });
             }
         }
-        let uniform = sources.iter().all(|source| source.weight_type == sources[0].weight_type);
-        let weight_type = if uniform { sources[0].weight_type } else { WeightType::F32 };
-        let shape = MatrixShape { columns, groups: order.len().div_ceil(4), weight_type };
-        let mut image = Image::new(shape);
-        for (target, &(source, row)) in order.iter().enumerate() {
-            image.set_row(target, &sources[source], row);
+        if sections.len() > MAX_SECTIONS {
+            return Err(PackError::Types);
         }
-        Ok(Self { shape, words: gpu.upload(image.words), scales: gpu.upload(image.scales) })
+        let (mut image, mut list) = (Image::default(), Vec::with_capacity(sections.len()));
+        for (at, sources) in sections.iter().enumerate() {
+            let rows: usize = sources.iter().map(|source| source.rows).sum();
+            if at + 1 < sections.len() && !rows.is_multiple_of(4) {
+                return Err(PackError::Rows { rows });
+            }
+            list.push(image.append(sources, columns, rows.div_ceil(4)));
+        }
+        // The kernels bind a buffer of scales whatever the types.
+        image.scales.resize(image.scales.len().max(16), 0);
+        let at = |at: usize| *list.get(at).unwrap_or(&list[0]);
+        let sections = Sections { count: list.len(), list: std::array::from_fn(at) };
+        Ok(Self { sections, words: gpu.upload(image.words), scales: gpu.upload(image.scales) })
     }
 
     /// Bytes that the matrix takes on the GPU.
@@ -159,78 +165,72 @@ impl PackedMatrix {
 }
 
 /// A packed matrix in memory: little-endian words and scales.
+#[derive(Default)]
 struct Image {
-    shape: MatrixShape,
     words: Vec<u8>,
     scales: Vec<u8>,
 }
 
 impl Image {
-    fn new(shape: MatrixShape) -> Self {
-        let row_words = shape.columns / shape.weight_type.columns_per_word();
-        let row_scales = match shape.weight_type {
-            WeightType::Q8_0 => shape.columns / BLOCK_COLUMNS,
-            // The kernels bind a scale buffer whatever the type.
-            _ => 1,
-        };
-        let size = |per_row: usize| per_row * shape.groups * 16;
-        Self { shape, words: vec![0; size(row_words)], scales: vec![0; size(row_scales)] }
-    }
-
-    fn set_row(&mut self, target: usize, source: &RowSource<'_>, row: usize) {
-        match self.shape.weight_type {
-            WeightType::F32 => {
-                let wide = source.widened_row(row);
-                self.set_words(target, wide.iter().map(|value| value.to_le_bytes()));
-            }
-            WeightType::F16 => {
-                let words = source.row(row).chunks_exact(4).map(four);
-                self.set_words(target, words);
-            }
-            WeightType::Q8_0 => {
-                let blocks = source.row(row).chunks_exact(Q8_0_BLOCK_BYTES);
-                let words = blocks.clone().flat_map(|block| block[2..].chunks_exact(4)).map(four);
-                self.set_words(target, words);
-                self.set_scales(target, blocks.map(|block| widen_half(block[0], block[1])));
-            }
+    /// Adds a section with the rows of `sources`, which are all of one type.
+    fn append(&mut self, sources: &[RowSource<'_>], columns: usize, groups: usize) -> Section {
+        let weight_type = sources[0].weight_type;
+        let (words_at, scales_at) = (self.words.len() / 16, self.scales.len() / 16);
+        let section = Section { columns, groups, weight_type, words_at, scales_at };
+        let size = |row_words: usize| row_words * groups * 16;
+        self.words.resize(self.words.len() + size(weight_type.row_words(columns)), 0);
+        self.scales.resize(self.scales.len() + size(weight_type.row_scale_words(columns)), 0);
+        let rows = sources.iter().flat_map(|source| (0..source.rows).map(move |row| (source, row)));
+        for (target, (source, row)) in rows.enumerate() {
+            self.set_row(&section, target, source, row);
         }
+        section
     }
 
-    fn set_words(&mut self, target: usize, words: impl Iterator<Item = [u8; 4]>) {
-        interleave(&mut self.words, self.shape.groups, target, words);
+    fn set_row(&mut self, section: &Section, target: usize, source: &RowSource<'_>, row: usize) {
+        let words_image = &mut self.words[section.words_at * 16..];
+        if !section.weight_type.is_quantised() {
+            return interleave(words_image, section.groups, target, words(source.row(row)));
+        }
+        let blocks: Vec<Block> = source.blocks(row).collect();
+        let codes: Vec<u8> = blocks
+            .iter()
+            .flat_map(|block| &block.codes[..section.weight_type.block_columns()])
+            .copied()
+            .collect();
+        let row_words = code_words(section.weight_type, &codes);
+        interleave(words_image, section.groups, target, row_words.into_iter());
+        let scales_image = &mut self.scales[section.scales_at * 16..];
+        let scale_words = blocks.iter().flat_map(Block::scale_words).copied();
+        interleave(scales_image, section.groups, target, scale_words);
     }
+}
 
-    fn set_scales(&mut self, target: usize, scales: impl Iterator<Item = f32>) {
-        interleave(&mut self.scales, self.shape.groups, target, scales.map(f32::to_le_bytes));
-    }
+/// The words of one row: the low bits of all columns, then their high bits.
+fn code_words(weight_type: WeightType, codes: &[u8]) -> Vec<u32> {
+    let word = |codes: &[u8], shift: u32, bits: usize| {
+        let mask = (1u32 << bits) - 1;
+        codes.iter().rev().fold(0, |word, &code| word << bits | u32::from(code) >> shift & mask)
+    };
+    let low_bits = 32 / weight_type.columns_per_word();
+    let low = codes.chunks(weight_type.columns_per_word()).map(|codes| word(codes, 0, low_bits));
+    let Some(per_word) = weight_type.columns_per_high_word() else { return low.collect() };
+    let high = codes.chunks(per_word).map(|codes| word(codes, 4, 32 / per_word));
+    low.chain(high).collect()
 }
 
 /// Puts one row's words into its component of its group.
-fn interleave(
-    image: &mut [u8],
-    groups: usize,
-    target: usize,
-    words: impl Iterator<Item = [u8; 4]>,
-) {
+fn interleave(image: &mut [u8], groups: usize, target: usize, words: impl Iterator<Item = u32>) {
     for (at, word) in words.enumerate() {
         let offset = ((at * groups + target / 4) * 4 + target % 4) * 4;
-        image[offset..offset + 4].copy_from_slice(&word);
+        image[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
     }
 }
 
-fn four(bytes: &[u8]) -> [u8; 4] {
-    [bytes[0], bytes[1], bytes[2], bytes[3]]
-}
-
 fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {
-    bytes.chunks_exact(4).map(|word| u32::from_le_bytes(four(word)))
+    bytes.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
 }
 
-fn halves(bytes: &[u8]) -> impl Iterator<Item = f32> {
-    bytes.chunks_exact(2).map(|half| widen_half(half[0], half[1]))
-}
-
-/// The `f32` that equals a little-endian half-precision number.
-fn widen_half(low: u8, high: u8) -> f32 {
-    half::f16::from_le_bytes([low, high]).to_f32()
+fn halves(bytes: &[u8]) -> impl Iterator<Item = u16> {
+    bytes.chunks_exact(2).map(|half| u16::from_le_bytes([half[0], half[1]]))
 }

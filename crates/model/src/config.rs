@@ -37,6 +37,7 @@ pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
         rms_epsilon: fields.number("attention.layer_norm_rms_epsilon")? as f32,
         tied_embeddings: !index.tensors.contains_key("output.weight"),
         qk_norm: architecture == Architecture::Qwen3,
+        qkv_bias: architecture == Architecture::Qwen2,
     };
     config.validate()?;
     if !config.head_dim.is_multiple_of(4) {
@@ -55,10 +56,12 @@ fn architecture(index: &Index) -> Result<Architecture, ModelError> {
     let key = "general.architecture";
     match index.metadata.get(key).and_then(Value::as_str) {
         Some("llama") => Ok(Architecture::Llama),
+        Some("qwen2") => Ok(Architecture::Qwen2),
         Some("qwen3") => Ok(Architecture::Qwen3),
-        Some(other) => {
-            Err(ModelError::field(key, format!("`{other}` is not supported; llama and qwen3 are")))
-        }
+        Some(other) => Err(ModelError::field(
+            key,
+            format!("`{other}` is not supported; llama, qwen2 and qwen3 are"),
+        )),
         None => Err(ModelError::field(key, "is missing")),
     }
 }

@@ -43,7 +43,7 @@ fn hidden_states_between_layers_agree_with_transformers() {
 
 #[test]
 fn every_cut_gives_the_bits_of_one_device() {
-    for name in ["llama-q8_0", "qwen3-f16"] {
+    for name in ["llama-q8_0", "llama-q4_k_m", "qwen2-q4_0", "qwen3-f16"] {
         let golden = golden(name);
         let file = open(golden.gguf);
         let gpu = gpu();

@@ -21,7 +21,7 @@ import tiny_models
 import tiny_tokenizer
 import vectors
 
-FILES = {"llama": ("f32", "q8_0"), "qwen3": ("f32", "f16", "q8_0")}
+FILES = {"llama": ("f32", "q8_0"), "llama-wide": ("q4_k_m",), "qwen2": ("q4_0",), "qwen3": ("f32", "f16", "q8_0")}
 PROMPT_TOKENS = {"short": 9, "long": 40}
 PROMPT_TEXT = (
     "The hen ran to the barn and said: are the others here, or is the bear still in "
@@ -51,7 +51,7 @@ def main():
         prompts = prompts_of(architecture)
         seed = first_clear_seed(architecture, kinds, prompts)
         for kind in kinds:
-            total += make_file(architecture, kind, seed, prompts)
+            total += make_file(f"{architecture.name}-{kind}", architecture, kind, seed, prompts)
     print(f"{total} bytes in all")
 
 
@@ -115,9 +115,8 @@ def hidden_states(model, ids):
     return np.stack(rows)
 
 
-def make_file(architecture, kind, seed, prompts):
+def make_file(name, architecture, kind, seed, prompts):
     """Write the model, its index and its tensors; returns their bytes."""
-    name = f"{architecture.name}-{kind}"
     weights = tiny_models.random_weights(architecture, seed)
     held = tiny_models.through_type(weights, kind)
     model = tiny_models.model_with(architecture, held)
@@ -173,7 +172,8 @@ def check_file(path, model, ids):
         link = Path(folder) / path.name
         link.symlink_to(path.resolve())
         config = AutoConfig.from_pretrained(folder, gguf_file=path.name)
-        config.head_dim = model.config.head_dim  # not read from qwen3 files as of transformers 5.23
+        if config.model_type == "qwen3":
+            config.head_dim = model.config.head_dim  # not read from these files as of transformers 5.23
         loaded = AutoModelForCausalLM.from_pretrained(
             folder, gguf_file=path.name, config=config, dtype=torch.float32)
     for key, value in model.state_dict().items():

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import torch
-from gguf import GGMLQuantizationType, quants
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
 from transformers.models.llama.modeling_llama import LlamaRMSNorm, apply_rotary_pos_emb
 
 SEED = 20
@@ -15,7 +15,7 @@ def write(path):
     generator = np.random.default_rng(SEED)
     entries = {
         make.__name__: make(generator)
-        for make in (rms_norm, matvec, rope, attention, silu_gate, f16, q8_0)
+        for make in (rms_norm, matvec, rope, attention, silu_gate, f16, q8_0, blocks)
     }
     path.write_text(json.dumps(entries, separators=(",", ":")) + "\n")
     return path.stat().st_size
@@ -88,6 +88,29 @@ def q8_0(generator):
     blocks[4, 2:6] = (0x80, 0x7F, 0x00, 0xFF)
     floats = quants.dequantize(blocks.ravel(), GGMLQuantizationType.Q8_0)
     return {"blocks": blocks.ravel().tolist(), "expected_bits": floats.view(np.uint32).tolist()}
+
+
+def blocks(generator):
+    """Random blocks of every other type, with their values' bits. Factors are finite; some are zero, subnormal or large."""
+    factors = np.array([0.5, -0.031, 0.0, 6e-8, 1000.0, 1.0], dtype=np.float16)
+    types = {  # where the half-precision factors stand in a block
+        "BF16": [], "Q4_0": [0], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
+    }
+    entries = []
+    for name, places in types.items():
+        kind = GGMLQuantizationType[name]
+        columns, size = GGML_QUANT_SIZES[kind]
+        data = generator.integers(0, 256, (len(factors), size), dtype=np.uint8)
+        if name == "BF16":
+            data = generator.standard_normal(16, dtype=np.float32).view(np.uint32) >> 16
+            data = data.astype(np.uint16).view(np.uint8)
+        for shift, place in enumerate(places):
+            data[:, place : place + 2] = np.roll(factors, shift).view(np.uint8).reshape(-1, 2)
+        floats = quants.dequantize(data.ravel(), kind)
+        entries.append({
+            "type": name, "bytes": data.ravel().tolist(), "expected_bits": floats.view(np.uint32).ravel().tolist(),
+        })
+    return entries
 
 
 def normal(generator, *shape):

@@ -5,9 +5,19 @@ use serde::Deserialize;
 /// The names that [`golden`] knows, `ARCHITECTURE-TYPE`. All have a hidden
 /// width of 64, 4 layers, 4 query and 2 key/value heads, a feed-forward width of
 /// 96, 288 tokens and a context of 256. `llama`: heads of 16, own output matrix,
-/// beginning-of-sequence token. `qwen3`: heads of 32 (so 4 x 32 is not the
-/// hidden width), norms on query and key heads, tied output matrix.
-pub const MODELS: [&str; 5] = ["llama-f32", "llama-q8_0", "qwen3-f32", "qwen3-f16", "qwen3-q8_0"];
+/// beginning-of-sequence token. `qwen2`: heads of 16, biases, tied output matrix.
+/// `qwen3`: heads of 32 (so 4 x 32 is not the hidden width), norms on query and key
+/// heads, tied output matrix. Only `llama-q4_k_m` has 2 layers of width 256 and heads
+/// of 64: whole blocks of the K types, which are mixed in it.
+pub const MODELS: [&str; 7] = [
+    "llama-f32",
+    "llama-q8_0",
+    "llama-q4_k_m",
+    "qwen2-q4_0",
+    "qwen3-f32",
+    "qwen3-f16",
+    "qwen3-q8_0",
+];
 
 /// Load a tiny model with its expectations.
 ///
@@ -29,9 +39,9 @@ pub struct Golden {
     pub name: String,
     /// The whole model file.
     pub gguf: &'static [u8],
-    /// `llama` or `qwen3`.
+    /// `llama`, `qwen2` or `qwen3`.
     pub architecture: String,
-    /// Type of the matrices: `f32`, `f16` or `q8_0`. Norms are always f32.
+    /// Type of the matrices: `f32`, `f16`, `q8_0`, `q4_0` or `q4_k_m`. Norms are always f32.
     pub weights: String,
     /// Seed of the random weights.
     pub seed: u64,
@@ -185,9 +195,11 @@ macro_rules! files {
 }
 
 /// Model, index and tensors, in the order of [`MODELS`].
-static FILES: [(&[u8], &str, &[u8]); 5] = [
+static FILES: [(&[u8], &str, &[u8]); 7] = [
     files!("llama-f32"),
     files!("llama-q8_0"),
+    files!("llama-q4_k_m"),
+    files!("qwen2-q4_0"),
     files!("qwen3-f32"),
     files!("qwen3-f16"),
     files!("qwen3-q8_0"),
@@ -204,7 +216,8 @@ mod tests {
             let golden = golden(name);
             assert_eq!(format!("{}-{}", golden.architecture, golden.weights), name);
             assert_eq!((golden.short.ids.len(), golden.long.ids.len()), (9, 40));
-            assert_eq!((golden.hidden.len(), golden.hidden[0].len()), (5, 64));
+            let sizes = if golden.weights == "q4_k_m" { (3, 256) } else { (5, 64) };
+            assert_eq!((golden.hidden.len(), golden.hidden[0].len()), sizes);
             for prompt in [&golden.short, &golden.long] {
                 assert_eq!((prompt.logits.len(), prompt.logits[0].len()), (5, 288));
                 assert_eq!(prompt.tokens.len(), 64);
@@ -235,12 +248,13 @@ mod tests {
 
     #[test]
     fn the_embedding_row_of_the_last_prompt_token_is_the_first_hidden_state() {
-        for name in MODELS {
+        for name in MODELS.into_iter().filter(|name| !name.ends_with("q4_k_m")) {
             let golden = golden(name);
             let image = Image::parse(golden.gguf).expect("golden files are well formed");
             let row_bytes = match golden.weights.as_str() {
                 "f32" => 256,
                 "f16" => 128,
+                "q4_0" => 36,
                 _ => 68,
             };
             let tensor =
@@ -250,6 +264,7 @@ mod tests {
             let values = match golden.weights.as_str() {
                 "f32" => row.as_chunks::<4>().0.iter().copied().map(f32::from_le_bytes).collect(),
                 "f16" => crate::reference::dequantize_f16(row),
+                "q4_0" => crate::reference::dequantize_q4_0(row),
                 _ => crate::reference::dequantize_q8_0(row),
             };
             assert_eq!(values, golden.hidden[0], "{name}");

@@ -129,6 +129,22 @@ fn dequantize_q8_0_block(block: &[u8; 34]) -> [f32; 32] {
     core::array::from_fn(|i| scale * f32::from(block[2 + i].cast_signed()))
 }
 
+/// The values of a GGUF Q4_0 tensor: blocks of 18 bytes, a half scale `d` and 32 nibbles `q`, the
+/// low ones of all bytes first, standing for `d * (q - 8)`. Bit-exact.
+pub fn dequantize_q4_0(bytes: &[u8]) -> Vec<f32> {
+    let (blocks, rest) = bytes.as_chunks::<18>();
+    assert!(rest.is_empty(), "not whole blocks");
+    blocks.iter().flat_map(dequantize_q4_0_block).collect()
+}
+
+fn dequantize_q4_0_block(block: &[u8; 18]) -> [f32; 32] {
+    let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
+    core::array::from_fn(|i| {
+        let byte = block[2 + i % 16];
+        scale * (f32::from(if i < 16 { byte & 15 } else { byte >> 4 }) - 8.0)
+    })
+}
+
 fn head_of(tensor: &[f32], index: usize, head_dim: usize) -> &[f32] {
     &tensor[index * head_dim..][..head_dim]
 }

@@ -26,6 +26,19 @@ pub struct Vectors {
     pub f16: F16Vector,
     /// Q8_0 blocks.
     pub q8_0: Q8Vector,
+    /// Blocks of other types.
+    pub blocks: Vec<BlocksVector>,
+}
+
+/// Blocks of one storage type.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BlocksVector {
+    /// GGML's name of the type.
+    pub r#type: String,
+    /// The blocks, as in a file.
+    pub bytes: Vec<u8>,
+    /// Bits of the values they stand for.
+    pub expected_bits: Vec<u32>,
 }
 
 /// See [`crate::reference::rms_norm`].

@@ -46,15 +46,27 @@ impl<'a> Decoder<'a> {
         let normed = self.norm(format!("attn.{layer}.norm"), block(layer, "attn_norm"), hidden);
         let (query, kv) = (self.config.query_width(), self.config.kv_width());
         Heads {
-            query: self.linear(
-                format!("attn.{layer}.query"),
-                block(layer, "attn_q"),
-                normed,
-                query,
-            ),
-            key: self.linear(format!("attn.{layer}.key"), block(layer, "attn_k"), normed, kv),
-            value: self.linear(format!("attn.{layer}.value"), block(layer, "attn_v"), normed, kv),
+            query: self.projection(layer, "query", "attn_q", normed, query),
+            key: self.projection(layer, "key", "attn_k", normed, kv),
+            value: self.projection(layer, "value", "attn_v", normed, kv),
         }
+    }
+
+    fn projection(
+        &mut self,
+        layer: usize,
+        name: &str,
+        part: &str,
+        normed: NodeId,
+        rows: usize,
+    ) -> NodeId {
+        let columns = self.width(normed);
+        let mut weights = vec![tensor(block(layer, part), &[rows, columns])];
+        if self.config.qkv_bias {
+            weights.push(tensor(format!("blk.{layer}.{part}.bias"), &[rows]));
+        }
+        let name = format!("attn.{layer}.{name}");
+        self.graph.add_weighted(name, Operator::Linear { columns }, &[normed], rows, weights)
     }
 
     /// RMS norm over each head of queries (`part` "q") or keys ("k"), weights `[head_dim]`.

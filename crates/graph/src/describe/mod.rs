@@ -3,6 +3,7 @@
 
 mod decoder;
 mod llama;
+mod qwen2;
 mod qwen3;
 
 use crate::{Architecture, Graph, ModelConfig};
@@ -11,6 +12,7 @@ use crate::{Architecture, Graph, ModelConfig};
 pub(crate) fn describe(config: &ModelConfig) -> Graph {
     match config.architecture {
         Architecture::Llama => llama::describe(config),
+        Architecture::Qwen2 => qwen2::describe(config),
         Architecture::Qwen3 => qwen3::describe(config),
     }
 }

@@ -17,7 +17,7 @@ pub async fn all(gpu: &Gpu) -> Vec<Check> {
     let mut checks = Vec::new();
     for (heads, kv_heads, head_dim) in [(4, 2, 16), (6, 3, 32), (2, 1, 64), (1, 1, 128)] {
         for rope_style in [RopeStyle::Halves, RopeStyle::Neighbours] {
-            for normed in [false, true] {
+            for (normed, has_bias) in [(false, false), (true, false), (false, true)] {
                 let shape = AttentionShape {
                     heads,
                     kv_heads,
@@ -25,6 +25,7 @@ pub async fn all(gpu: &Gpu) -> Vec<Check> {
                     context: CONTEXT,
                     rope_style,
                     head_norm_epsilon_bits: normed.then(|| EPSILON.to_bits()),
+                    has_bias,
                     step_rows: STEP_ROWS,
                 };
                 checks.extend(check(gpu, shape).await);
@@ -36,12 +37,13 @@ pub async fn all(gpu: &Gpu) -> Vec<Check> {
 
 async fn check(gpu: &Gpu, shape: AttentionShape) -> Vec<Check> {
     let name = format!(
-        "attention {}/{} heads of {}, {:?}, head norm {}",
+        "attention {}/{} heads of {}, {:?}, head norm {}, bias {}",
         shape.heads,
         shape.kv_heads,
         shape.head_dim,
         shape.rope_style,
-        shape.head_norm_epsilon_bits.is_some()
+        shape.head_norm_epsilon_bits.is_some(),
+        shape.has_bias
     );
     let case = Case::random(shape);
     let whole = case.run(gpu, &[TOKENS], 0).await;
@@ -57,7 +59,7 @@ struct Case {
     shape: AttentionShape,
     /// `[TOKENS, heads + 2 kv_heads, head_dim]`.
     qkv: Vec<f32>,
-    /// `[2, head_dim]`.
+    /// `[2, head_dim]`, and then a bias for every column of `qkv`.
     gains: Vec<f32>,
 }
 
@@ -65,7 +67,7 @@ impl Case {
     fn random(shape: AttentionShape) -> Self {
         let mut random = Random::new(11);
         let qkv = random.f32s(TOKENS * Self::width(shape));
-        Self { shape, qkv, gains: random.f32s(2 * shape.head_dim) }
+        Self { shape, qkv, gains: random.f32s(2 * shape.head_dim + Self::width(shape)) }
     }
 
     fn width(shape: AttentionShape) -> usize {
@@ -110,6 +112,7 @@ impl Case {
         let (mut queries, mut keys, mut values) = (Vec::new(), Vec::new(), Vec::new());
         for (position, row) in self.qkv.chunks(Self::width(self.shape)).enumerate() {
             for (head, vector) in row.chunks(head_dim).enumerate() {
+                let vector = &self.biased(vector, head);
                 match head {
                     _ if head < heads => queries.extend(self.rotated(vector, 0, position)),
                     _ if head < heads + kv_heads => keys.extend(self.rotated(vector, 1, position)),
@@ -119,6 +122,13 @@ impl Case {
         }
         let shape = reference::AttentionShape { heads, kv_heads, head_dim };
         reference::attention(shape, 0, &queries, &keys, &values)
+    }
+
+    fn biased(&self, vector: &[f32], head: usize) -> Vec<f32> {
+        let head_dim = self.shape.head_dim;
+        let bias = &self.gains[(2 + head) * head_dim..];
+        let added = vector.iter().zip(bias).map(|(value, bias)| value + bias);
+        if self.shape.has_bias { added.collect() } else { vector.to_vec() }
     }
 
     fn rotated(&self, vector: &[f32], gain: usize, position: usize) -> Vec<f32> {

@@ -5,14 +5,12 @@ use testkit::{Random, reference};
 
 use super::{Check, close, same, upload_rows};
 
-const COLUMNS: usize = 96;
 const OUTPUTS: usize = 40;
 const EPSILON: f32 = 1e-6;
-const TYPES: [WeightType; 3] = [WeightType::F32, WeightType::F16, WeightType::Q8_0];
 
 pub async fn all(gpu: &Gpu) -> Vec<Check> {
     let mut checks = Vec::new();
-    for weight_type in TYPES {
+    for weight_type in WeightType::ALL {
         let matrix = Matrix::random(weight_type, OUTPUTS, 1);
         for rows in [1, 2, 5] {
             checks.push(linear(gpu, &matrix, rows).await);
@@ -23,7 +21,7 @@ pub async fn all(gpu: &Gpu) -> Vec<Check> {
         checks.push(head_rows(gpu, &matrix).await);
         checks.push(embed(gpu, &matrix).await);
     }
-    checks.push(mixed_types(gpu).await);
+    checks.extend(mixed_types(gpu).await);
     checks
 }
 
@@ -31,34 +29,64 @@ pub async fn all(gpu: &Gpu) -> Vec<Check> {
 struct Matrix {
     weight_type: WeightType,
     rows: usize,
+    columns: usize,
     bytes: Vec<u8>,
+    /// As `kernels/tests/formats.rs` checks them.
     values: Vec<f32>,
+}
+
+/// Three blocks of 32 where that is possible; two of 256 where a file's blocks are so large.
+fn columns(weight_type: WeightType) -> usize {
+    if weight_type.block_columns() > 32 { 512 } else { 96 }
+}
+
+fn upper_half(value: &f32) -> [u8; 2] {
+    let [_, _, low, high] = value.to_le_bytes();
+    [low, high]
+}
+
+/// Random blocks whose half-precision factors keep the values near 1.
+fn blocks(weight_type: WeightType, count: usize, random: &mut Random) -> Vec<u8> {
+    let (places, largest): (&[usize], f32) = match weight_type {
+        WeightType::Q8_0 => (&[0], 1.0 / 127.0),
+        WeightType::Q4_0 => (&[0], 1.0 / 8.0),
+        WeightType::Q6K => (&[208], 1.0 / 32.0 / 127.0),
+        _ => (&[0, 2], 1.0 / 16.0 / 63.0),
+    };
+    let mut bytes: Vec<u8> =
+        (0..count * weight_type.block_bytes()).map(|_| random.next_u64() as u8).collect();
+    for block in bytes.chunks_exact_mut(weight_type.block_bytes()) {
+        for &place in places {
+            let factor = half::f16::from_f32(random.f32() * largest);
+            block[place..place + 2].copy_from_slice(&factor.to_le_bytes());
+        }
+    }
+    bytes
 }
 
 impl Matrix {
     fn random(weight_type: WeightType, rows: usize, seed: u64) -> Self {
-        let (mut random, count) = (Random::new(seed), rows * COLUMNS);
+        Self::with_columns(weight_type, rows, columns(weight_type), seed)
+    }
+
+    fn with_columns(weight_type: WeightType, rows: usize, columns: usize, seed: u64) -> Self {
+        let (mut random, count) = (Random::new(seed), rows * columns);
         let bytes = match weight_type {
             WeightType::F32 => {
                 random.f32s(count).iter().flat_map(|value| value.to_le_bytes()).collect()
             }
             WeightType::F16 => random.f16_bytes(count),
-            WeightType::Q8_0 => random.q8_0_blocks(count / 32),
+            WeightType::Bf16 => random.f32s(count).iter().flat_map(upper_half).collect(),
+            _ => blocks(weight_type, count / weight_type.block_columns(), &mut random),
         };
-        let values = match weight_type {
-            WeightType::F32 => bytes
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect(),
-            WeightType::F16 => reference::dequantize_f16(&bytes),
-            WeightType::Q8_0 => reference::dequantize_q8_0(&bytes),
-        };
-        Self { weight_type, rows, bytes, values }
+        let mut matrix = Self { weight_type, rows, columns, bytes, values: Vec::new() };
+        matrix.values = (0..rows).flat_map(|row| matrix.source().widened_row(row)).collect();
+        matrix
     }
 
     fn source(&self) -> RowSource<'_> {
-        let Self { weight_type, rows, ref bytes, .. } = *self;
-        RowSource { weight_type, rows, columns: COLUMNS, bytes }
+        let Self { weight_type, rows, columns, ref bytes, .. } = *self;
+        RowSource { weight_type, rows, columns, bytes }
     }
 
     fn pack(&self, gpu: &Gpu) -> PackedMatrix {
@@ -68,6 +96,7 @@ impl Matrix {
 
 /// Random input rows and a norm.
 struct Input {
+    columns: usize,
     rows: Vec<f32>,
     gain: Vec<f32>,
     norm: Norm,
@@ -76,12 +105,13 @@ struct Input {
 }
 
 impl Input {
-    fn random(gpu: &Gpu, rows: usize) -> Self {
+    fn random(gpu: &Gpu, rows: usize, columns: usize) -> Self {
         let mut random = Random::new(7);
-        let (gain, values) = (random.f32s(COLUMNS), random.f32s(rows * COLUMNS));
+        let (gain, values) = (random.f32s(columns), random.f32s(rows * columns));
         Self {
+            columns,
             norm: Norm { gain: gpu.upload_f32(&gain), epsilon: EPSILON },
-            buffer: upload_rows(gpu, &values, COLUMNS),
+            buffer: upload_rows(gpu, &values, columns),
             step: StepBuffer::new(gpu, 8),
             rows: values,
             gain,
@@ -89,12 +119,12 @@ impl Input {
     }
 
     fn normed(&self) -> impl Iterator<Item = Vec<f32>> {
-        self.rows.chunks(COLUMNS).map(|row| reference::rms_norm(row, &self.gain, EPSILON))
+        self.rows.chunks(self.columns).map(|row| reference::rms_norm(row, &self.gain, EPSILON))
     }
 }
 
 async fn linear(gpu: &Gpu, matrix: &Matrix, rows: usize) -> Check {
-    let input = Input::random(gpu, rows);
+    let input = Input::random(gpu, rows, matrix.columns);
     let values = run_linear(gpu, matrix, &input, rows).await;
     let expected: Vec<f32> =
         input.normed().flat_map(|row| reference::matvec(&matrix.values, &row)).collect();
@@ -108,21 +138,21 @@ async fn run_linear(gpu: &Gpu, matrix: &Matrix, input: &Input, rows: usize) -> V
 }
 
 async fn linear_add(gpu: &Gpu, matrix: &Matrix, rows: usize) -> Check {
-    let input = Input::random(gpu, rows);
+    let input = Input::random(gpu, rows, matrix.columns);
     let before = Random::new(9).f32s(rows * OUTPUTS);
     let output = upload_rows(gpu, &before, OUTPUTS);
     gpu.linear_add(&input.buffer, &matrix.pack(gpu), &output, rows);
     let values = gpu.read_f32(&output, rows * OUTPUTS).await.expect("it reads");
     let products =
-        input.rows.chunks(COLUMNS).flat_map(|row| reference::matvec(&matrix.values, row));
+        input.rows.chunks(matrix.columns).flat_map(|row| reference::matvec(&matrix.values, row));
     let expected: Vec<f32> = before.iter().zip(products).map(|(a, b)| a + b).collect();
     close(format!("linear_add {:?} x{rows}", matrix.weight_type), &values, &expected)
 }
 
 async fn gate_up(gpu: &Gpu, weight_type: WeightType, rows: usize) -> Check {
-    let input = Input::random(gpu, rows);
+    let input = Input::random(gpu, rows, columns(weight_type));
     let [gate, up] = [2, 3].map(|seed| Matrix::random(weight_type, OUTPUTS, seed));
-    let packed = PackedMatrix::alternating(gpu, gate.source(), up.source()).expect("they fit");
+    let packed = PackedMatrix::paired(gpu, gate.source(), up.source()).expect("they fit");
     let output = gpu.empty(rows_bytes(rows, OUTPUTS));
     gpu.gate_up(&input.buffer, &input.norm, &packed, &output, rows);
     let values = gpu.read_f32(&output, rows * OUTPUTS).await.expect("it reads");
@@ -136,7 +166,7 @@ async fn gate_up(gpu: &Gpu, weight_type: WeightType, rows: usize) -> Check {
 
 /// The first row's bits are the same alone and among five.
 async fn row_alone(gpu: &Gpu, matrix: &Matrix) -> Check {
-    let input = Input::random(gpu, 5);
+    let input = Input::random(gpu, 5, matrix.columns);
     let alone = run_linear(gpu, matrix, &input, 1).await;
     let together = run_linear(gpu, matrix, &input, 5).await;
     same(format!("a row alone {:?}", matrix.weight_type), &alone, &together[..matrix.rows])
@@ -144,7 +174,7 @@ async fn row_alone(gpu: &Gpu, matrix: &Matrix) -> Check {
 
 /// The head takes the rows that the step names, with the bits that `linear` gives them.
 async fn head_rows(gpu: &Gpu, matrix: &Matrix) -> Check {
-    let input = Input::random(gpu, 5);
+    let input = Input::random(gpu, 5, matrix.columns);
     let mut step = Step::chunk(0, 0, 5);
     step.head_rows = vec![4, 1];
     input.step.write(gpu, &step);
@@ -163,25 +193,33 @@ async fn embed(gpu: &Gpu, matrix: &Matrix) -> Check {
     let mut step = Step::chunk(0, 0, 3);
     step.tokens = vec![38, 0, 5];
     step_buffer.write(gpu, &step);
-    let output = gpu.empty(rows_bytes(3, COLUMNS));
+    let output = gpu.empty(rows_bytes(3, matrix.columns));
     gpu.embed(&matrix.pack(gpu), &step_buffer, &output, 3);
-    let values = gpu.read_f32(&output, 3 * COLUMNS).await.expect("it reads");
-    let row = |token: u32| &matrix.values[token as usize * COLUMNS..][..COLUMNS];
+    let values = gpu.read_f32(&output, 3 * matrix.columns).await.expect("it reads");
+    let row = |token: u32| &matrix.values[token as usize * matrix.columns..][..matrix.columns];
     let expected = step.tokens.iter().flat_map(|&token| row(token)).copied().collect::<Vec<_>>();
     same(format!("embed {:?}", matrix.weight_type), &values, &expected)
 }
 
-/// Tensors of different types fuse into one matrix.
-async fn mixed_types(gpu: &Gpu) -> Check {
-    let input = Input::random(gpu, 1);
-    let matrices = TYPES.map(|weight_type| Matrix::random(weight_type, 8, 4));
+/// Tensors of different types fuse into one matrix, and so do a gate and an up of two types.
+async fn mixed_types(gpu: &Gpu) -> Vec<Check> {
+    let types = [WeightType::Q4K, WeightType::Q4K, WeightType::Q6K];
+    let input = Input::random(gpu, 1, 512);
+    let matrices = types.map(|weight_type| Matrix::random(weight_type, 8, 4));
     let sources: Vec<_> = matrices.iter().map(Matrix::source).collect();
     let packed = PackedMatrix::stacked(gpu, &sources).expect("they fit");
     let output = gpu.empty(rows_bytes(1, 24));
     gpu.linear(&input.buffer, &input.norm, &packed, &input.step, &output, 1);
     let values = gpu.read_f32(&output, 24).await.expect("it reads");
     let row = input.normed().next().expect("one row");
-    let expected: Vec<f32> =
-        matrices.iter().flat_map(|matrix| reference::matvec(&matrix.values, &row)).collect();
-    close("mixed types".into(), &values, &expected)
+    let products = |matrix: &Matrix| reference::matvec(&matrix.values, &row);
+    let expected: Vec<f32> = matrices.iter().flat_map(products).collect();
+    let stacked = close("mixed types".into(), &values, &expected);
+
+    let [gate, _, up] = &matrices;
+    let packed = PackedMatrix::paired(gpu, gate.source(), up.source()).expect("they fit");
+    gpu.gate_up(&input.buffer, &input.norm, &packed, &output, 1);
+    let values = gpu.read_f32(&output, 8).await.expect("it reads");
+    let expected = reference::silu_gate(&products(gate), &products(up));
+    vec![stacked, close("gate_up of mixed types".into(), &values, &expected)]
 }

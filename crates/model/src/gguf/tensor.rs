@@ -67,7 +67,12 @@ fn type_of(ggml_type: u32) -> Option<TensorType> {
     match ggml_type {
         0 => Some(WeightType::F32),
         1 => Some(WeightType::F16),
+        2 => Some(WeightType::Q4_0),
         8 => Some(WeightType::Q8_0),
+        12 => Some(WeightType::Q4K),
+        13 => Some(WeightType::Q5K),
+        14 => Some(WeightType::Q6K),
+        30 => Some(WeightType::Bf16),
         _ => None,
     }
 }
@@ -78,10 +83,9 @@ fn size_of(shape: &[u64], tensor_type: TensorType) -> Option<u64> {
     if elements == 0 {
         return None;
     }
-    match tensor_type {
-        WeightType::F32 => elements.checked_mul(4),
-        WeightType::F16 => elements.checked_mul(2),
-        WeightType::Q8_0 if shape[0].is_multiple_of(32) => (elements / 32).checked_mul(34),
-        WeightType::Q8_0 => None,
+    let (columns, bytes) = (tensor_type.block_columns() as u64, tensor_type.block_bytes() as u64);
+    if !shape[0].is_multiple_of(columns) {
+        return None;
     }
+    (elements / columns).checked_mul(bytes)
 }

@@ -51,10 +51,15 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
         let norm = self.norm(&name("attn_norm")).await?;
         let qkv = self.matrix(&[&name("attn_q"), &name("attn_k"), &name("attn_v")]).await?;
-        let mut head_gains = vec![0.0; 4];
+        let mut head_gains = vec![0.0; 2 * self.config().head_dim];
         if self.config().qk_norm {
             head_gains = self.vector(&name("attn_q_norm")).await?;
             head_gains.extend(self.vector(&name("attn_k_norm")).await?);
+        }
+        if self.config().qkv_bias {
+            for part in ["attn_q", "attn_k", "attn_v"] {
+                head_gains.extend(self.vector(&format!("blk.{layer}.{part}.bias")).await?);
+            }
         }
         let output = self.matrix(&[&name("attn_output")]).await?;
         let shape = self.attention_shape();
@@ -74,7 +79,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         let norm = self.norm(&name("ffn_norm")).await?;
         let gate = self.tensor(&name("ffn_gate")).await?;
         let up = self.tensor(&name("ffn_up")).await?;
-        let gate_up = PackedMatrix::alternating(self.gpu, gate.rows(), up.rows());
+        let gate_up = PackedMatrix::paired(self.gpu, gate.rows(), up.rows());
         let gate_up = self.packed(&name("ffn_gate"), gate_up)?;
         let down = self.matrix(&[&name("ffn_down")]).await?;
         Ok(Module::Mlp(Box::new(Mlp { norm, gate_up, down })))
@@ -99,9 +104,10 @@ impl<'a, S: ByteSource> Loader<'a, S> {
             context: self.options.context_tokens,
             rope_style: match config.architecture {
                 Architecture::Llama => RopeStyle::Neighbours,
-                Architecture::Qwen3 => RopeStyle::Halves,
+                Architecture::Qwen2 | Architecture::Qwen3 => RopeStyle::Halves,
             },
             head_norm_epsilon_bits: config.qk_norm.then(|| config.rms_epsilon.to_bits()),
+            has_bias: config.qkv_bias,
             step_rows: self.options.rows,
         }
     }
