@@ -278,16 +278,8 @@ fn products(
             }
             #[unroll]
             for row in 0..from.rows_per_lane {
-                if comptime!(section.weight_type.is_quantised()) {
-                    let factor = scale(scales, block, group, part, section);
-                    sums[row] = fma(parts[row], factor, sums[row]);
-                } else {
-                    sums[row] += parts[row];
-                }
-                if comptime!(section.weight_type.has_minimum()) {
-                    let total = Vec4::new(-across(inputs[row]));
-                    sums[row] = fma(minimum(scales, block, group, section), total, sums[row]);
-                }
+                sums[row] =
+                    scaled(scales, block, group, sums[row], parts[row], inputs[row], part, section);
             }
         }
     }
@@ -298,6 +290,29 @@ fn products(
             sums[row] *= Vec4::new(scale);
         }
     }
+}
+
+/// `sum` and what a block's `part` of unscaled products comes to.
+#[cube]
+fn scaled(
+    scales: &[Words],
+    block: usize,
+    group: usize,
+    sum: Vec4,
+    products: Vec4,
+    inputs: Vec4,
+    #[comptime] part: usize,
+    #[comptime] section: Section,
+) -> Vec4 {
+    let mut result = sum + products;
+    if comptime!(section.weight_type.is_quantised()) {
+        result = fma(products, scale(scales, block, group, part, section), sum);
+    }
+    if comptime!(section.weight_type.has_minimum()) {
+        let total = Vec4::new(-across(inputs));
+        result = fma(minimum(scales, block, group, section), total, result);
+    }
+    result
 }
 
 /// The sum of the four components.

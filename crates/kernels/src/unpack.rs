@@ -52,7 +52,7 @@ pub(crate) fn unpack(
             let shift = comptime!((16 * (quad % 2) + 4 * at) as u32);
             let mut code = (word >> Words::new(shift)) & Words::new(15);
             if comptime!(section.weight_type.columns_per_high_word().is_some()) {
-                code = code | high_bits(words, block, group, comptime!(4 * quad + at), section);
+                code |= high_bits(words, block, group, comptime!(4 * quad + at), section);
             }
             let offset = comptime!(section.weight_type.offset() as f32);
             weights[at] = Vec4::cast_from(code) - Vec4::new(offset);

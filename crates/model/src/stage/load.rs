@@ -44,7 +44,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
     async fn embed(&mut self) -> Result<Module, ModelError> {
         let table = self.matrix(&[EMBEDDING]).await?;
         self.table = self.config().tied_embeddings.then(|| table.clone());
-        Ok(Module::Embed(table))
+        Ok(Module::Embed(Box::new(table)))
     }
 
     async fn attention(&mut self, layer: usize) -> Result<Module, ModelError> {

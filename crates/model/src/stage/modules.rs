@@ -52,7 +52,7 @@ impl Shared {
 #[derive(Debug)]
 pub(super) enum Module {
     /// Looks tokens up.
-    Embed(PackedMatrix),
+    Embed(Box<PackedMatrix>),
     /// Attention with its residual connection.
     Attention(Box<Attention>),
     /// The gated feed-forward layer with its residual connection.
