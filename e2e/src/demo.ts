@@ -105,7 +105,7 @@ async function answerIn(
   await picture(phones, options, "gathering");
   const room = await prepare(phones, tell);
   for (const stage of room.plan?.stages ?? []) tell(stageLine(room, stage));
-  if (room.plan) tell(`${room.plan.reason} Expected: ${millis(room.plan.predictedTokenSecs)} a token.`);
+  if (room.plan) tell(room.plan.reason);
   const ask = await coordinator.ask(options.prompt, how);
   const turn = await coordinator.answer(ask, STALL_LIMIT_MS, (delta) => void process.stderr.write(delta));
   process.stderr.write("\n");
