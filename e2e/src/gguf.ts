@@ -65,7 +65,12 @@ function modulesOf(name: string, layers: number, hasOutput: boolean): number[] {
 const BLOCKS = new Map<number, [elements: number, bytes: number]>([
   [0, [1, 4]], // F32
   [1, [1, 2]], // F16
+  [2, [32, 18]], // Q4_0
   [8, [32, 34]], // Q8_0
+  [12, [256, 144]], // Q4_K
+  [13, [256, 176]], // Q5_K
+  [14, [256, 210]], // Q6_K
+  [30, [1, 2]], // BF16
 ]);
 
 class Reader {
