@@ -64,7 +64,8 @@ pub fn engine(project: &Project) -> Result<()> {
 /// Builds the kernels' own checks for a browser and returns their folder: `checks.js` and what it loads.
 pub fn kernel_checks(project: &Project) -> Result<PathBuf> {
     setup::ensure(project, &[Need::Wasm])?;
-    let what = ["--package", "kernels", "--example", "checks"];
+    // With the engine beside it, the libraries have the engine's features, and are those that it has compiled.
+    let what = ["--package", "kernels", "--package", "web", "--example", "checks"];
     let wasm = compile(project, "the kernels' checks", &what, "examples/checks.wasm")?;
     let folder = project.scratch("kernel-checks")?;
     let stamp = folder.join(".stamp");
