@@ -33,10 +33,11 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     match &args.android {
         Some(seats) => {
             setup::ensure(project, &[Need::Adb])?;
-            command.args(["--project", "android"]).env("LINGUALINKED_ANDROID", seats.join(","));
+            command.arg("--project=android").env("LINGUALINKED_ANDROID", seats.join(","));
         }
         None => {
-            command.args(["--project", "parts", "--project", "rooms"]);
+            // Not as two arguments: a filter after them would be taken for one more project.
+            command.args(["--project=parts", "--project=rooms"]);
         }
     }
     command.args(&args.filter);
