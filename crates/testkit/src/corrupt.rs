@@ -60,8 +60,9 @@ mod tests {
 
     #[test]
     fn every_case_is_damaged_as_its_group_says() {
-        // Transposing a square matrix damages nothing, and those of this one are square.
-        for name in MODELS.into_iter().filter(|name| *name != "llama-q4_k_m") {
+        // Of the others, one has square matrices, which are not damaged by transposing them, and one has no head length.
+        let others = ["llama-q4_k_m", "qwen2-q4_0"];
+        for name in MODELS.into_iter().filter(|name| !others.contains(name)) {
             let bytes = golden(name).gguf;
             let sound = Image::parse(bytes);
             for (case, damaged) in cases(bytes) {
