@@ -18,7 +18,7 @@ impl Room {
     /// Our driver has made our device ready.
     pub(crate) fn prepared(&mut self, url: String) {
         if self.config.coordinator {
-            self.is_prepared(self.config.me, &url);
+            self.record_prepared(self.config.me, &url);
         } else if let Some(coordinator) = self.coordinator {
             self.transmit(coordinator, Prepared { url });
         }

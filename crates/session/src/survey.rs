@@ -68,7 +68,7 @@ impl Room {
         }
     }
 
-    pub(crate) fn is_prepared(&mut self, peer: PeerId, url: &str) {
+    pub(crate) fn record_prepared(&mut self, peer: PeerId, url: &str) {
         let is_current = self.spec.as_ref().is_some_and(|spec| spec.model.url == url);
         if let Some(facts) = self.facts.get_mut(&peer).filter(|_| is_current) {
             facts.is_prepared = true;
@@ -76,7 +76,7 @@ impl Room {
     }
 
     pub(crate) fn take_prepared(&mut self, peer: PeerId, url: &str) -> Verdict {
-        self.is_prepared(peer, url);
+        self.record_prepared(peer, url);
         Ok(())
     }
 

@@ -1,47 +1,19 @@
 //! Whatever comes, in whatever order: a room never panics, and never answers one
 //! input with a flood.
 
-use base::{ModuleProfile, ModuleRange, PeerId, RequestId};
+mod common;
+
+use base::{ModuleRange, PeerId, RequestId};
+use common::{ROW_BYTES, SAMPLING, Seen, model, spec};
 use proptest::prelude::*;
 use protocol::peer::*;
-use session::{
-    AskId, Command, Input, JobId, ModelSpec, Output, Room, RoomConfig, RoomLimits, StageOutput,
-};
-
-const ROW_BYTES: u32 = 8;
-const SAMPLING: Sampling =
-    Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0, max_tokens: 4 };
+use session::{AskId, Command, Input, JobId, Room};
 
 /// What picks an input: its kind, and numbers small enough to hit what is known.
 type Pick = (u8, [u32; 4]);
 
-fn model() -> ModelRef {
-    ModelRef { url: "/m".into(), name: "m".into(), total_bytes: 8, context_tokens: 12 }
-}
-
-fn spec() -> ModelSpec {
-    let module = |i| ModuleProfile { name: format!("m{i}"), flops: 1.0, weights_bytes: 10.0 };
-    ModelSpec {
-        model: model(),
-        modules: (0..4).map(module).collect(),
-        sequential_bytes: vec![8.0; 3],
-        residual: Vec::new(),
-        tied: Vec::new(),
-        eos: vec![1],
-        row_bytes: ROW_BYTES,
-        slots: 2,
-    }
-}
-
 fn room(coordinator: bool) -> Room {
-    Room::new(RoomConfig {
-        me: PeerId(if coordinator { 0 } else { 3 }),
-        coordinator,
-        name: "n".into(),
-        device: "d".into(),
-        pledge: Pledge::Bytes(25),
-        limits: RoomLimits { chunk_tokens: 3, ..RoomLimits::default() },
-    })
+    common::room(PeerId(if coordinator { 0 } else { 3 }), coordinator)
 }
 
 fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
@@ -133,45 +105,6 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
     }
 }
 
-/// What the room has asked for last, so that some answers fit.
-struct Seen {
-    epoch: u32,
-    job: JobId,
-    output: StageOutput,
-    ask: AskId,
-    request: RequestId,
-}
-
-impl Seen {
-    fn done(&self) -> Input {
-        let (job, output) = (self.job, self.output.clone());
-        Input::StageDone { job, output, busy_secs: 0.1, dispatches: u32::MAX }
-    }
-
-    fn see(&mut self, output: Output) {
-        match output {
-            Output::LoadStage(load) => self.epoch = load.epoch,
-            Output::Tokenize { ask, .. } => self.ask = ask,
-            Output::Decode { request, .. } => self.request = request,
-            Output::RunStage(job) => {
-                self.job = job.id;
-                self.output = match job.wants {
-                    session::Wants::Nothing => StageOutput::Nothing,
-                    session::Wants::Token(_) => StageOutput::Token(u32::from(job.rows)),
-                    session::Wants::Hidden => {
-                        StageOutput::Hidden(vec![0; (u32::from(job.rows) * ROW_BYTES) as usize])
-                    }
-                };
-            }
-            Output::Transmit { frame, .. } => {
-                let bytes = frame.encode();
-                assert_eq!(Frame::decode(&bytes), Ok(frame), "we send what others take");
-            }
-            _ => {}
-        }
-    }
-}
-
 /// A room in mid-answer: as the coordinator with one worker, or as that worker.
 fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
     let mut room = room(coordinator);
@@ -228,10 +161,7 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
     }
     for (at, input) in inputs.into_iter().enumerate() {
         // Slow enough for the link that nobody answers for to count as late.
-        room.handle(at as f64 * if at < 10 { 0.5 } else { 1.0 }, input);
-        while let Some(output) = room.poll() {
-            seen.see(output);
-        }
+        seen.give(&mut room, at as f64 * if at < 10 { 0.5 } else { 1.0 }, input);
     }
     assert_eq!(seen.job, JobId(1), "a step runs: {:?}", room.view());
     room
@@ -246,25 +176,14 @@ proptest! {
         is_busy in any::<bool>(),
         picks in prop::collection::vec((any::<u8>(), any::<[u8; 4]>(), 0.0..1.0_f64), 1..300),
     ) {
-        let mut seen = Seen {
-            epoch: 1,
-            job: JobId(0),
-            output: StageOutput::Nothing,
-            ask: AskId { from: PeerId(0), number: 0 },
-            request: RequestId(1),
-        };
+        let mut seen = Seen::default();
         let mut room =
             if is_busy { busy_room(coordinator, &mut seen) } else { room(coordinator) };
         let mut now = if is_busy { 20.0 } else { 0.0 };
         for (kind, numbers, secs) in picks {
             now += secs.powi(4);
             let input = input(&seen, (kind, numbers.map(|number| u32::from(number % 5))));
-            room.handle(now, input);
-            let mut outputs = 0;
-            while let Some(output) = room.poll() {
-                seen.see(output);
-                outputs += 1;
-            }
+            let outputs = seen.give(&mut room, now, input);
             prop_assert!(outputs < 200, "{outputs} outputs at once");
             let _ = room.view();
         }

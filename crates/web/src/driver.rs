@@ -101,7 +101,7 @@ impl Driver {
 
     /// Tells the page how the room looks, and the coordinator's page what others need to join.
     pub fn greet(&mut self) {
-        if self.config.secret.is_none() {
+        if self.is_coordinator() {
             let fragment = self.invitation.to_fragment().to_string();
             self.emit.send(&FromWorker::Invitation { fragment });
         }

@@ -179,7 +179,7 @@ impl Driver {
         introductions.next_attempt = Some(Timer::after(secs.min(LONGEST_PAUSE_SECS), ring));
     }
 
-    fn is_coordinator(&self) -> bool {
+    pub(crate) fn is_coordinator(&self) -> bool {
         self.config.secret.is_none()
     }
 

@@ -148,13 +148,16 @@ impl Machine {
         otherwise: impl FnOnce(String) -> Input,
     ) -> Input {
         if self.notice_loss(error).await {
-            return Input::StageFailed { epoch: self.epoch, message: error.to_string() };
+            // The room plans without this phone until it has joined again.
+            let message = error.to_string();
+            (self.tell)(Done::Input(Input::MeasureFailed { message: message.clone() }));
+            return Input::StageFailed { epoch: self.epoch, message };
         }
         otherwise(error.to_string())
     }
 
     /// Whether the GPU is lost, with everything on it. A new one takes a new worker, so the page
-    /// is told to join again, and the room that this phone runs nothing until then.
+    /// is told to join again.
     async fn notice_loss(&mut self, error: &ModelError) -> bool {
         let Some(gpu) = self.gpu.clone() else { return false };
         if !matches!(error, ModelError::Gpu(GpuError::Failed(_))) || gpu.is_alive().await {
@@ -162,7 +165,6 @@ impl Machine {
         }
         (self.gpu, self.trial) = (None, None);
         self.stages.clear();
-        (self.tell)(Done::Input(Input::MeasureFailed { message: error.to_string() }));
         (self.tell)(Done::GpuLost(error.to_string()));
         true
     }

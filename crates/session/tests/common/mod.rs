@@ -1,0 +1,103 @@
+//! A room of four tiny modules and a driver that answers it, for tests and for `fuzz/` alike.
+
+use base::{ModuleProfile, PeerId, RequestId};
+use protocol::peer::{Frame, ModelRef, Pledge, Sampling};
+use session::{
+    AskId, Input, JobId, ModelSpec, Output, Room, RoomConfig, RoomLimits, StageOutput, Wants,
+};
+
+pub const ROW_BYTES: u32 = 8;
+pub const SAMPLING: Sampling =
+    Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0, max_tokens: 4 };
+
+pub fn model() -> ModelRef {
+    ModelRef { url: "/m".into(), name: "m".into(), total_bytes: 8, context_tokens: 12 }
+}
+
+pub fn spec() -> ModelSpec {
+    let module = |i| ModuleProfile { name: format!("m{i}"), flops: 1.0, weights_bytes: 10.0 };
+    ModelSpec {
+        model: model(),
+        modules: (0..4).map(module).collect(),
+        sequential_bytes: vec![8.0; 3],
+        residual: Vec::new(),
+        tied: Vec::new(),
+        eos: vec![1],
+        row_bytes: ROW_BYTES,
+        slots: 2,
+    }
+}
+
+pub fn room(me: PeerId, coordinator: bool) -> Room {
+    Room::new(RoomConfig {
+        me,
+        coordinator,
+        name: "n".into(),
+        device: "d".into(),
+        pledge: Pledge::Bytes(25),
+        limits: RoomLimits { chunk_tokens: 3, ..RoomLimits::default() },
+    })
+}
+
+/// What the room has asked for last, so that some answers fit.
+pub struct Seen {
+    pub epoch: u32,
+    pub job: JobId,
+    pub output: StageOutput,
+    pub ask: AskId,
+    pub request: RequestId,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            epoch: 1,
+            job: JobId(0),
+            output: StageOutput::Nothing,
+            ask: AskId { from: PeerId(0), number: 0 },
+            request: RequestId(1),
+        }
+    }
+}
+
+impl Seen {
+    /// Gives the room an input; how many outputs that makes.
+    pub fn give(&mut self, room: &mut Room, now_secs: f64, input: Input) -> usize {
+        room.handle(now_secs, input);
+        let mut outputs = 0;
+        while let Some(output) = room.poll() {
+            self.see(output);
+            outputs += 1;
+        }
+        outputs
+    }
+
+    /// What came out of the last job.
+    pub fn done(&self) -> Input {
+        let (job, output) = (self.job, self.output.clone());
+        Input::StageDone { job, output, busy_secs: 0.1, dispatches: u32::MAX }
+    }
+
+    fn see(&mut self, output: Output) {
+        match output {
+            Output::LoadStage(load) => self.epoch = load.epoch,
+            Output::Tokenize { ask, .. } => self.ask = ask,
+            Output::Decode { request, .. } => self.request = request,
+            Output::RunStage(job) => {
+                self.job = job.id;
+                self.output = match job.wants {
+                    Wants::Nothing => StageOutput::Nothing,
+                    Wants::Token(_) => StageOutput::Token(u32::from(job.rows)),
+                    Wants::Hidden => {
+                        StageOutput::Hidden(vec![0; (u32::from(job.rows) * ROW_BYTES) as usize])
+                    }
+                };
+            }
+            Output::Transmit { frame, .. } => {
+                let bytes = frame.encode();
+                assert_eq!(Frame::decode(&bytes), Ok(frame), "we send what others take");
+            }
+            _ => {}
+        }
+    }
+}
