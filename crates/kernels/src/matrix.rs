@@ -304,10 +304,11 @@ fn scaled(
     #[comptime] part: usize,
     #[comptime] section: Section,
 ) -> Vec4 {
-    let mut result = sum + products;
-    if comptime!(section.weight_type.is_quantised()) {
-        result = fma(products, scale(scales, block, group, part, section), sum);
-    }
+    let mut result = if comptime!(section.weight_type.is_quantised()) {
+        fma(products, scale(scales, block, group, part, section), sum)
+    } else {
+        sum + products
+    };
     if comptime!(section.weight_type.has_minimum()) {
         let total = Vec4::new(-across(inputs));
         result = fma(minimum(scales, block, group, section), total, result);
