@@ -16,12 +16,17 @@ export interface GpuCounts {
 }
 
 /** Counts in every page that is opened from now on. */
-export async function countGpu(page: Page): Promise<void> {
-  await page.addInitScript({ path: fileURLToPath(new URL("count-gpu.js", import.meta.url)) });
+export async function watchGpu(page: Page): Promise<void> {
+  await page.addInitScript({ path: fileURLToPath(new URL("watch-gpu.js", import.meta.url)) });
 }
 
 export function gpuCounts(page: Page): Promise<GpuCounts> {
   return page.evaluate(() => window.gpuCounts());
+}
+
+/** Destroys the engine worker's device, as a driver does that gives up. */
+export async function loseGpu(page: Page): Promise<void> {
+  await page.evaluate(() => window.loseGpu());
 }
 
 export function dispatchesOf(counts: GpuCounts): number {

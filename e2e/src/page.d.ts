@@ -5,5 +5,7 @@ declare global {
   interface Window {
     lingualinked: { engine: Engine };
     gpuCounts: () => Promise<GpuCounts>;
+    loseGpu: () => Promise<GpuCounts>;
+    connections: RTCPeerConnection[];
   }
 }

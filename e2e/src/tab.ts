@@ -2,7 +2,7 @@ import type { Page } from "playwright-core";
 
 import type { RoomView } from "../../web/src/engine/messages.ts";
 import type { EngineView } from "../../web/src/engine/view.ts";
-import { countGpu, gpuCounts, type GpuCounts } from "./gpu.ts";
+import { gpuCounts, loseGpu, watchGpu, type GpuCounts } from "./gpu.ts";
 import { within } from "./waiting.ts";
 
 /** For one step on one phone; several share two slow cores. */
@@ -33,12 +33,28 @@ export class Tab {
   }
 
   /** From now on, what the engine asks of WebGPU is counted. Before the page is opened. */
-  countGpu(): Promise<void> {
-    return countGpu(this.page);
+  watchGpu(): Promise<void> {
+    return watchGpu(this.page);
   }
 
   gpuCounts(): Promise<GpuCounts> {
     return this.step("its GPU counts", gpuCounts(this.page));
+  }
+
+  /** Before the page is opened, so that its links can be broken. */
+  async watchLinks(): Promise<void> {
+    await this.page.addInitScript(watchConnections);
+  }
+
+  /** All watched connections to other phones end at once, as where a phone changes its network. */
+  breakLinks(): Promise<void> {
+    const broken = this.page.evaluate(() => window.connections.forEach((connection) => connection.close()));
+    return this.step("breaking its links", broken);
+  }
+
+  /** A watched GPU is gone, as when its driver gives up. */
+  loseGpu(): Promise<void> {
+    return this.step("losing its GPU", loseGpu(this.page));
   }
 
   async open(url: string): Promise<void> {
@@ -74,4 +90,16 @@ export class Tab {
   protected step<T>(what: string, promise: Promise<T>): Promise<T> {
     return within(STEP_LIMIT_MS, `${this.name}: ${what}`, promise);
   }
+}
+
+/** Runs in the page. Must not use anything from around it. */
+function watchConnections(): void {
+  const made: RTCPeerConnection[] = [];
+  window.connections = made;
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(configuration?: RTCConfiguration) {
+      super(configuration);
+      made.push(this);
+    }
+  };
 }

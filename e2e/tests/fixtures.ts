@@ -14,7 +14,7 @@ export interface RoomOptions {
 }
 
 interface PhoneWishes extends ChromiumOptions {
-  countGpu?: boolean;
+  watchGpu?: boolean;
 }
 
 /** Launches so many phones for one server; closed, and asked for uncaught errors, when the test ends. */
@@ -61,7 +61,7 @@ export const test = base.extend<RoomFixtures, WorkerFixtures>({
 
   launch: async ({ android, headless }, use, testInfo) => {
     const phones: Phone[] = [];
-    await use(async (count, server, { countGpu, ...wishes } = {}) => {
+    await use(async (count, server, { watchGpu, ...wishes } = {}) => {
       const fresh: Phone[] = [];
       while (fresh.length < count) {
         const open = phones.filter((phone) => !phone.isClosed).map((phone) => phone.name);
@@ -73,7 +73,7 @@ export const test = base.extend<RoomFixtures, WorkerFixtures>({
             : await android.launch(serial, server.port);
         phones.push(phone);
         fresh.push(phone);
-        if (countGpu) await phone.countGpu();
+        if (watchGpu) await phone.watchGpu();
       }
       return fresh;
     });

@@ -18,7 +18,7 @@ const NEWS_MS = 3000;
 
 for (const count of [1, 3]) {
   test(`what a token costs on ${count} phones, counted from outside`, async ({ server, launch }) => {
-    const phones = await launch(count, server, { countGpu: true });
+    const phones = await launch(count, server, { watchGpu: true });
     const [coordinator] = phones as [Phone];
     await gather(server, phones, { query: { model: bundled().url, pledge: `share:1.3:${count}` } });
     const room = await prepare(phones);

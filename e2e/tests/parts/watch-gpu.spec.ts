@@ -60,7 +60,7 @@ test("everything that the worker asks of WebGPU is counted, under the server's o
   await withSite(files, async (server) => {
     const phone = await launchChromium("Pixel 7");
     try {
-      await phone.countGpu();
+      await phone.watchGpu();
       await phone.open(server.url);
       await expect.poll(() => heard(phone)).toHaveLength(2);
       expect((await heard(phone)).sort()).toEqual(["got first", "through the port"]);
@@ -96,7 +96,7 @@ test("a worker module that does not load is an error of the worker", async () =>
   await withSite(files, async (server) => {
     const phone = await launchChromium("Pixel 7");
     try {
-      await phone.countGpu();
+      await phone.watchGpu();
       await phone.open(server.url);
       await expect.poll(() => heard(phone)).toEqual([expect.stringContaining("imported module")]);
       expect(phone.uncaught).toHaveLength(1);

@@ -1,11 +1,11 @@
 /**
- * Counts what the engine asks of WebGPU, from outside: runs in the page before its own scripts, and puts a few lines
+ * Counts what the engine asks of WebGPU, from outside, and can take its device away: runs in the page before its own scripts, and puts a few lines
  * before the engine worker's module. They wrap the counted methods and only then import the real module, so that even
  * the first call of the wasm is seen. Plain JavaScript, because it is handed to the browser as it stands.
  */
 (() => {
   const ENGINE_WORKER = "lingualinked";
-  const CHANNEL = "gpu-counts";
+  const CHANNEL = "gpu-watch";
   const ANSWER_LIMIT_MS = 30_000;
 
   /** Runs in the worker. Must not use anything from around it. */
@@ -38,9 +38,21 @@
         };
       }
     }
+    const devices = [];
+    const adapters = globalThis.GPUAdapter?.prototype;
+    const realRequest = adapters?.requestDevice;
+    if (realRequest) {
+      adapters.requestDevice = async function (...args) {
+        const device = await realRequest.apply(this, args);
+        devices.push(device);
+        return device;
+      };
+    }
     const channel = new BroadcastChannel(channelName);
     channel.onmessage = ({ data }) => {
-      if ("ask" in data) channel.postMessage({ answer: data.ask, counts });
+      if (!("ask" in data)) return;
+      if (data.loses) devices.forEach((device) => device.destroy());
+      channel.postMessage({ answer: data.ask, counts });
     };
     // What the page sends before the real module listens is kept and told again.
     const early = [];
@@ -71,7 +83,7 @@
 
   const channel = new BroadcastChannel(CHANNEL);
   let asked = 0;
-  globalThis.gpuCounts = () =>
+  const askWorker = (loses) =>
     new Promise((resolve, reject) => {
       const ask = ++asked;
       const timer = setTimeout(
@@ -84,6 +96,8 @@
         channel.removeEventListener("message", hear);
         resolve(data.counts);
       });
-      channel.postMessage({ ask });
+      channel.postMessage({ ask, loses });
     });
+  globalThis.gpuCounts = () => askWorker(false);
+  globalThis.loseGpu = () => askWorker(true);
 })();

@@ -1,0 +1,85 @@
+import type { Locator } from "@playwright/test";
+
+import type { ErrorCode, RoomPhase } from "../../../web/src/engine/messages.ts";
+import { bundled } from "../../src/golden.ts";
+import type { Phone } from "../../src/phone.ts";
+import { gather, prepare } from "../../src/room.ts";
+import type { Server } from "../../src/server.ts";
+import { expect, test } from "../fixtures.ts";
+
+const PROMPT = "Once upon a time";
+const TOKENS = 16;
+const STALL_LIMIT_MS = 120_000;
+/** A lost link is missed after some seconds, and offered again after some more. */
+const RETURN_LIMIT_MS = 60_000;
+const BEGIN_LIMIT_MS = 300_000;
+
+test("a link that breaks comes back, and the room with it", async ({ server, launch }) => {
+  const [first, second] = (await launch(2, server)) as [Phone, Phone];
+  await second.watchLinks();
+  await readyRoom(server, [first, second]);
+
+  await second.breakLinks();
+  await shows(first, "phone_left");
+  await expect.poll(() => openLinks(first), { timeout: RETURN_LIMIT_MS }).toBe(1);
+  await expect.poll(() => openLinks(second), { timeout: RETURN_LIMIT_MS }).toBe(1);
+
+  await beginAgain(first, second);
+  await answersRight(second);
+});
+
+test("a phone whose GPU is lost says so, and joins again with a new one", async ({
+  server,
+  launch,
+  picture,
+}) => {
+  const [first, second] = (await launch(2, server)) as [Phone, Phone];
+  await second.watchGpu();
+  await readyRoom(server, [first, second]);
+
+  await second.loseGpu();
+  const ask = await first.ask(PROMPT, { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens: TOKENS });
+  await expect(first.answer(ask, STALL_LIMIT_MS)).rejects.toThrow("device_failed");
+  await shows(first, "device_failed");
+  const notice = await shows(second, "device_lost");
+  await second.screenshot(picture("device-lost"));
+
+  await notice.getByTestId("way-out").click();
+  await expect.poll(() => openLinks(second), { timeout: RETURN_LIMIT_MS }).toBe(1);
+  await expect.poll(() => openLinks(first), { timeout: RETURN_LIMIT_MS }).toBe(1);
+  await beginAgain(first, second);
+  await answersRight(first);
+});
+
+/** Both phones are needed for the model. */
+async function readyRoom(server: Server, phones: Phone[]): Promise<void> {
+  const query = { model: bundled().url, pledge: "share:1.3:2", temperature: 0, tokens: TOKENS };
+  await gather(server, phones, { query });
+  await prepare(phones);
+}
+
+async function shows(phone: Phone, code: ErrorCode): Promise<Locator> {
+  const notice = phone.page.getByTestId("error").last();
+  await expect(notice).toHaveAttribute("data-code", code, { timeout: RETURN_LIMIT_MS });
+  return notice;
+}
+
+/** To how many others the phone is linked. */
+async function openLinks(phone: Phone): Promise<number> {
+  const { peers } = await phone.room();
+  return peers.filter((peer) => !peer.me && peer.link === "open").length;
+}
+
+async function beginAgain(coordinator: Phone, other: Phone): Promise<void> {
+  await coordinator.page.getByTestId("begin").click();
+  const phases = async (): Promise<RoomPhase[]> => [
+    (await coordinator.room()).phase,
+    (await other.room()).phase,
+  ];
+  await expect.poll(phases, { timeout: BEGIN_LIMIT_MS }).toEqual(["ready", "ready"]);
+}
+
+async function answersRight(phone: Phone): Promise<void> {
+  const turn = await phone.answer(await phone.type(PROMPT), STALL_LIMIT_MS);
+  expect(turn.stats.tokens).toEqual(bundled().golden(PROMPT).tokens.slice(0, TOKENS));
+}
