@@ -1,13 +1,15 @@
-//! The nouns that every other crate shares: who is in a room, which modules a
-//! stage runs, what was measured and what was decided. Data only; no behaviour
+//! The nouns that every other crate shares: who is in a room and what is said
+//! there, which modules a stage runs, what was measured and what was decided. Data only; no behaviour
 //! beyond parsing, printing and asking simple questions of the data.
 
 mod ids;
+mod message;
 mod plan;
 mod profile;
 mod range;
 
 pub use ids::{ParseIdError, PeerId, RequestId, RoomId};
+pub use message::{Message, Role};
 pub use plan::{Objective, Overlap, Plan, Stage};
 pub use profile::{DeviceProfile, ModuleProfile, PlanInput, Residual, Tied};
 pub use range::ModuleRange;

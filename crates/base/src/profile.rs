@@ -12,9 +12,18 @@ pub struct ModuleProfile {
     pub name: String,
     /// Floating-point operations for one decoded token.
     pub flops: f64,
-    /// Bytes resident on the device that runs it: packed weights and, for an
-    /// attention module, the KV cache of the asked context.
+    /// Bytes of its packed weights on the device that runs it.
     pub weights_bytes: f64,
+    /// Bytes of an attention module's KV cache for the asked context, in every slot.
+    #[serde(default)]
+    pub kv_bytes: f64,
+}
+
+impl ModuleProfile {
+    /// All that it keeps on a device: weights and KV cache.
+    pub fn resident_bytes(&self) -> f64 {
+        self.weights_bytes + self.kv_bytes
+    }
 }
 
 /// A tensor that skips at least one module on its way to its consumers.

@@ -8,23 +8,47 @@ use crate::GraphError;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Architecture {
+    /// BLOOM.
+    Bloom,
+    /// Gemma 3, text.
+    Gemma3,
+    /// GPT-2.
+    Gpt2,
     /// Llama 2 and 3, and what shares their graph.
     Llama,
-    /// Qwen2 and Qwen2.5: Llama's graph with biases on queries, keys and values.
+    /// Qwen2 and Qwen2.5.
     Qwen2,
-    /// Qwen3, dense: Llama's graph with normalised queries and keys.
+    /// Qwen3, dense.
     Qwen3,
 }
 
 impl Architecture {
+    /// All that are supported.
+    pub const ALL: [Self; 6] =
+        [Self::Bloom, Self::Gemma3, Self::Gpt2, Self::Llama, Self::Qwen2, Self::Qwen3];
+
     /// The name in a GGUF file's `general.architecture`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Llama => "llama",
-            Self::Qwen2 => "qwen2",
-            Self::Qwen3 => "qwen3",
-        }
+        self.traits().name
     }
+
+    /// The architecture of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|architecture| architecture.name() == name)
+    }
+}
+
+/// How rotary embedding turns pairs. Without effect where an architecture has none.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Rope {
+    /// Base of the frequencies.
+    pub theta: f32,
+    /// Base in layers that attend within a window.
+    pub local_theta: f32,
+    /// Positions are divided by this, but in layers that attend within a window.
+    pub factor: f32,
+    /// Whether the file divides each frequency by a number of its own (Llama 3).
+    pub has_divisors: bool,
 }
 
 /// Hyper-parameters of one decoder-only model. Shapes elsewhere are given in
@@ -50,16 +74,16 @@ pub struct ModelConfig {
     pub vocab: usize,
     /// Positions that the model was trained for.
     pub context_tokens: usize,
-    /// Base of the rotary embedding's frequencies.
-    pub rope_theta: f32,
-    /// Added to the mean square in every RMS norm.
-    pub rms_epsilon: f32,
+    /// How rotary embedding turns pairs.
+    pub rope: Rope,
+    /// What scores are multiplied with; usually `1 / sqrt(head_dim)`.
+    pub score_scale: f32,
+    /// Positions that a layer with a window sees, the token's own included.
+    pub window: Option<usize>,
+    /// Added to the mean square or the variance in every norm.
+    pub norm_epsilon: f32,
     /// Whether the head multiplies with the embedding table.
     pub tied_embeddings: bool,
-    /// Whether queries and keys are normalised per head, with weights `[head_dim]`.
-    pub qk_norm: bool,
-    /// Whether queries, keys and values have a bias each.
-    pub qkv_bias: bool,
 }
 
 impl ModelConfig {
@@ -71,6 +95,12 @@ impl ModelConfig {
     /// Width of all key heads together, and of all value heads.
     pub fn kv_width(&self) -> usize {
         self.kv_heads * self.head_dim
+    }
+
+    /// Whether a layer attends within the window alone.
+    pub fn is_local(&self, layer: usize) -> bool {
+        let every = self.architecture.traits().global_every;
+        self.window.is_some() && every.is_none_or(|every| !(layer + 1).is_multiple_of(every))
     }
 
     /// Refuses configs that no graph should be built from.
@@ -94,6 +124,7 @@ impl ModelConfig {
             ("head_dim", self.head_dim, MAX_HEAD_DIM),
             ("vocab", self.vocab, MAX_VOCAB),
             ("context_tokens", self.context_tokens, MAX_CONTEXT_TOKENS),
+            ("window", self.window.unwrap_or(1), MAX_CONTEXT_TOKENS),
         ];
         match bounds.into_iter().find(|&(_, value, limit)| value == 0 || value > limit) {
             Some((field, value, limit)) => Err(GraphError::Size { field, value, limit }),
@@ -119,24 +150,22 @@ impl ModelConfig {
     }
 
     fn check_constants(&self) -> Result<(), GraphError> {
-        let (theta, epsilon) = (self.rope_theta, self.rms_epsilon);
-        if !(theta.is_finite() && theta > 1.0) {
-            let expected = "finite and over 1";
-            return Err(GraphError::Constant { field: "rope_theta", value: theta, expected });
-        }
-        if !(0.0..1.0).contains(&epsilon) {
-            let expected = "at least 0 and under 1";
-            return Err(GraphError::Constant { field: "rms_epsilon", value: epsilon, expected });
-        }
-        let switches = [
-            ("qk_norm", self.qk_norm, Architecture::Qwen3),
-            ("qkv_bias", self.qkv_bias, Architecture::Qwen2),
+        let over = |limit: f32| move |value: f32| value.is_finite() && value > limit;
+        let rules: [(_, f32, &dyn Fn(f32) -> bool, _); 5] = [
+            ("rope.theta", self.rope.theta, &over(1.0), "finite and over 1"),
+            ("rope.local_theta", self.rope.local_theta, &over(1.0), "finite and over 1"),
+            ("rope.factor", self.rope.factor, &over(0.0), "finite and over 0"),
+            ("score_scale", self.score_scale, &over(0.0), "finite and over 0"),
+            (
+                "norm_epsilon",
+                self.norm_epsilon,
+                &|value| (0.0..1.0).contains(&value),
+                "at least 0 and under 1",
+            ),
         ];
-        let is_wrong = |&(_, value, of): &(_, bool, _)| value != (self.architecture == of);
-        match switches.into_iter().find(is_wrong) {
-            Some((field, value, _)) => {
-                let architecture = self.architecture.name();
-                Err(GraphError::Switch { field, value, architecture })
+        match rules.into_iter().find(|(_, value, is_right, _)| !is_right(*value)) {
+            Some((field, value, _, expected)) => {
+                Err(GraphError::Constant { field, value, expected })
             }
             None => Ok(()),
         }
@@ -168,17 +197,17 @@ pub(crate) mod tests {
             head_dim: 16,
             vocab: 11,
             context_tokens: 128,
-            rope_theta: 10_000.0,
-            rms_epsilon: 1e-5,
+            rope: Rope { theta: 10_000.0, local_theta: 10_000.0, factor: 1.0, has_divisors: false },
+            score_scale: 0.25,
+            window: None,
+            norm_epsilon: 1e-5,
             tied_embeddings,
-            qk_norm: architecture == Architecture::Qwen3,
-            qkv_bias: architecture == Architecture::Qwen2,
         }
     }
 
     #[test]
     fn sensible_configs_pass() {
-        for architecture in [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3] {
+        for architecture in Architecture::ALL {
             assert_eq!(tiny(architecture, true).validate(), Ok(()));
         }
     }
@@ -196,11 +225,11 @@ pub(crate) mod tests {
             (|c| c.head_dim = 17, "heads * head_dim is 34"),
             (|c| c.vocab = 0, "vocab is 0"),
             (|c| c.context_tokens = usize::MAX, "context_tokens is"),
-            (|c| c.rope_theta = f32::NAN, "rope_theta is NaN"),
-            (|c| c.rms_epsilon = -1.0, "rms_epsilon is -1"),
-            (|c| c.rms_epsilon = f32::INFINITY, "rms_epsilon is inf"),
-            (|c| c.qk_norm = true, "qk_norm is true: llama models always have it false"),
-            (|c| c.qkv_bias = true, "qkv_bias is true: llama models always have it false"),
+            (|c| c.window = Some(0), "window is 0"),
+            (|c| c.rope.theta = f32::NAN, "rope.theta is NaN"),
+            (|c| c.rope.factor = 0.0, "rope.factor is 0"),
+            (|c| c.norm_epsilon = -1.0, "norm_epsilon is -1"),
+            (|c| c.norm_epsilon = f32::INFINITY, "norm_epsilon is inf"),
         ];
         for (spoil, message) in cases {
             let mut config = tiny(Architecture::Llama, false);

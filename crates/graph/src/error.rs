@@ -36,16 +36,6 @@ pub enum GraphError {
         /// The accepted range, in words.
         expected: &'static str,
     },
-    /// A switch that the architecture does not have in this position.
-    #[error("{field} is {value}: {architecture} models always have it {expected}", expected = !value)]
-    Switch {
-        /// The config's field.
-        field: &'static str,
-        /// What it held.
-        value: bool,
-        /// The architecture's name.
-        architecture: &'static str,
-    },
     /// A module number past the last.
     #[error("module {index} does not exist: the model has modules 0 to {}", count - 1)]
     NoSuchModule {

@@ -14,7 +14,8 @@ mod modules;
 mod operators;
 mod profiles;
 
-pub use config::{Architecture, ModelConfig};
+pub use config::{Architecture, ModelConfig, Rope};
+pub use describe::{FeedForward, NormKind, Positions, Traits};
 pub use error::GraphError;
 pub use modules::{Module, Modules, module_tensors};
 pub use operators::{Graph, Node, NodeId, Operator, TensorSpec};

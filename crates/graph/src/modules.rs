@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn decoders_fall_into_two_modules_a_layer_and_the_ends() {
-        for architecture in [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3] {
+        for architecture in Architecture::ALL {
             let modules = Modules::of(&tiny(architecture, true)).expect("valid");
             let names: Vec<_> = modules.list.iter().map(|module| module.name.as_str()).collect();
             assert_eq!(names, ["embed", "attn.0", "mlp.0", "attn.1", "mlp.1", "head"]);
@@ -223,6 +223,15 @@ mod tests {
         let mlp = ["ffn_norm", "ffn_gate", "ffn_up", "ffn_down"];
         assert_eq!(names(&llama, 4), mlp.map(|part| format!("blk.1.{part}.weight")));
         assert_eq!(names(&llama, 5), ["output_norm.weight", "output.weight"]);
+        let bloom = tiny(Architecture::Bloom, true);
+        let ends = |part: &str| [format!("{part}.weight"), format!("{part}.bias")];
+        let embedding = ["token_embd.weight".to_owned()].into_iter().chain(ends("token_embd_norm"));
+        assert_eq!(names(&bloom, 0), embedding.collect::<Vec<_>>());
+        let fused =
+            ["attn_norm", "attn_qkv", "attn_output"].map(|part| ends(&format!("blk.0.{part}")));
+        assert_eq!(names(&bloom, 1), fused.concat());
+        let gemma = names(&tiny(Architecture::Gemma3, true), 2);
+        assert_eq!(gemma.last().expect("tensors"), "blk.0.post_ffw_norm.weight");
         let qwen = tiny(Architecture::Qwen3, true);
         assert_eq!(names(&qwen, 5), ["output_norm.weight", "token_embd.weight"]);
         assert!(names(&qwen, 3).contains(&"blk.1.attn_q_norm.weight".to_owned()));

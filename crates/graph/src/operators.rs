@@ -40,6 +40,8 @@ pub enum Operator {
     RotaryTable,
     /// Root-mean-square norm with a weight for each value.
     RmsNorm,
+    /// Norm of mean and variance with a weight and a bias for each value.
+    LayerNorm,
     /// `[width, columns]` weights times a vector `[columns]`.
     Linear {
         /// Width of the input.
@@ -60,6 +62,10 @@ pub enum Operator {
     Add,
     /// `silu(gate) * up`.
     SiluMul,
+    /// `gelu(gate) * up`.
+    GeluMul,
+    /// `gelu(up)`.
+    Gelu,
 }
 
 /// One operator, what it reads and what it is made of.
@@ -97,6 +103,8 @@ impl Node {
             Operator::Lookup => width,
             // Square, sum, scale and weight.
             Operator::RmsNorm => 4.0 * width,
+            // Besides those, the mean is summed and subtracted, and a bias added.
+            Operator::LayerNorm => 7.0 * width,
             Operator::Linear { columns } => 2.0 * columns as f64 * width,
             // A pair takes four products and two sums.
             Operator::Rotary => 3.0 * width,
@@ -107,6 +115,9 @@ impl Node {
             Operator::Add => width,
             // Negate, exponential, sum, quotient and product.
             Operator::SiluMul => 5.0 * width,
+            // The cubic polynomial takes five, the tangent about four, and three go round it.
+            Operator::Gelu => 12.0 * width,
+            Operator::GeluMul => 13.0 * width,
         }
     }
 

@@ -10,8 +10,8 @@ use crate::{GraphError, ModelConfig, Modules};
 /// The planner's view of a model; the fields' names are those of [`base::PlanInput`].
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct GraphProfiles {
-    /// The modules, in order: operations for a decoded token, and resident bytes
-    /// (weights and the KV cache of the asked context in every slot).
+    /// The modules, in order: operations for a decoded token, bytes of the weights and of the
+    /// KV cache of the asked context in every slot.
     pub modules: Vec<ModuleProfile>,
     /// What each module is made of.
     pub summary: Vec<ModuleSummary>,
@@ -21,7 +21,7 @@ pub struct GraphProfiles {
     pub residual: Vec<Residual>,
     /// Tensors that two modules share.
     pub tied: Vec<Tied>,
-    /// Bytes of all modules; a shared tensor counts in each that reads it.
+    /// Resident bytes of all modules; a shared tensor counts in each that reads it.
     pub total_bytes: f64,
 }
 
@@ -78,7 +78,7 @@ impl Modules {
         let modules: Vec<_> = summary.iter().map(|module| module.profile(kv_tokens)).collect();
         let (sequential_bytes, residual) = self.dependencies();
         GraphProfiles {
-            total_bytes: modules.iter().map(|module| module.weights_bytes).sum(),
+            total_bytes: modules.iter().map(ModuleProfile::resident_bytes).sum(),
             modules,
             summary,
             sequential_bytes,
@@ -160,7 +160,8 @@ impl ModuleSummary {
         ModuleProfile {
             name: self.name.clone(),
             flops: self.flops_per_token,
-            weights_bytes: self.weight_bytes as f64 + self.kv_bytes_per_token as f64 * kv_tokens,
+            weights_bytes: self.weight_bytes as f64,
+            kv_bytes: self.kv_bytes_per_token as f64 * kv_tokens,
         }
     }
 }
@@ -218,7 +219,7 @@ mod tests {
     #[test]
     fn bytes_are_those_counted_by_hand() {
         let profiles = of(&tiny(Architecture::Llama, true), 100, 2);
-        let bytes: Vec<_> = profiles.modules.iter().map(|module| module.weights_bytes).collect();
+        let bytes: Vec<_> = profiles.modules.iter().map(ModuleProfile::resident_bytes).collect();
         let table = 4 * 11 * 32;
         let kv = 4 * (16 + 16) * 100 * 2;
         let attention = 4 * (32 + 32 * 32 + 2 * 16 * 32 + 32 * 32) + kv;
@@ -226,6 +227,7 @@ mod tests {
         let expected = [table, attention, mlp, attention, mlp, 4 * 32 + table];
         assert_eq!(bytes, expected.map(f64::from));
         assert_eq!(profiles.total_bytes, f64::from(expected.iter().sum::<i32>()));
+        assert_eq!(profiles.modules[1].kv_bytes, f64::from(kv));
         assert_eq!(profiles.summary[1].kv_bytes_per_token, 128);
         assert_eq!(profiles.summary[2].kv_bytes_per_token, 0);
         assert_eq!(profiles.summary[2].weight_elements, 32 + 3 * 32 * 64);
@@ -233,7 +235,7 @@ mod tests {
 
     #[test]
     fn only_hidden_states_cross_between_a_decoders_modules() {
-        for architecture in [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3] {
+        for architecture in Architecture::ALL {
             let profiles = of(&tiny(architecture, true), 8, 1);
             assert_eq!(profiles.sequential_bytes, [128.0; 5]);
             assert_eq!(profiles.residual, []);

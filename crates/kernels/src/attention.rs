@@ -28,8 +28,14 @@ pub struct AttentionShape {
     pub head_dim: usize,
     /// Positions that one slot of the cache holds.
     pub context: usize,
-    /// How rotary pairs are formed.
-    pub rope_style: RopeStyle,
+    /// How rotary pairs are formed, where there is a rotary embedding.
+    pub rope_style: Option<RopeStyle>,
+    /// Whether scores lose in proportion to the distance (ALiBi).
+    pub has_slopes: bool,
+    /// Positions that a row sees, its own included; all up to its own where this is none.
+    pub window: Option<usize>,
+    /// Bits of what scores are multiplied with.
+    pub score_scale_bits: u32,
     /// Bits of the epsilon of the RMSNorm over each query and key head (Qwen3),
     /// or none where the architecture has no such norm.
     pub head_norm_epsilon_bits: Option<u32>,
@@ -39,8 +45,14 @@ pub struct AttentionShape {
     pub step_rows: usize,
 }
 
-/// Lanes that share the positions of one query head.
-pub(crate) const ATTENTION_LANES: u32 = 16;
+impl AttentionShape {
+    /// Lanes that share the positions of one query head: as many as find place for a sum each in
+    /// 16 KiB of workgroup memory.
+    pub(crate) fn lanes(&self) -> usize {
+        if self.head_dim > 128 { 8 } else { 16 }
+    }
+}
+
 /// The score of a lane that has seen no position: far below any real one, and finite.
 const NO_SCORE: f32 = -1.0e30;
 
@@ -72,7 +84,7 @@ pub(crate) fn rotate_and_store(
         let source = (row * comptime!(shape.heads + 2 * shape.kv_heads) + head) * shape.head_dim;
         let mut first = 2 * pair;
         let mut second = 2 * pair + 1;
-        if comptime!(matches!(shape.rope_style, RopeStyle::Halves)) {
+        if comptime!(matches!(shape.rope_style, Some(RopeStyle::Halves))) {
             first = pair;
             second = pair + pairs;
         }
@@ -93,11 +105,15 @@ pub(crate) fn rotate_and_store(
                 a *= scale * gains[gain + first];
                 b *= scale * gains[gain + second];
             }
-            let angle = (position * pairs + pair) * 2;
-            let cosine = rotary[angle];
-            let sine = rotary[angle + 1];
-            let rotated_a = a * cosine - b * sine;
-            let rotated_b = b * cosine + a * sine;
+            let mut rotated_a = a;
+            let mut rotated_b = b;
+            if comptime!(shape.rope_style.is_some()) {
+                let angle = (position * pairs + pair) * 2;
+                let cosine = rotary[angle];
+                let sine = rotary[angle + 1];
+                rotated_a = a * cosine - b * sine;
+                rotated_b = b * cosine + a * sine;
+            }
             if head < shape.heads {
                 let target = (row * shape.heads + head) * shape.head_dim;
                 queries[target + first] = rotated_a;
@@ -128,25 +144,26 @@ fn head_scale(qkv: &[f32], source: usize, #[comptime] shape: AttentionShape) -> 
     f32::new(1.0) / (squares / comptime!(shape.head_dim as f32) + epsilon).sqrt()
 }
 
-/// Softmax attention of one query head of one row over the positions up to its own.
+/// Softmax attention of one query head of one row over the positions that it sees.
 ///
-/// Each lane of the cube takes every [`ATTENTION_LANES`]th position with a running
+/// Each of the cube's `n` lanes takes every `n`-th position with a running
 /// maximum (online softmax); then the lanes' results are merged in lane order. So a
 /// row's sum depends on nothing but its position and the cache.
 ///
 /// # Shapes
-/// `queries`, `output [rows, heads, head_dim / 4]` in `vec4`.
+/// `queries`, `output [rows, heads, head_dim / 4]` in `vec4`; `slopes [heads]`, read where there are any.
 #[cube(launch_unchecked)]
 pub(crate) fn attend(
     queries: &[Vec4],
     keys: &[Vec4],
     values: &[Vec4],
+    slopes: &[f32],
     step: &[u32],
     output: &mut [Vec4],
     #[comptime] shape: AttentionShape,
 ) {
     let quads = comptime!(shape.head_dim / 4);
-    let lanes = comptime!(ATTENTION_LANES as usize);
+    let lanes = comptime!(shape.lanes());
     let head = CUBE_POS_X as usize;
     let row = CUBE_POS_Y as usize;
     let lane = UNIT_POS as usize;
@@ -166,16 +183,19 @@ pub(crate) fn attend(
     }
     let mut peak = f32::new(NO_SCORE);
     let mut weight = f32::new(0.0);
-    let mut at = lane;
+    let mut at = lane + first_seen(position, shape);
     while at <= position {
         let mut products = Vec4::new(0.0);
         #[unroll]
         for quad in 0..quads {
             products = fma(queries[query + quad], keys[cache + at * quads + quad], products);
         }
-        let score = ((products.extract(0usize) + products.extract(1usize))
+        let mut score = ((products.extract(0usize) + products.extract(1usize))
             + (products.extract(2usize) + products.extract(3usize)))
-            * comptime!(1.0 / (shape.head_dim as f32).sqrt());
+            * comptime!(f32::from_bits(shape.score_scale_bits));
+        if comptime!(shape.has_slopes) {
+            score -= slopes[head] * f32::cast_from(position - at);
+        }
         let higher = max(peak, score);
         let keep = (peak - higher).exp();
         let share = (score - higher).exp();
@@ -196,7 +216,20 @@ pub(crate) fn attend(
     }
     sync_cube();
 
-    merge(&peaks, &weights, &sums, lane, query, output, quads);
+    merge(&peaks, &weights, &sums, lane, query, output, lanes, quads);
+}
+
+/// The first position that a row sees.
+#[cube]
+fn first_seen(position: usize, #[comptime] shape: AttentionShape) -> usize {
+    let mut first = 0usize;
+    if comptime!(shape.window.is_some()) {
+        let window = comptime!(shape.window.unwrap_or(1));
+        if position >= window {
+            first = position - comptime!(window - 1);
+        }
+    }
+    first
 }
 
 /// Merges what the lanes found, in lane order; each lane writes its share of the result.
@@ -208,9 +241,9 @@ fn merge(
     lane: usize,
     target: usize,
     output: &mut [Vec4],
+    #[comptime] lanes: usize,
     #[comptime] quads: usize,
 ) {
-    let lanes = comptime!(ATTENTION_LANES as usize);
     let mut highest = f32::new(NO_SCORE);
     #[unroll]
     for other in 0..lanes {

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -31,6 +31,8 @@ pub enum GpuError {
 pub struct Gpu {
     pub(crate) client: Client,
     dispatches: Arc<AtomicU64>,
+    /// What was refused since the last read, such as memory.
+    refusal: Arc<Mutex<Option<String>>>,
     /// The adapter's name as the driver gives it.
     pub name: String,
     /// The largest buffer that one binding can hold.
@@ -50,9 +52,17 @@ impl Gpu {
         let setup = try_init_setup_async::<AutoGraphicsApi>(&device, options)
             .await
             .map_err(|error| unavailable(&error))?;
+        let refusal = Arc::<Mutex<Option<String>>>::default();
+        let first = refusal.clone();
+        // In place of CubeCL's, which panics: on the web that is the end of the worker.
+        setup.device.on_uncaptured_error(Arc::new(move |error| {
+            let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert_with(|| format!("{error}"));
+        }));
         Ok(Self {
             client: Device::from(device).client(),
             dispatches: Arc::default(),
+            refusal,
             name: setup.adapter.get_info().name,
             max_binding_bytes: setup.device.limits().max_storage_buffer_binding_size,
         })
@@ -84,13 +94,15 @@ impl Gpu {
     /// Waits for all launches so far and reads the first `size` bytes of `buffer`.
     ///
     /// # Errors
-    /// [`GpuError::Failed`] when a launch failed or the device was lost.
+    /// [`GpuError::Failed`] when memory was refused or a launch failed since the last read, or the
+    /// device was lost.
     pub async fn read(&self, buffer: &Buffer, size: usize) -> Result<Vec<u8>, GpuError> {
-        let mut read = self
-            .client
-            .read_async(vec![buffer.first(size)])
-            .await
-            .map_err(|error| GpuError::Failed(format!("{error:?}")))?;
+        let read = self.client.read_async(vec![buffer.first(size)]).await;
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(refusal) = refusal {
+            return Err(GpuError::Failed(refusal));
+        }
+        let mut read = read.map_err(|error| GpuError::Failed(format!("{error:?}")))?;
         Ok(read.remove(0).to_vec())
     }
 

@@ -2,12 +2,20 @@
 
 use cubecl::prelude::*;
 
+mod attention;
+mod branch;
+
+pub use attention::{AttentionBuffers, Cache};
+pub use branch::Branch;
+
 use crate::{
-    attention::{ATTENTION_LANES, AttentionShape, attend, rotate_and_store},
     gpu::{Buffer, Gpu},
-    matrix::{InputShape, embed, gate_up, linear, linear_add},
+    input::{InputNorm, InputShape},
+    layout::GROUP_ROWS,
+    matrix::{Activation, Lookup, OutputShape, embed, gate_up, linear, linear_add, up},
     pack::PackedMatrix,
     step::StepBuffer,
+    table::Table,
     weights::BLOCK_COLUMNS,
 };
 
@@ -17,60 +25,71 @@ const LANES: u32 = 32;
 /// rows must hold a multiple of this many.
 const ROWS_PER_LANE: usize = 4;
 
-/// An RMSNorm ahead of a product.
+/// A norm ahead of a product.
 #[derive(Clone, Debug)]
 pub struct Norm {
-    /// `f32 [columns]`.
+    /// How it is computed.
+    pub kind: NormKind,
+    /// `f32 [columns]`; then the biases of a layer norm, or the gains of a branch's norm where the
+    /// product reads a [`Branch`].
     pub gain: Buffer,
-    /// Added to the mean square.
+    /// Added to the mean square or the variance.
     pub epsilon: f32,
 }
 
-/// Keys and values of one attention module: `f32 [slots, kv_heads, context, head_dim]` each.
-#[derive(Clone, Debug)]
-pub struct Cache {
-    /// Rotated keys.
-    pub keys: Buffer,
-    /// Values.
-    pub values: Buffer,
+/// How a vector is normalised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NormKind {
+    /// Divided by the root of the mean square, times a gain.
+    Rms,
+    /// Less the mean, divided by the standard deviation, times a gain, plus a bias.
+    Layer,
 }
 
-/// What [`Gpu::rotate_and_store`] and [`Gpu::attend`] bind.
-#[derive(Clone, Copy, Debug)]
-pub struct AttentionBuffers<'a> {
-    /// `f32 [rows, (heads + 2 kv_heads) head_dim]`.
-    pub qkv: &'a Buffer,
-    /// `f32 [2, head_dim]`: gains of the query and key norms; then, where there are biases, those of
-    /// queries, keys and values. Any buffer where there is neither.
-    pub head_gains: &'a Buffer,
-    /// `f32 [context, head_dim / 2, 2]`: cosines and sines.
-    pub rotary: &'a Buffer,
-    /// `f32 [rows, heads, head_dim]`: rotated queries.
-    pub queries: &'a Buffer,
-    /// The module's cache.
-    pub cache: &'a Cache,
-    /// `f32 [rows, heads, head_dim]`: the result.
-    pub output: &'a Buffer,
+/// What is done to looked-up rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Placing<'a> {
+    /// What they are multiplied with, if with anything.
+    pub scale: Option<f32>,
+    /// `f32 [context, columns]`: what is added at each position, if anything is.
+    pub places: Option<&'a Buffer>,
 }
 
 impl Gpu {
-    /// `output[row] = matrix[token of row]` for the step's `rows` rows. The matrix has one section.
-    pub fn embed(&self, matrix: &PackedMatrix, step: &StepBuffer, output: &Buffer, rows: usize) {
-        self.count_dispatch();
-        let section = matrix.sections.list[0];
-        // SAFETY: the shapes are the buffers' own; the caller checks the tokens against the rows.
-        unsafe {
-            embed::launch_unchecked(
-                &self.client,
-                cubes(section.columns / BLOCK_COLUMNS, rows, 1),
-                CubeDim::new_1d(LANES),
-                vec4(&matrix.words),
-                vec4(&matrix.scales),
-                word(&step.buffer),
-                word(output),
-                section,
-                step.tokens_at(),
-            );
+    /// `output[row] = table[token of row]`, placed, for the step's `rows` rows. One dispatch for each
+    /// part of the table; every part has one section.
+    pub fn embed(
+        &self,
+        table: &Table,
+        placing: Placing<'_>,
+        step: &StepBuffer,
+        output: &Buffer,
+        rows: usize,
+    ) {
+        for (part, first) in table.parts() {
+            self.count_dispatch();
+            let section = part.sections.list[0];
+            let lookup = Lookup {
+                tokens_at: step.tokens_at(),
+                first_row: GROUP_ROWS * first,
+                scale_bits: placing.scale.map(f32::to_bits),
+                has_places: placing.places.is_some(),
+            };
+            // SAFETY: the shapes are the buffers' own; the caller checks tokens and positions.
+            unsafe {
+                embed::launch_unchecked(
+                    &self.client,
+                    cubes(section.columns / BLOCK_COLUMNS, rows, 1),
+                    CubeDim::new_1d(LANES),
+                    vec4(&part.words),
+                    vec4(&part.scales),
+                    word(placing.places.unwrap_or(&part.scales)),
+                    word(&step.buffer),
+                    word(output),
+                    section,
+                    lookup,
+                );
+            }
         }
     }
 
@@ -84,32 +103,54 @@ impl Gpu {
         output: &Buffer,
         rows: usize,
     ) {
-        self.launch_linear(input, norm, matrix, step, output, rows, rows_per_lane(rows), None);
+        let from = input_shape(norm, matrix, rows_per_lane(rows));
+        let to = OutputShape { groups: matrix.sections.groups(), first: 0 };
+        self.launch_linear(input, &norm.gain, matrix, step, output, rows, from, to, None);
     }
 
-    /// `output[i] = matrix · norm(input[head row i])` for the step's first `rows` head rows.
-    pub fn linear_of_head_rows(
+    /// `output[row] = matrix · input[row]` for `rows` rows.
+    pub fn linear_plain(
         &self,
         input: &Buffer,
-        norm: &Norm,
         matrix: &PackedMatrix,
         step: &StepBuffer,
         output: &Buffer,
         rows: usize,
     ) {
+        let from = InputShape::plain(matrix.sections.columns(), rows_per_lane(rows));
+        let to = OutputShape { groups: matrix.sections.groups(), first: 0 };
+        self.launch_linear(input, input, matrix, step, output, rows, from, to, None);
+    }
+
+    /// `output[i] = table · norm(input[head row i])` for the step's first `rows` head rows. One
+    /// dispatch for each part of the table.
+    pub fn linear_of_head_rows(
+        &self,
+        input: &Buffer,
+        norm: &Norm,
+        table: &Table,
+        step: &StepBuffer,
+        output: &Buffer,
+        rows: usize,
+    ) {
         let gathered_at = Some(step.head_rows_at());
-        self.launch_linear(input, norm, matrix, step, output, rows, 1, gathered_at);
+        for (part, first) in table.parts() {
+            let (from, to) =
+                (input_shape(norm, part, 1), OutputShape { groups: table.groups(), first });
+            self.launch_linear(input, &norm.gain, part, step, output, rows, from, to, gathered_at);
+        }
     }
 
     fn launch_linear(
         &self,
         input: &Buffer,
-        norm: &Norm,
+        gain: &Buffer,
         matrix: &PackedMatrix,
         step: &StepBuffer,
         output: &Buffer,
         rows: usize,
-        rows_per_lane: usize,
+        from: InputShape,
+        to: OutputShape,
         gathered_at: Option<usize>,
     ) {
         self.count_dispatch();
@@ -117,60 +158,104 @@ impl Gpu {
         unsafe {
             linear::launch_unchecked(
                 &self.client,
-                cubes(matrix.sections.groups(), rows, rows_per_lane),
+                cubes(matrix.sections.groups(), rows, from.rows_per_lane),
                 CubeDim::new_1d(LANES),
                 vec4(input),
-                vec4(&norm.gain),
+                vec4(gain),
                 vec4(&matrix.words),
                 vec4(&matrix.scales),
                 word(&step.buffer),
                 vec4(output),
                 matrix.sections,
-                normed(norm, rows_per_lane),
+                from,
+                to,
                 gathered_at,
             );
         }
     }
 
-    /// `output[row] += matrix · input[row]` for `rows` rows. The matrix has one section.
-    pub fn linear_add(&self, input: &Buffer, matrix: &PackedMatrix, output: &Buffer, rows: usize) {
+    /// `output[row] += matrix · input[row] + bias` for `rows` rows. The matrix has one section.
+    pub fn linear_add(
+        &self,
+        input: &Buffer,
+        matrix: &PackedMatrix,
+        bias: Option<&Buffer>,
+        output: &Buffer,
+        rows: usize,
+    ) {
         self.count_dispatch();
         let section = matrix.sections.list[0];
-        let rows_per_lane = rows_per_lane(rows);
+        let from = InputShape::plain(section.columns, rows_per_lane(rows));
         // SAFETY: as in `launch_linear`.
         unsafe {
             linear_add::launch_unchecked(
                 &self.client,
-                cubes(section.groups, rows, rows_per_lane),
+                cubes(section.groups, rows, from.rows_per_lane),
                 CubeDim::new_1d(LANES),
                 vec4(input),
                 vec4(&matrix.words),
                 vec4(&matrix.scales),
+                vec4(bias.unwrap_or(input)),
                 vec4(output),
                 section,
-                InputShape { rows_per_lane, norm_epsilon_bits: None },
+                from,
+                bias.is_some(),
             );
         }
     }
 
-    /// `output[row] = silu(gate · norm(input[row])) * (up · norm(input[row]))` for a
+    /// `output[row] = gelu(matrix · norm(input[row]) + bias)` for `rows` rows. The matrix has one
+    /// section.
+    pub fn up(
+        &self,
+        input: &Buffer,
+        norm: &Norm,
+        matrix: &PackedMatrix,
+        bias: Option<&Buffer>,
+        output: &Buffer,
+        rows: usize,
+    ) {
+        self.count_dispatch();
+        let section = matrix.sections.list[0];
+        let from = input_shape(norm, matrix, rows_per_lane(rows));
+        // SAFETY: as in `launch_linear`.
+        unsafe {
+            up::launch_unchecked(
+                &self.client,
+                cubes(section.groups, rows, from.rows_per_lane),
+                CubeDim::new_1d(LANES),
+                vec4(input),
+                vec4(&norm.gain),
+                vec4(&matrix.words),
+                vec4(&matrix.scales),
+                vec4(bias.unwrap_or(input)),
+                vec4(output),
+                section,
+                from,
+                bias.is_some(),
+            );
+        }
+    }
+
+    /// `output[row] = act(gate · norm(input[row])) * (up · norm(input[row]))` for a
     /// matrix made by [`PackedMatrix::paired`].
     pub fn gate_up(
         &self,
         input: &Buffer,
         norm: &Norm,
         matrix: &PackedMatrix,
+        activation: Activation,
         output: &Buffer,
         rows: usize,
     ) {
         self.count_dispatch();
-        let rows_per_lane = rows_per_lane(rows);
+        let from = input_shape(norm, matrix, rows_per_lane(rows));
         let [gate, up, ..] = matrix.sections.list;
         // SAFETY: as in `launch_linear`.
         unsafe {
             gate_up::launch_unchecked(
                 &self.client,
-                cubes(gate.groups, rows, rows_per_lane),
+                cubes(gate.groups, rows, from.rows_per_lane),
                 CubeDim::new_1d(LANES),
                 vec4(input),
                 vec4(&norm.gain),
@@ -179,60 +264,8 @@ impl Gpu {
                 vec4(output),
                 gate,
                 up,
-                normed(norm, rows_per_lane),
-            );
-        }
-    }
-
-    /// Normalises and rotates queries and keys of `rows` rows; stores keys and values.
-    pub fn rotate_and_store(
-        &self,
-        buffers: AttentionBuffers<'_>,
-        step: &StepBuffer,
-        shape: AttentionShape,
-        rows: usize,
-    ) {
-        self.count_dispatch();
-        let pairs = (shape.heads + 2 * shape.kv_heads) * shape.head_dim / 2;
-        // SAFETY: as in `launch_linear`; positions and slots are checked by the caller.
-        unsafe {
-            rotate_and_store::launch_unchecked(
-                &self.client,
-                cubes(pairs, rows, 1),
-                CubeDim::new_1d(LANES),
-                word(buffers.qkv),
-                word(buffers.head_gains),
-                word(buffers.rotary),
-                word(&step.buffer),
-                word(buffers.queries),
-                word(&buffers.cache.keys),
-                word(&buffers.cache.values),
-                shape,
-            );
-        }
-    }
-
-    /// Attention of `rows` rows over the cache, each up to its own position.
-    pub fn attend(
-        &self,
-        buffers: AttentionBuffers<'_>,
-        step: &StepBuffer,
-        shape: AttentionShape,
-        rows: usize,
-    ) {
-        self.count_dispatch();
-        // SAFETY: as in `rotate_and_store`.
-        unsafe {
-            attend::launch_unchecked(
-                &self.client,
-                CubeCount::Static(shape.heads as u32, rows as u32, 1),
-                CubeDim::new_1d(ATTENTION_LANES),
-                vec4(buffers.queries),
-                vec4(&buffers.cache.keys),
-                vec4(&buffers.cache.values),
-                word(&step.buffer),
-                vec4(buffers.output),
-                shape,
+                from,
+                activation,
             );
         }
     }
@@ -251,12 +284,17 @@ fn cubes(lanes: usize, rows: usize, rows_per_lane: usize) -> CubeCount {
     CubeCount::Static((lanes as u32).div_ceil(LANES), rows.div_ceil(rows_per_lane) as u32, 1)
 }
 
-fn normed(norm: &Norm, rows_per_lane: usize) -> InputShape {
-    InputShape { rows_per_lane, norm_epsilon_bits: Some(norm.epsilon.to_bits()) }
+fn input_shape(norm: &Norm, matrix: &PackedMatrix, rows_per_lane: usize) -> InputShape {
+    let bits = norm.epsilon.to_bits();
+    let norm = match norm.kind {
+        NormKind::Rms => InputNorm::Rms(bits),
+        NormKind::Layer => InputNorm::Layer(bits),
+    };
+    InputShape { norm, ..InputShape::plain(matrix.sections.columns(), rows_per_lane) }
 }
 
 /// The buffer as `vec4` of 32-bit elements.
-fn vec4(buffer: &Buffer) -> BufferArg {
+pub(crate) fn vec4(buffer: &Buffer) -> BufferArg {
     // SAFETY: the length is the buffer's own.
     unsafe { BufferArg::from_raw_parts(buffer.0.clone(), buffer.bytes() as usize / 16) }
 }

@@ -12,18 +12,26 @@
 #![allow(clippy::too_many_arguments)]
 
 mod attention;
+mod branch;
 mod gpu;
+mod input;
 mod launch;
+mod layout;
 mod matrix;
 mod pack;
+mod place;
+mod quantise;
 mod step;
+mod table;
 mod unpack;
 mod weights;
 
 pub use attention::{AttentionShape, RopeStyle};
 pub use gpu::{Buffer, Gpu, GpuError};
-pub use launch::{AttentionBuffers, Cache, Norm, rows_bytes};
-pub use matrix::{Section, Sections};
-pub use pack::{PackError, PackedMatrix, RowSource};
+pub use launch::{AttentionBuffers, Branch, Cache, Norm, NormKind, Placing, rows_bytes};
+pub use layout::{GROUP_ROWS, Layout, PackError, RowShape};
+pub use matrix::{Activation, Section, Sections};
+pub use pack::{PackedMatrix, Packing, RowSource};
 pub use step::{Step, StepBuffer};
+pub use table::Table;
 pub use weights::{BLOCK_COLUMNS, WeightType};

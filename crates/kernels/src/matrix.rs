@@ -12,6 +12,10 @@
 use cubecl::prelude::*;
 
 use crate::{
+    input::{
+        InputNorm, InputShape, across, branch_scale, element, normed, rms_scale, row_mean,
+        row_scale,
+    },
     unpack::{minimum, scale, unpack},
     weights::{BLOCK_COLUMNS, WeightType},
 };
@@ -56,26 +60,22 @@ impl Sections {
         self.list[..self.count].iter().map(|section| section.groups).sum()
     }
 
+    /// Input features, the same for all.
+    pub fn columns(&self) -> usize {
+        self.list[0].columns
+    }
+
     /// Groups before a section.
     pub(crate) fn groups_before(&self, at: usize) -> usize {
         self.list[..at].iter().map(|section| section.groups).sum()
     }
 }
 
-/// How a product reads its input rows.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct InputShape {
-    /// Input rows that one lane multiplies with each weight it reads.
-    pub rows_per_lane: usize,
-    /// Bits of the RMSNorm epsilon when the input is normalised first.
-    pub norm_epsilon_bits: Option<u32>,
-}
-
 /// `output[row] = W · norm(input[row])`, where the input rows are the ones that
 /// `row_of` names (or row `i` itself for dispatch row `i` when nothing is gathered).
 ///
 /// # Shapes
-/// `input [rows, columns/4]`, `gain [columns/4]`, `output [rows, groups]`, all in `vec4`.
+/// `input [rows, columns/4]`, `gain [columns/4]`, `output [rows, to.groups]`, all in `vec4`.
 #[cube(launch_unchecked)]
 pub(crate) fn linear(
     input: &[Vec4],
@@ -86,6 +86,7 @@ pub(crate) fn linear(
     output: &mut [Vec4],
     #[comptime] sections: Sections,
     #[comptime] from: InputShape,
+    #[comptime] to: OutputShape,
     #[comptime] gathered_at: Option<usize>,
 ) {
     let group = ABSOLUTE_POS_X as usize;
@@ -102,43 +103,92 @@ pub(crate) fn linear(
             };
             let own = group - before;
             let mut sums = Array::<Vec4>::new(from.rows_per_lane);
-            products(input, gain, words, scales, first_row, own, &mut sums, section, from);
+            products(input, input, gain, words, scales, first_row, own, &mut sums, section, from);
             #[unroll]
             for row in 0..from.rows_per_lane {
-                output[(dispatch_row + row) * comptime!(sections.groups()) + group] = sums[row];
+                let place = (dispatch_row + row) * to.groups + comptime!(to.first) + group;
+                output[place] = sums[row];
             }
         }
     }
 }
 
-/// `output[row] += W · input[row]`: a projection back onto the residual stream.
+/// Where a matrix's groups are in an output row, which is longer where the matrix is one part of
+/// several.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct OutputShape {
+    /// Groups of a row.
+    pub groups: usize,
+    /// Those before the matrix's own.
+    pub first: usize,
+}
+
+/// `output[row] += W · input[row] + bias`: a projection back onto the residual stream.
 ///
 /// # Shapes
-/// `input [rows, columns/4]`, `output [rows, groups]`, in `vec4`.
+/// `input [rows, columns/4]`, `bias [groups]` where there is one, `output [rows, groups]`, in `vec4`.
 #[cube(launch_unchecked)]
 pub(crate) fn linear_add(
     input: &[Vec4],
     words: &[Words],
     scales: &[Words],
+    bias: &[Vec4],
     output: &mut [Vec4],
     #[comptime] section: Section,
     #[comptime] from: InputShape,
+    #[comptime] has_bias: bool,
 ) {
     let group = ABSOLUTE_POS_X as usize;
     if group < section.groups {
         let first_row = CUBE_POS_Y as usize * from.rows_per_lane;
         let mut sums = Array::<Vec4>::new(from.rows_per_lane);
-        products(input, input, words, scales, first_row, group, &mut sums, section, from);
+        products(input, input, input, words, scales, first_row, group, &mut sums, section, from);
         #[unroll]
         for row in 0..from.rows_per_lane {
             let at = (first_row + row) * section.groups + group;
-            output[at] += sums[row];
+            let mut sum = sums[row];
+            if comptime!(has_bias) {
+                sum += bias[group];
+            }
+            output[at] += sum;
         }
     }
 }
 
-/// `output[row] = silu(G · norm(input[row])) * (U · norm(input[row]))`, where `G` and `U` are
-/// two sections of one matrix (the SwiGLU of Llama and Qwen).
+/// `output[row] = gelu(W · norm(input[row]) + bias)`: the feed-forward part without a gate.
+///
+/// # Shapes
+/// As for [`linear_add`].
+#[cube(launch_unchecked)]
+pub(crate) fn up(
+    input: &[Vec4],
+    gain: &[Vec4],
+    words: &[Words],
+    scales: &[Words],
+    bias: &[Vec4],
+    output: &mut [Vec4],
+    #[comptime] section: Section,
+    #[comptime] from: InputShape,
+    #[comptime] has_bias: bool,
+) {
+    let group = ABSOLUTE_POS_X as usize;
+    if group < section.groups {
+        let first_row = CUBE_POS_Y as usize * from.rows_per_lane;
+        let mut sums = Array::<Vec4>::new(from.rows_per_lane);
+        products(input, input, gain, words, scales, first_row, group, &mut sums, section, from);
+        #[unroll]
+        for row in 0..from.rows_per_lane {
+            let mut sum = sums[row];
+            if comptime!(has_bias) {
+                sum += bias[group];
+            }
+            output[(first_row + row) * section.groups + group] = gelu(sum);
+        }
+    }
+}
+
+/// `output[row] = act(G · norm(input[row])) * (U · norm(input[row]))`, where `G` and `U` are
+/// two sections of one matrix and `act` is SiLU (Llama and Qwen) or GELU.
 ///
 /// # Shapes
 /// `input [rows, columns/4]`, `gain [columns/4]`, `output [rows, groups of G]`, in `vec4`.
@@ -152,41 +202,89 @@ pub(crate) fn gate_up(
     #[comptime] gate: Section,
     #[comptime] up: Section,
     #[comptime] from: InputShape,
+    #[comptime] activation: Activation,
 ) {
     let group = ABSOLUTE_POS_X as usize;
     if group < gate.groups {
-        let first_row = CUBE_POS_Y as usize * from.rows_per_lane;
-        let mut gates = Array::<Vec4>::new(from.rows_per_lane);
-        let mut ups = Array::<Vec4>::new(from.rows_per_lane);
-        products(input, gain, words, scales, first_row, group, &mut gates, gate, from);
-        products(input, gain, words, scales, first_row, group, &mut ups, up, from);
-        #[unroll]
-        for row in 0..from.rows_per_lane {
-            let gate_value = gates[row];
-            let silu = gate_value / (Vec4::new(1.0) + (-gate_value).exp());
-            output[(first_row + row) * gate.groups + group] = silu * ups[row];
-        }
+        gated(input, input, gain, words, scales, output, group, gate, up, from, activation);
     }
 }
 
-/// `output[row] = W[token of row]`: one row of an embedding table for each row of the step. A lane
-/// writes 32 columns.
+/// One lane's share of [`gate_up`].
+#[cube]
+pub(crate) fn gated(
+    input: &[Vec4],
+    branch: &[Vec4],
+    gain: &[Vec4],
+    words: &[Words],
+    scales: &[Words],
+    output: &mut [Vec4],
+    group: usize,
+    #[comptime] gate: Section,
+    #[comptime] up: Section,
+    #[comptime] from: InputShape,
+    #[comptime] activation: Activation,
+) {
+    let first_row = CUBE_POS_Y as usize * from.rows_per_lane;
+    let mut gates = Array::<Vec4>::new(from.rows_per_lane);
+    let mut ups = Array::<Vec4>::new(from.rows_per_lane);
+    products(input, branch, gain, words, scales, first_row, group, &mut gates, gate, from);
+    products(input, branch, gain, words, scales, first_row, group, &mut ups, up, from);
+    #[unroll]
+    for row in 0..from.rows_per_lane {
+        let mut active = gates[row];
+        if comptime!(matches!(activation, Activation::Silu)) {
+            active = active / (Vec4::new(1.0) + (-active).exp());
+        } else {
+            active = gelu(active);
+        }
+        output[(first_row + row) * gate.groups + group] = active * ups[row];
+    }
+}
+
+/// What stands between the projections of a feed-forward part.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Activation {
+    /// `x / (1 + exp(-x))`.
+    Silu,
+    /// The approximation with the hyperbolic tangent (arXiv 1606.08415).
+    Gelu,
+}
+
+/// `x / (1 + exp(-2 u))` with `u = sqrt(2 / pi) (x + 0.044715 x^3)`, which is
+/// `x (1 + tanh(u)) / 2`.
+#[cube]
+fn gelu(x: Vec4) -> Vec4 {
+    let cubic = fma(x * x * x, Vec4::new(0.044_715), x);
+    // The exponential of what is far below would not be finite; the quotient is 0 long before.
+    let exponent = min(cubic * Vec4::new(-1.595_769), Vec4::new(80.0));
+    x / (Vec4::new(1.0) + exponent.exp())
+}
+
+/// `output[row] = scale W[token of row] + places[position of row]`: one row of an embedding table for
+/// each row of the step, and of a table of places where there is one. Rows whose token is in another
+/// part of the table are left alone. A lane writes 32 columns.
 ///
 /// # Shapes
-/// `output [rows, columns]`; the tokens are `step[tokens_at ..]`.
+/// `places [context, columns]`, `output [rows, columns]`; the tokens are `step[tokens_at ..]`, the
+/// positions come first.
 #[cube(launch_unchecked)]
 pub(crate) fn embed(
     words: &[Words],
     scales: &[Words],
+    places: &[f32],
     step: &[u32],
     output: &mut [f32],
     #[comptime] section: Section,
-    #[comptime] tokens_at: usize,
+    #[comptime] lookup: Lookup,
 ) {
     let block = ABSOLUTE_POS_X as usize;
     let row = CUBE_POS_Y as usize;
-    if block < comptime!(section.columns / BLOCK_COLUMNS) {
-        let token = step[tokens_at + row] as usize;
+    let asked = step[lookup.tokens_at + row] as usize;
+    let is_own =
+        asked >= lookup.first_row && asked < comptime!(lookup.first_row + 4 * section.groups);
+    if is_own && block < comptime!(section.columns / BLOCK_COLUMNS) {
+        let token = asked - lookup.first_row;
         let group = token / 4;
         let target = row * section.columns + block * BLOCK_COLUMNS;
         #[unroll]
@@ -203,10 +301,31 @@ pub(crate) fn embed(
                 if comptime!(section.weight_type.has_minimum()) {
                     four -= minimum(scales, block, group, section);
                 }
-                output[target + comptime!(4 * quad + at)] = component(four, token % 4);
+                let mut value = component(four, token % 4);
+                if comptime!(lookup.scale_bits.is_some()) {
+                    value *= comptime!(f32::from_bits(lookup.scale_bits.unwrap_or(0)));
+                }
+                if comptime!(lookup.has_places) {
+                    let place = step[row] as usize * section.columns + block * BLOCK_COLUMNS;
+                    value += places[place + comptime!(4 * quad + at)];
+                }
+                output[target + comptime!(4 * quad + at)] = value;
             }
         }
     }
+}
+
+/// How rows are looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Lookup {
+    /// Where the step's tokens are.
+    pub tokens_at: usize,
+    /// The token of the table's first row.
+    pub first_row: usize,
+    /// Bits of what the rows are multiplied with, if with anything.
+    pub scale_bits: Option<u32>,
+    /// Whether positions have vectors of their own.
+    pub has_places: bool,
 }
 
 #[cube]
@@ -226,8 +345,9 @@ fn component(four: Vec4, at: usize) -> f32 {
 
 /// The products of `rows_per_lane` input rows with the four rows of `group`.
 #[cube]
-fn products(
+pub(crate) fn products(
     input: &[Vec4],
+    branch: &[Vec4],
     gain: &[Vec4],
     words: &[Words],
     scales: &[Words],
@@ -238,11 +358,19 @@ fn products(
     #[comptime] from: InputShape,
 ) {
     let quads = comptime!(section.weight_type.scale_columns() / 4);
+    let row_quads = comptime!(section.columns / 4);
     let mut squares = Array::<Vec4>::new(from.rows_per_lane);
+    let mut branch_scales = Array::<f32>::new(from.rows_per_lane);
+    let mut means = Array::<f32>::new(from.rows_per_lane);
+    let mut row_scales = Array::<f32>::new(from.rows_per_lane);
     #[unroll]
     for row in 0..from.rows_per_lane {
         sums[row] = Vec4::new(0.0);
         squares[row] = Vec4::new(0.0);
+        let row_at = (first_row + row) * row_quads;
+        branch_scales[row] = branch_scale(branch, row_at, from);
+        means[row] = row_mean(input, row_at, from);
+        row_scales[row] = row_scale(input, row_at, means[row], from);
     }
     for block in 0..section.columns / BLOCK_COLUMNS {
         #[unroll]
@@ -262,11 +390,13 @@ fn products(
                 unpack(words, block, group, &mut weights, own, section);
                 #[unroll]
                 for row in 0..from.rows_per_lane {
-                    let mut four = input[(first_row + row) * (section.columns / 4) + column];
-                    if comptime!(from.norm_epsilon_bits.is_some()) {
-                        squares[row] = fma(four, four, squares[row]);
-                        four *= gain[column];
+                    let row_at = (first_row + row) * row_quads;
+                    let scale = branch_scales[row];
+                    let raw = element(input, branch, gain, row_at, column, scale, from);
+                    if comptime!(matches!(from.norm, InputNorm::Rms(_))) {
+                        squares[row] = fma(raw, raw, squares[row]);
                     }
+                    let four = normed(raw, gain, column, means[row], row_scales[row], from);
                     if comptime!(section.weight_type.has_minimum()) {
                         inputs[row] += four;
                     }
@@ -283,11 +413,16 @@ fn products(
             }
         }
     }
-    if comptime!(from.norm_epsilon_bits.is_some()) {
+    scale_rows(sums, &squares, from);
+}
+
+/// The second half of an RMS norm: its scale comes out of the product.
+#[cube]
+fn scale_rows(sums: &mut Array<Vec4>, squares: &Array<Vec4>, #[comptime] from: InputShape) {
+    if comptime!(matches!(from.norm, InputNorm::Rms(_))) {
         #[unroll]
         for row in 0..from.rows_per_lane {
-            let scale = inverse_rms(squares[row], section, from);
-            sums[row] *= Vec4::new(scale);
+            sums[row] *= Vec4::new(rms_scale(squares[row], from));
         }
     }
 }
@@ -314,16 +449,4 @@ fn scaled(
         result = fma(minimum(scales, block, group, section), total, result);
     }
     result
-}
-
-/// The sum of the four components.
-#[cube]
-fn across(four: Vec4) -> f32 {
-    (four.extract(0usize) + four.extract(1usize)) + (four.extract(2usize) + four.extract(3usize))
-}
-
-#[cube]
-fn inverse_rms(squares: Vec4, #[comptime] section: Section, #[comptime] from: InputShape) -> f32 {
-    let epsilon = comptime!(f32::from_bits(from.norm_epsilon_bits.unwrap_or(0)));
-    f32::new(1.0) / (across(squares) / comptime!(section.columns as f32) + epsilon).sqrt()
 }

@@ -2,8 +2,9 @@
 
 use crate::{
     gpu::{Buffer, Gpu},
-    matrix::{MAX_SECTIONS, Section, Sections},
-    weights::{BLOCK_COLUMNS, Block, WeightType},
+    layout::{GROUP_ROWS, Layout, PackError, RowShape},
+    matrix::Sections,
+    weights::{Block, WeightType},
 };
 
 /// Rows of one tensor as they lie in the file, row after row, without padding.
@@ -19,51 +20,10 @@ pub struct RowSource<'a> {
     pub bytes: &'a [u8],
 }
 
-/// A source that cannot be packed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PackError {
-    /// Columns are not whole blocks.
-    #[error("rows of {columns} columns cannot be packed; the number must be a multiple of {of}")]
-    Columns {
-        /// Columns of the source.
-        columns: usize,
-        /// What they must be a multiple of.
-        of: usize,
-    },
-    /// Sources that are stored differently do not begin at a group of four rows.
-    #[error("a matrix of {rows} rows cannot be fused with another of another type")]
-    Rows {
-        /// Rows of the one before.
-        rows: usize,
-    },
-    /// Too many different storage types in one matrix.
-    #[error("matrices of more than {MAX_SECTIONS} types cannot be fused")]
-    Types,
-    /// Sources of one matrix differ in columns.
-    #[error("matrices of {first} and {other} columns cannot be fused")]
-    Mismatch {
-        /// Columns of the first source.
-        first: usize,
-        /// Columns of the other one.
-        other: usize,
-    },
-    /// The data does not have the length that the shape implies.
-    #[error("a matrix of {rows} rows needs {expected} bytes and has {found}")]
-    Length {
-        /// Rows of the source.
-        rows: usize,
-        /// Bytes the shape implies.
-        expected: usize,
-        /// Bytes there are.
-        found: usize,
-    },
-}
-
 impl RowSource<'_> {
-    /// Bytes of one row in the file.
-    pub fn row_bytes(&self) -> usize {
-        self.columns / self.weight_type.block_columns() * self.weight_type.block_bytes()
+    /// The rows without their data.
+    pub fn shape(&self) -> RowShape {
+        RowShape { weight_type: self.weight_type, rows: self.rows, columns: self.columns }
     }
 
     /// One row as `f32`, exactly as the file's format defines its values.
@@ -82,7 +42,7 @@ impl RowSource<'_> {
     }
 
     fn row(&self, row: usize) -> &[u8] {
-        let size = self.row_bytes();
+        let size = self.shape().row_bytes();
         &self.bytes[row * size..(row + 1) * size]
     }
 
@@ -92,16 +52,11 @@ impl RowSource<'_> {
     }
 
     fn check(&self) -> Result<(), PackError> {
-        let of = self.weight_type.block_columns().max(BLOCK_COLUMNS);
-        if self.columns == 0 || !self.columns.is_multiple_of(of) {
-            return Err(PackError::Columns { columns: self.columns, of });
+        let (rows, expected) = (self.rows, self.rows * self.shape().row_bytes());
+        match self.bytes.len() {
+            found if found != expected => Err(PackError::Length { rows, expected, found }),
+            _ => Ok(()),
         }
-        let expected = self.rows * self.row_bytes();
-        if self.bytes.len() != expected {
-            let (rows, found) = (self.rows, self.bytes.len());
-            return Err(PackError::Length { rows, expected, found });
-        }
-        Ok(())
     }
 }
 
@@ -120,8 +75,8 @@ impl PackedMatrix {
     /// # Errors
     /// Where the sources' shapes or lengths do not fit; see [`PackError`].
     pub fn stacked(gpu: &Gpu, sources: &[RowSource<'_>]) -> Result<Self, PackError> {
-        let alike = |a: &RowSource<'_>, b: &RowSource<'_>| a.weight_type == b.weight_type;
-        Self::pack(gpu, &sources.chunk_by(alike).collect::<Vec<_>>())
+        let shapes: Vec<_> = sources.iter().map(RowSource::shape).collect();
+        Self::whole(gpu, Layout::stacked(&shapes)?, sources)
     }
 
     /// The rows of `gate` and those of `up` in a section each, as [`Gpu::gate_up`] wants them.
@@ -129,33 +84,15 @@ impl PackedMatrix {
     /// # Errors
     /// Where the sources' shapes or lengths do not fit; see [`PackError`].
     pub fn paired(gpu: &Gpu, gate: RowSource<'_>, up: RowSource<'_>) -> Result<Self, PackError> {
-        Self::pack(gpu, &[&[gate], &[up]])
+        Self::whole(gpu, Layout::paired(gate.shape(), up.shape())?, &[gate, up])
     }
 
-    fn pack(gpu: &Gpu, sections: &[&[RowSource<'_>]]) -> Result<Self, PackError> {
-        let columns = sections[0][0].columns;
-        for source in sections.iter().copied().flatten() {
-            source.check()?;
-            if source.columns != columns {
-                return Err(PackError::Mismatch { first: columns, other: source.columns });
-            }
+    fn whole(gpu: &Gpu, layout: Layout, sources: &[RowSource<'_>]) -> Result<Self, PackError> {
+        let packing = Packing::new(gpu, layout);
+        for (tensor, source) in sources.iter().enumerate() {
+            packing.write(tensor, 0, source)?;
         }
-        if sections.len() > MAX_SECTIONS {
-            return Err(PackError::Types);
-        }
-        let (mut image, mut list) = (Image::default(), Vec::with_capacity(sections.len()));
-        for (at, sources) in sections.iter().enumerate() {
-            let rows: usize = sources.iter().map(|source| source.rows).sum();
-            if at + 1 < sections.len() && !rows.is_multiple_of(4) {
-                return Err(PackError::Rows { rows });
-            }
-            list.push(image.append(sources, columns, rows.div_ceil(4)));
-        }
-        // The kernels bind a buffer of scales whatever the types.
-        image.scales.resize(image.scales.len().max(16), 0);
-        let at = |at: usize| *list.get(at).unwrap_or(&list[0]);
-        let sections = Sections { count: list.len(), list: std::array::from_fn(at) };
-        Ok(Self { sections, words: gpu.upload(image.words), scales: gpu.upload(image.scales) })
+        Ok(packing.finish())
     }
 
     /// Bytes that the matrix takes on the GPU.
@@ -164,45 +101,101 @@ impl PackedMatrix {
     }
 }
 
-/// A packed matrix in memory: little-endian words and scales.
-#[derive(Default)]
+/// A matrix on the GPU whose rows come in pieces, so that the whole is never in the host's memory.
+#[derive(Debug)]
+pub struct Packing<'a> {
+    gpu: &'a Gpu,
+    layout: Layout,
+    matrix: PackedMatrix,
+}
+
+impl<'a> Packing<'a> {
+    /// Makes room for a matrix. Every row of every tensor is to be written.
+    pub fn new(gpu: &'a Gpu, layout: Layout) -> Self {
+        let matrix = PackedMatrix {
+            sections: layout.sections,
+            words: gpu.empty(layout.words_bytes()),
+            scales: gpu.empty(layout.scales_bytes()),
+        };
+        Self { gpu, layout, matrix }
+    }
+
+    /// Packs rows of the layout's `tensor` and puts them into their place, from `first_row` on.
+    ///
+    /// # Errors
+    /// [`PackError::Length`].
+    ///
+    /// # Panics
+    /// If `first_row` is not a multiple of [`GROUP_ROWS`], or the rows are of another shape than
+    /// the tensor's.
+    pub fn write(
+        &self,
+        tensor: usize,
+        first_row: usize,
+        rows: &RowSource<'_>,
+    ) -> Result<(), PackError> {
+        rows.check()?;
+        let (section, before) = self.layout.place(tensor);
+        let (first, groups) = (before + first_row / GROUP_ROWS, rows.shape().groups());
+        assert!(first_row.is_multiple_of(GROUP_ROWS), "row {first_row} does not begin a group");
+        assert!(
+            (rows.weight_type, rows.columns) == (section.weight_type, section.columns)
+                && first + groups <= section.groups,
+            "{:?} from row {first_row} on in {section:?}",
+            rows.shape()
+        );
+        let image = Image::of(rows);
+        let targets = [
+            (image.words, &self.matrix.words, section.words_at),
+            (image.scales, &self.matrix.scales, section.scales_at),
+        ];
+        for (piece, target, at) in targets.into_iter().filter(|(piece, ..)| !piece.is_empty()) {
+            self.gpu.place(&piece, target, at + first, groups, section.groups);
+        }
+        Ok(())
+    }
+
+    /// The matrix, once all its rows are written.
+    pub fn finish(self) -> PackedMatrix {
+        self.matrix
+    }
+}
+
+/// Rows in the layout of a section that has no others: little-endian words and scales.
 struct Image {
     words: Vec<u8>,
     scales: Vec<u8>,
 }
 
 impl Image {
-    /// Adds a section with the rows of `sources`, which are all of one type.
-    fn append(&mut self, sources: &[RowSource<'_>], columns: usize, groups: usize) -> Section {
-        let weight_type = sources[0].weight_type;
-        let (words_at, scales_at) = (self.words.len() / 16, self.scales.len() / 16);
-        let section = Section { columns, groups, weight_type, words_at, scales_at };
-        let size = |row_words: usize| row_words * groups * 16;
-        self.words.resize(self.words.len() + size(weight_type.row_words(columns)), 0);
-        self.scales.resize(self.scales.len() + size(weight_type.row_scale_words(columns)), 0);
-        let rows = sources.iter().flat_map(|source| (0..source.rows).map(move |row| (source, row)));
-        for (target, (source, row)) in rows.enumerate() {
-            self.set_row(&section, target, source, row);
+    fn of(rows: &RowSource<'_>) -> Self {
+        let (weight_type, columns) = (rows.weight_type, rows.columns);
+        let size = |row_words: usize| vec![0; row_words * rows.shape().groups() * 16];
+        let mut image = Self {
+            words: size(weight_type.row_words(columns)),
+            scales: size(weight_type.row_scale_words(columns)),
+        };
+        for row in 0..rows.rows {
+            image.set_row(rows, row);
         }
-        section
+        image
     }
 
-    fn set_row(&mut self, section: &Section, target: usize, source: &RowSource<'_>, row: usize) {
-        let words_image = &mut self.words[section.words_at * 16..];
-        if !section.weight_type.is_quantised() {
-            return interleave(words_image, section.groups, target, words(source.row(row)));
+    fn set_row(&mut self, source: &RowSource<'_>, row: usize) {
+        let groups = source.shape().groups();
+        if !source.weight_type.is_quantised() {
+            return interleave(&mut self.words, groups, row, words(source.row(row)));
         }
         let blocks: Vec<Block> = source.blocks(row).collect();
         let codes: Vec<u8> = blocks
             .iter()
-            .flat_map(|block| &block.codes[..section.weight_type.block_columns()])
+            .flat_map(|block| &block.codes[..source.weight_type.block_columns()])
             .copied()
             .collect();
-        let row_words = code_words(section.weight_type, &codes);
-        interleave(words_image, section.groups, target, row_words.into_iter());
-        let scales_image = &mut self.scales[section.scales_at * 16..];
+        let row_words = code_words(source.weight_type, &codes);
+        interleave(&mut self.words, groups, row, row_words.into_iter());
         let scale_words = blocks.iter().flat_map(Block::scale_words).copied();
-        interleave(scales_image, section.groups, target, scale_words);
+        interleave(&mut self.scales, groups, row, scale_words);
     }
 }
 
@@ -220,9 +213,9 @@ fn code_words(weight_type: WeightType, codes: &[u8]) -> Vec<u32> {
 }
 
 /// Puts one row's words into its component of its group.
-fn interleave(image: &mut [u8], groups: usize, target: usize, words: impl Iterator<Item = u32>) {
+fn interleave(image: &mut [u8], groups: usize, row: usize, words: impl Iterator<Item = u32>) {
     for (at, word) in words.enumerate() {
-        let offset = ((at * groups + target / 4) * 4 + target % 4) * 4;
+        let offset = ((at * groups + row / 4) * 4 + row % 4) * 4;
         image[offset..offset + 4].copy_from_slice(&word.to_le_bytes());
     }
 }
@@ -233,4 +226,66 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u32> {
 
 fn halves(bytes: &[u8]) -> impl Iterator<Item = u16> {
     bytes.chunks_exact(2).map(|half| u16::from_le_bytes([half[0], half[1]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::Random;
+
+    /// Rows of two tensors; the last group of the second is not full.
+    const ROWS: [usize; 2] = [12, 22];
+
+    #[test]
+    fn pieces_leave_the_bits_of_the_whole() {
+        let gpu = pollster::block_on(Gpu::open()).expect("a Vulkan adapter, if only in software");
+        for weight_type in WeightType::ALL {
+            let columns = weight_type.block_columns().max(64);
+            let mut random = Random::new(3);
+            let mut bytes = |rows: usize| -> Vec<u8> {
+                let row = RowShape { weight_type, rows: 1, columns }.row_bytes();
+                (0..rows * row).map(|_| random.next_u64() as u8).collect()
+            };
+            let data = ROWS.map(&mut bytes);
+            let sources = [0, 1].map(|tensor| RowSource {
+                weight_type,
+                rows: ROWS[tensor],
+                columns,
+                bytes: &data[tensor],
+            });
+            let whole = PackedMatrix::stacked(&gpu, &sources).expect("the shapes fit");
+            for rows in [4, 8, 16] {
+                let pieces = in_pieces(&gpu, &sources, rows);
+                let read =
+                    |buffer: &Buffer| pollster::block_on(gpu.read(buffer, buffer.bytes() as usize));
+                assert_eq!(read(&pieces.words), read(&whole.words), "{weight_type:?} in {rows}s");
+                if weight_type.is_quantised() {
+                    assert_eq!(
+                        read(&pieces.scales),
+                        read(&whole.scales),
+                        "{weight_type:?} in {rows}s"
+                    );
+                }
+            }
+            let image = Image::of(&sources[1]);
+            let alone = PackedMatrix::stacked(&gpu, &sources[1..]).expect("the shape fits");
+            let read = pollster::block_on(gpu.read(&alone.words, image.words.len()));
+            assert_eq!(read, Ok(image.words), "{weight_type:?}");
+        }
+    }
+
+    fn in_pieces(gpu: &Gpu, sources: &[RowSource<'_>], most: usize) -> PackedMatrix {
+        let shapes: Vec<_> = sources.iter().map(RowSource::shape).collect();
+        let packing = Packing::new(gpu, Layout::stacked(&shapes).expect("the shapes fit"));
+        for (tensor, source) in sources.iter().enumerate() {
+            // Backwards, since the order is free.
+            for first in (0..source.rows).step_by(most).rev() {
+                let (row, rows) = (source.shape().row_bytes(), most.min(source.rows - first));
+                let bytes = &source.bytes[first * row..(first + rows) * row];
+                let piece = RowSource { rows, bytes, ..*source };
+                packing.write(tensor, first, &piece).expect("the length is right");
+            }
+        }
+        packing.finish()
+    }
 }

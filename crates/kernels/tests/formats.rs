@@ -15,6 +15,16 @@ fn blocks_stand_for_the_values_that_ggml_computes() {
     assert_eq!(bits(WeightType::Q8_0, &vectors.q8_0.blocks), vectors.q8_0.expected_bits);
 }
 
+#[test]
+fn floats_become_the_blocks_that_ggml_makes_of_them() {
+    let vectors = testkit::quantised();
+    let bytes: Vec<u8> = vectors.bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+    let (columns, rows) = (vectors.columns, vectors.bits.len() / vectors.columns);
+    let source = RowSource { weight_type: WeightType::F32, rows, columns, bytes: &bytes };
+    assert_eq!(source.quantised(WeightType::Q8_0), vectors.q8_0);
+    assert_eq!(source.quantised(WeightType::Q4_0), vectors.q4_0);
+}
+
 fn named(name: &str) -> WeightType {
     match name {
         "BF16" => WeightType::Bf16,

@@ -1,6 +1,6 @@
 //! From a file's metadata to the sizes of the model, and the check that its tensors fit them.
 
-use graph::{Architecture, ModelConfig, Modules};
+use graph::{Architecture, ModelConfig, Modules, NormKind, Rope};
 
 use crate::{
     error::ModelError,
@@ -14,7 +14,6 @@ use crate::{
 pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
     let architecture = architecture(index)?;
     let fields = Fields { index, prefix: architecture.name() };
-    fields.refuse_scaled_rope()?;
     let hidden = fields.size("embedding_length")?;
     let heads = fields.size("attention.head_count")?;
     let head_dim = match fields.optional_size("attention.key_length")? {
@@ -22,7 +21,10 @@ pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
         None => hidden.checked_div(heads).unwrap_or(0),
     };
     fields.expect("attention.value_length", head_dim)?;
-    fields.expect("rope.dimension_count", head_dim)?;
+    let epsilon = match architecture.traits().norm {
+        NormKind::Rms => "attention.layer_norm_rms_epsilon",
+        NormKind::Layer => "attention.layer_norm_epsilon",
+    };
     let config = ModelConfig {
         architecture,
         layers: fields.size("block_count")?,
@@ -33,37 +35,42 @@ pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
         head_dim,
         vocab: vocabulary(index)?,
         context_tokens: fields.size("context_length")?,
-        rope_theta: fields.optional_number("rope.freq_base")?.unwrap_or(DEFAULT_ROPE_THETA) as f32,
-        rms_epsilon: fields.number("attention.layer_norm_rms_epsilon")? as f32,
+        rope: fields.rope(head_dim)?,
+        score_scale: fields.score_scale(head_dim)?,
+        window: fields.optional_size("attention.sliding_window")?.filter(|&window| window > 0),
+        norm_epsilon: fields.number(epsilon)? as f32,
         tied_embeddings: !index.tensors.contains_key("output.weight"),
-        qk_norm: architecture == Architecture::Qwen3,
-        qkv_bias: architecture == Architecture::Qwen2,
     };
-    config.validate()?;
-    if !config.head_dim.is_multiple_of(4) {
-        let problem = format!("heads of {head_dim} elements are not a multiple of 4");
-        return Err(fields.wrong("attention.key_length", problem));
-    }
-    if config.head_dim > MAX_HEAD_DIM {
-        let problem = format!("heads of {head_dim} elements are more than {MAX_HEAD_DIM}");
-        return Err(fields.wrong("attention.key_length", problem));
-    }
-    check_tensors(index, &config)?;
+    check(index, &config)?;
     Ok(config)
+}
+
+/// The sizes are those of a model that can be run, and the tensors are its tensors.
+///
+/// # Errors
+/// [`ModelError::Config`], [`ModelError::Field`] and [`ModelError::Tensor`].
+pub(crate) fn check(index: &Index, config: &ModelConfig) -> Result<(), ModelError> {
+    config.validate()?;
+    let head_dim = config.head_dim;
+    if !head_dim.is_multiple_of(4) {
+        let problem = format!("heads of {head_dim} elements are not a multiple of 4");
+        return Err(ModelError::field("head_dim", problem));
+    }
+    if head_dim > MAX_HEAD_DIM {
+        let problem = format!("heads of {head_dim} elements are more than {MAX_HEAD_DIM}");
+        return Err(ModelError::field("head_dim", problem));
+    }
+    check_tensors(index, config)
 }
 
 fn architecture(index: &Index) -> Result<Architecture, ModelError> {
     let key = "general.architecture";
-    match index.metadata.get(key).and_then(Value::as_str) {
-        Some("llama") => Ok(Architecture::Llama),
-        Some("qwen2") => Ok(Architecture::Qwen2),
-        Some("qwen3") => Ok(Architecture::Qwen3),
-        Some(other) => Err(ModelError::field(
-            key,
-            format!("`{other}` is not supported; llama, qwen2 and qwen3 are"),
-        )),
-        None => Err(ModelError::field(key, "is missing")),
-    }
+    let name = index.metadata.get(key).and_then(Value::as_str);
+    let name = name.ok_or_else(|| ModelError::field(key, "is missing"))?;
+    Architecture::named(name).ok_or_else(|| {
+        let known = Architecture::ALL.map(Architecture::name).join(", ");
+        ModelError::field(key, format!("`{name}` is not supported; {known} are"))
+    })
 }
 
 fn vocabulary(index: &Index) -> Result<usize, ModelError> {
@@ -146,17 +153,34 @@ impl Fields<'_> {
         }
     }
 
-    fn refuse_scaled_rope(&self) -> Result<(), ModelError> {
-        match self.get("rope.scaling.type").and_then(Value::as_str) {
-            None | Some("none") => Ok(()),
-            Some(other) => {
-                Err(self.wrong("rope.scaling.type", format!("`{other}` is not supported yet")))
-            }
+    fn rope(&self, head_dim: usize) -> Result<Rope, ModelError> {
+        self.expect("rope.dimension_count", head_dim)?;
+        let theta = self.optional_number("rope.freq_base")?.unwrap_or(DEFAULT_ROPE_THETA);
+        let local_theta = self.optional_number("rope.freq_base_swa")?;
+        Ok(Rope {
+            theta: theta as f32,
+            local_theta: local_theta.unwrap_or(DEFAULT_ROPE_THETA) as f32,
+            factor: self.rope_factor()? as f32,
+            has_divisors: self.index.tensors.contains_key("rope_freqs.weight"),
+        })
+    }
+
+    fn rope_factor(&self) -> Result<f64, ModelError> {
+        let name = "rope.scaling.type";
+        match self.get(name).and_then(Value::as_str) {
+            None | Some("none") => Ok(1.0),
+            Some("linear") => self.number("rope.scaling.factor"),
+            Some(other) => Err(self.wrong(name, format!("`{other}` is not supported; linear is"))),
         }
+    }
+
+    fn score_scale(&self, head_dim: usize) -> Result<f32, ModelError> {
+        let given = self.optional_number("attention.scale")?.filter(|&scale| scale != 0.0);
+        Ok(given.unwrap_or(1.0 / (head_dim as f64).sqrt()) as f32)
     }
 }
 
 /// What the attention kernel's lanes can hold in 16 KiB of workgroup memory, WebGPU's least.
-const MAX_HEAD_DIM: usize = 252;
+const MAX_HEAD_DIM: usize = 256;
 /// Where a file gives no base, the original one holds (RoFormer, arXiv 2104.09864).
 const DEFAULT_ROPE_THETA: f64 = 10_000.0;

@@ -12,6 +12,17 @@ pub enum ModelError {
     /// The file is not a sound GGUF file.
     #[error(transparent)]
     Gguf(#[from] GgufError),
+    /// The files cannot be had as things are: why, and what to do.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A file of a model that has several is not what it should be.
+    #[error("the file `{file}` cannot be used: {problem}")]
+    File {
+        /// Its name.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A metadata field is missing, of the wrong type, or has a value that cannot be.
     #[error("metadata field `{field}`: {problem}")]
     Field {
@@ -34,6 +45,9 @@ pub enum ModelError {
     /// The tokenizer could not be built from the metadata.
     #[error("the tokenizer in the file cannot be used: {0}")]
     Tokenizer(String),
+    /// The chat template cannot be read, or does not take the conversation.
+    #[error("the chat template in the file cannot be used: {0}")]
+    Template(String),
     /// A tensor needs a larger binding than this GPU has.
     #[error("tensor `{tensor}` needs {needed} bytes in one piece and this GPU binds {limit}")]
     TooLarge {
@@ -53,6 +67,10 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    pub(crate) fn file(file: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::File { file: file.into(), problem: problem.into() }
+    }
+
     pub(crate) fn field(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Field { field: field.into(), problem: problem.into() }
     }

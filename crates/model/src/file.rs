@@ -1,36 +1,92 @@
-//! A model file: its index, its sizes, and reading the tensors of single modules.
+//! A model's files: their index, its sizes, and reading the tensors of single modules.
 
 use std::sync::Arc;
 
 use base::ModuleRange;
-use graph::{GraphProfiles, ModelConfig, Modules};
-use kernels::RowSource;
+use graph::{GraphProfiles, ModelConfig, Modules, Positions};
+use kernels::RopeStyle;
 
 use crate::{
+    chat::ChatTemplate,
     config::read_config,
     error::ModelError,
-    gguf::{Index, TensorInfo, Value},
-    source::ByteSource,
+    gguf::{Index, TensorInfo, Value, split_names},
+    hugging_face::{self, TokenizerTexts},
+    precision::Precision,
+    source::{ByteSource, Folder, Parts},
     tokenizer::Tokenizer,
 };
 
-/// An opened model file. Only its front has been read.
+/// An opened model. Only the fronts of its files have been read.
 #[derive(Clone, Debug)]
 pub struct ModelFile<S> {
-    source: S,
+    pub(crate) source: S,
     index: Arc<Index>,
     config: ModelConfig,
+    origin: Origin,
+    pub(crate) precision: Precision,
+}
+
+/// Who wrote the files.
+#[derive(Clone, Debug)]
+enum Origin {
+    /// The metadata has everything else.
+    Gguf,
+    /// Safetensors beside these.
+    HuggingFace(TokenizerTexts),
+}
+
+impl<S: ByteSource> ModelFile<Parts<S>> {
+    /// Opens the model that `name` belongs to: a GGUF file or one of several, a safetensors file or
+    /// one of several, or the index of those.
+    ///
+    /// # Errors
+    /// Every kind of [`ModelError`] but those of the GPU.
+    pub async fn find(folder: &impl Folder<File = S>, name: &str) -> Result<Self, ModelError> {
+        if name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json") {
+            return hugging_face::open(folder, name).await;
+        }
+        let mut parts = Parts(Vec::new());
+        for name in split_names(name).unwrap_or_else(|| vec![name.to_owned()]) {
+            parts.0.push(folder.file(&name).await?);
+        }
+        let mut indices = Vec::with_capacity(parts.0.len());
+        for part in &parts.0 {
+            indices.push(Index::fetch(part).await?);
+        }
+        let index = Index::join(indices, &parts.starts())?;
+        Self::from_gguf(parts, index)
+    }
 }
 
 impl<S: ByteSource> ModelFile<S> {
-    /// Reads and checks the front of the file.
+    /// Reads and checks the front of a GGUF file that is a whole model.
     ///
     /// # Errors
     /// Every kind of [`ModelError`] but those of the GPU.
     pub async fn open(source: S) -> Result<Self, ModelError> {
-        let index = Index::fetch(&source).await?;
-        let config = read_config(&index)?;
-        Ok(Self { source, index: Arc::new(index), config })
+        let index = Index::join(vec![Index::fetch(&source).await?], &[0])?;
+        Self::from_gguf(source, index)
+    }
+
+    /// The same model with its matrices of floats kept in another precision on the GPU.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    fn from_gguf(source: S, index: Index) -> Result<Self, ModelError> {
+        let (config, precision) = (read_config(&index)?, Precision::default());
+        Ok(Self { source, index: Arc::new(index), config, origin: Origin::Gguf, precision })
+    }
+
+    pub(crate) fn from_hugging_face(
+        source: S,
+        index: Index,
+        config: ModelConfig,
+        texts: TokenizerTexts,
+    ) -> Self {
+        let origin = Origin::HuggingFace(texts);
+        Self { source, index: Arc::new(index), config, origin, precision: Precision::default() }
     }
 
     /// The model's sizes.
@@ -43,14 +99,20 @@ impl<S: ByteSource> ModelFile<S> {
         &self.index
     }
 
-    /// Length of the file in bytes.
+    /// Length of all its files in bytes.
     pub fn bytes(&self) -> u64 {
         self.source.len()
     }
 
     /// The same index over other data.
     pub fn with_source<T: ByteSource>(&self, source: T) -> ModelFile<T> {
-        ModelFile { source, index: self.index.clone(), config: self.config.clone() }
+        ModelFile {
+            source,
+            index: self.index.clone(),
+            config: self.config.clone(),
+            origin: self.origin.clone(),
+            precision: self.precision,
+        }
     }
 
     /// The name that the file gives the model, or its architecture.
@@ -59,12 +121,29 @@ impl<S: ByteSource> ModelFile<S> {
         named.unwrap_or(self.config.architecture.name())
     }
 
-    /// The tokenizer in the file.
+    /// The tokenizer in the file, or beside it.
     ///
     /// # Errors
     /// [`ModelError::Tokenizer`] and [`ModelError::Field`].
     pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
-        Tokenizer::from_metadata(&self.index.metadata, self.config.vocab)
+        match &self.origin {
+            Origin::Gguf => Tokenizer::from_metadata(&self.index.metadata, self.config.vocab),
+            Origin::HuggingFace(TokenizerTexts { tokenizer, settings }) => {
+                Tokenizer::from_json(tokenizer, settings, self.config.vocab)
+            }
+        }
+    }
+
+    /// The chat template in the file or beside it, if there is one, for the file's tokenizer.
+    ///
+    /// # Errors
+    /// [`ModelError::Template`]; [`ModelError::Tokenizer`] where a file beside it is none.
+    pub fn chat_template(&self, tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>, ModelError> {
+        if let Origin::HuggingFace(texts) = &self.origin {
+            return ChatTemplate::from_config(&texts.settings, tokenizer);
+        }
+        let source = self.index.metadata.get("tokenizer.chat_template").and_then(Value::as_str);
+        source.map(|source| ChatTemplate::new(source, tokenizer)).transpose()
     }
 
     /// What the planner needs to know of the model's modules.
@@ -77,16 +156,21 @@ impl<S: ByteSource> ModelFile<S> {
         slots: usize,
     ) -> Result<GraphProfiles, ModelError> {
         let tensors = &self.index.tensors;
-        let bytes_of = |tensor: &str| tensors.get(tensor).map_or(0, TensorInfo::resident_bytes);
+        let bytes_of =
+            |tensor: &str| tensors.get(tensor).map_or(0, |info| self.resident_bytes(info));
         Ok(graph::profiles(&self.config, &bytes_of, context_tokens, slots)?)
     }
 
     /// Bytes that a stage of these modules reads from the file, each tensor once.
     ///
     /// # Errors
-    /// [`ModelError::Config`]; not for a file that could be opened.
+    /// [`ModelError::Step`] for modules that the model does not have.
     pub fn stage_bytes(&self, modules: ModuleRange) -> Result<u64, ModelError> {
-        let tensors = Modules::of(&self.config)?.stage_tensors(modules);
+        let all = Modules::of(&self.config)?;
+        if modules.end > all.list.len() {
+            return Err(ModelError::Step(format!("modules {modules} of 0..{}", all.list.len())));
+        }
+        let tensors = all.stage_tensors(modules);
         Ok(tensors
             .iter()
             .filter_map(|spec| self.index.tensors.get(&spec.name))
@@ -94,44 +178,11 @@ impl<S: ByteSource> ModelFile<S> {
             .sum())
     }
 
-    /// Reads one tensor.
-    ///
-    /// # Errors
-    /// [`ModelError::Tensor`] when there is none of that name, [`ModelError::Source`].
-    pub async fn tensor(&self, name: &str) -> Result<Tensor, ModelError> {
-        let info = self.index.tensors.get(name);
-        let info = info.ok_or_else(|| ModelError::tensor(name, "is missing"))?.clone();
-        let bytes = self.source.read(info.range.clone()).await?;
-        if bytes.len() as u64 != info.bytes() {
-            let problem = format!("{} of its {} bytes came", bytes.len(), info.bytes());
-            return Err(ModelError::tensor(name, problem));
+    /// How queries and keys are turned: the writers of GGUF files reorder Llama's rows.
+    pub(crate) fn rope_style(&self) -> RopeStyle {
+        match (&self.origin, self.config.architecture.traits().positions) {
+            (Origin::Gguf, Positions::RotaryNeighbours) => RopeStyle::Neighbours,
+            _ => RopeStyle::Halves,
         }
-        Ok(Tensor { info, bytes })
-    }
-}
-
-/// A tensor and its data.
-#[derive(Clone, Debug)]
-pub struct Tensor {
-    /// Its entry in the index.
-    pub info: TensorInfo,
-    /// Its data, as in the file.
-    pub bytes: Vec<u8>,
-}
-
-impl Tensor {
-    /// The tensor as rows: the first size of the shape is the columns, the rest are rows.
-    pub fn rows(&self) -> RowSource<'_> {
-        RowSource {
-            weight_type: self.info.tensor_type,
-            rows: self.info.shape[1..].iter().product::<u64>() as usize,
-            columns: self.info.shape[0] as usize,
-            bytes: &self.bytes,
-        }
-    }
-
-    /// A vector's values.
-    pub fn values(&self) -> Vec<f32> {
-        self.rows().widened_row(0)
     }
 }

@@ -1,21 +1,32 @@
-//! From a model file to tokens: reads GGUF files by their index, runs a range of
-//! modules on a GPU, and turns text into tokens and logits into a choice.
+//! From model files to tokens: reads GGUF and safetensors by their index, runs a range of
+//! modules on a GPU, and turns conversations and texts into tokens and logits into a choice.
 //!
 //! One law: this crate **knows no peers**. A [`Stage`] takes rows and gives rows; who
 //! sent them and who wants them is somebody else's business.
 
+mod address;
+mod chat;
 mod config;
 mod error;
 mod file;
 pub mod gguf;
+mod hugging_face;
+mod logprobs;
+mod precision;
+mod rows;
 mod sampler;
 mod source;
 mod stage;
 mod tokenizer;
 
+pub use address::{Address, AddressError, FileMark, Place};
+pub use chat::{ChatTemplate, Prompt};
 pub use error::ModelError;
 pub use file::ModelFile;
+pub use logprobs::Logprobs;
+pub use precision::Precision;
+pub use rows::Rows;
 pub use sampler::{Sampler, Sampling};
-pub use source::{ByteSource, MemorySource, SourceError};
+pub use source::{ByteSource, Folder, MemoryFolder, MemorySource, Parts, SourceError};
 pub use stage::{Stage, StageInput, StageOptions, StageOutput};
 pub use tokenizer::{Decoder, Tokenizer};

@@ -1,20 +1,27 @@
 //! From logits to a token.
 
-/// How the next token is chosen.
+/// How the next token is chosen. The choices are narrowed in the order of Hugging Face's
+/// transformers: repetition penalty, temperature, top-k, top-p, min-p.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
+    /// What logits of tokens seen before are divided by, or multiplied by below zero (Keskar
+    /// et al. 2019, section 4.1); 1 changes nothing. Counts at temperature 0 as well.
+    pub repetition_penalty: f32,
     /// 0 takes the most likely token; 1 follows the model's distribution.
     pub temperature: f32,
     /// Only this many most likely tokens are considered; 0 for all.
     pub top_k: u32,
     /// Only the most likely tokens whose probabilities add up to this are considered.
     pub top_p: f32,
+    /// Only tokens that are at least this times as likely as the likeliest are considered
+    /// (Nguyen et al. 2024); 0 for all.
+    pub min_p: f32,
     /// Seed of the choice.
     pub seed: u64,
 }
 
-/// Chooses tokens. The choice depends on the logits, the seed and the number of the
-/// step, and on nothing else: wherever the tail of the ring is, the answer is the same.
+/// Chooses tokens. The choice depends on the logits, the tokens seen, the seed and the number
+/// of the step, and on nothing else: wherever the tail of the ring is, the answer is the same.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampler {
     sampling: Sampling,
@@ -26,14 +33,15 @@ impl Sampler {
         Self { sampling }
     }
 
-    /// The token for step `step` of a completion.
+    /// The token for step `step` of a completion, after those in `seen`, in any order.
     ///
     /// Ties go to the lower token. An empty slice gives 0.
-    pub fn choose(&self, logits: &[f32], step: u32) -> u32 {
+    pub fn choose(&self, logits: &[f32], seen: &[u32], step: u32) -> u32 {
+        let scores = self.scores(logits, seen);
         if self.sampling.temperature <= 0.0 {
-            return most_likely(logits);
+            return most_likely(&scores);
         }
-        let candidates = self.candidates(logits);
+        let candidates = self.candidates(&scores);
         let total: f64 = candidates.iter().map(|&(_, weight)| weight).sum();
         let mut left = uniform(self.sampling.seed, step) * total;
         for &(token, weight) in &candidates {
@@ -45,34 +53,69 @@ impl Sampler {
         candidates.last().map_or(0, |&(token, _)| token)
     }
 
-    /// The tokens that may be chosen, most likely first, with unnormalised probabilities.
-    fn candidates(&self, logits: &[f32]) -> Vec<(u32, f64)> {
-        let Sampling { temperature, top_k, top_p, .. } = self.sampling;
-        let mut order: Vec<u32> = (0..logits.len() as u32).collect();
-        order.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
-        if top_k > 0 {
-            order.truncate(top_k as usize);
+    /// The logits after the repetition penalty.
+    fn scores(&self, logits: &[f32], seen: &[u32]) -> Vec<f64> {
+        let penalty = f64::from(self.sampling.repetition_penalty);
+        let mut scores: Vec<f64> = logits.iter().map(|&logit| logit.into()).collect();
+        for &token in seen {
+            // From the logit, so that a token counts once however often it was there.
+            if let Some(&logit) = logits.get(token as usize) {
+                let logit = f64::from(logit);
+                scores[token as usize] =
+                    if logit < 0.0 { logit * penalty } else { logit / penalty };
+            }
         }
-        let highest = order.first().map_or(0.0, |&token| f64::from(logits[token as usize]));
-        let weight = |token: u32| {
-            ((f64::from(logits[token as usize]) - highest) / f64::from(temperature)).exp()
-        };
-        let weighted: Vec<(u32, f64)> = order.iter().map(|&token| (token, weight(token))).collect();
-        let wanted = weighted.iter().map(|&(_, weight)| weight).sum::<f64>() * f64::from(top_p);
-        let mut seen = 0.0;
-        let kept = weighted.iter().position(|&(_, weight)| {
-            seen += weight;
-            seen >= wanted
-        });
-        let keep = kept.map_or(weighted.len(), |last| last + 1);
-        weighted.into_iter().take(keep).collect()
+        scores
+    }
+
+    /// The tokens that may be chosen, most likely first, with their probabilities as parts of
+    /// the first one's.
+    fn candidates(&self, scores: &[f64]) -> Vec<(u32, f64)> {
+        let Sampling { temperature, top_k, top_p, min_p, .. } = self.sampling;
+        let count = if top_k == 0 { scores.len() } else { top_k as usize };
+        let order = most_likely_first(scores, count);
+        let highest = order.first().map_or(0.0, |&token| scores[token as usize]);
+        let weight =
+            |token: u32| ((scores[token as usize] - highest) / f64::from(temperature)).exp();
+        let mut weighted: Vec<(u32, f64)> =
+            order.iter().map(|&token| (token, weight(token))).collect();
+        weighted.truncate(nucleus(&weighted, top_p.into()));
+        let min_p = f64::from(min_p);
+        let likely = weighted.iter().take_while(|&&(_, weight)| weight >= min_p).count();
+        weighted.truncate(likely.max(1));
+        weighted
     }
 }
 
-fn most_likely(logits: &[f32]) -> u32 {
+/// How many of the first tokens it takes for a part `top_p` of all weights.
+fn nucleus(weighted: &[(u32, f64)], top_p: f64) -> usize {
+    let wanted = weighted.iter().map(|&(_, weight)| weight).sum::<f64>() * top_p;
+    let mut seen = 0.0;
+    let last = weighted.iter().position(|&(_, weight)| {
+        seen += weight;
+        seen >= wanted
+    });
+    last.map_or(weighted.len(), |last| last + 1)
+}
+
+/// The `count` most likely tokens, or as many as there are, in order.
+pub(crate) fn most_likely_first(scores: &[f64], count: usize) -> Vec<u32> {
+    let by_score =
+        |&a: &u32, &b: &u32| scores[b as usize].total_cmp(&scores[a as usize]).then(a.cmp(&b));
+    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+    if count < order.len() {
+        // Sorting a whole vocabulary for a few tokens would take longer than all the rest.
+        order.select_nth_unstable_by(count, by_score);
+        order.truncate(count);
+    }
+    order.sort_unstable_by(by_score);
+    order
+}
+
+fn most_likely(scores: &[f64]) -> u32 {
     let mut best = 0;
-    for (token, logit) in logits.iter().enumerate() {
-        if *logit > logits[best] {
+    for (token, score) in scores.iter().enumerate() {
+        if *score > scores[best] {
             best = token;
         }
     }
@@ -89,49 +132,4 @@ fn uniform(seed: u64, step: u32) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const WARM: Sampling = Sampling { temperature: 1.0, top_k: 0, top_p: 1.0, seed: 7 };
-
-    #[test]
-    fn zero_temperature_takes_the_first_of_the_most_likely() {
-        let sampler = Sampler::new(Sampling { temperature: 0.0, ..WARM });
-        assert_eq!(sampler.choose(&[0.0, 3.0, 1.0, 3.0], 0), 1);
-        assert_eq!(sampler.choose(&[], 0), 0);
-    }
-
-    #[test]
-    fn frequencies_follow_the_distribution() {
-        let logits = [0.0, 2f32.ln(), 5f32.ln()];
-        let mut counts = [0u32; 3];
-        for step in 0..8000 {
-            counts[Sampler::new(WARM).choose(&logits, step) as usize] += 1;
-        }
-        for (count, share) in counts.iter().zip([1.0, 2.0, 5.0]) {
-            assert!((f64::from(*count) / 1000.0 - share).abs() < 0.15, "{counts:?}");
-        }
-    }
-
-    #[test]
-    fn top_k_and_top_p_cut_the_tail() {
-        let logits = [1.0, 2.0, 3.0, 4.0];
-        for step in 0..200 {
-            let top_k = Sampler::new(Sampling { top_k: 2, ..WARM }).choose(&logits, step);
-            assert!(top_k >= 2);
-            let top_p = Sampler::new(Sampling { top_p: 0.5, ..WARM }).choose(&logits, step);
-            assert_eq!(top_p, 3);
-        }
-    }
-
-    #[test]
-    fn the_same_seed_and_step_choose_the_same() {
-        let logits: Vec<f32> = (0..50).map(|at| (at as f32 * 0.37).sin()).collect();
-        let run = |seed| -> Vec<u32> {
-            let sampler = Sampler::new(Sampling { seed, ..WARM });
-            (0..20).map(|step| sampler.choose(&logits, step)).collect()
-        };
-        assert_eq!(run(3), run(3));
-        assert_ne!(run(3), run(4));
-    }
-}
+mod tests;

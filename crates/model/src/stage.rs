@@ -2,6 +2,7 @@
 
 mod load;
 mod modules;
+mod positions;
 
 use base::ModuleRange;
 use graph::ModelConfig;
@@ -50,6 +51,8 @@ pub struct Stage {
     options: StageOptions,
     modules: Vec<Module>,
     shared: Shared,
+    /// Which of the shared hidden buffers the stage puts out.
+    output: usize,
 }
 
 impl Stage {
@@ -66,10 +69,10 @@ impl Stage {
     ) -> Result<Self, ModelError> {
         let mut loader = load::Loader::new(gpu, file, options);
         let modules = loader.modules(range).await?;
-        let config = file.config().clone();
+        let (config, output) = (file.config().clone(), loader.stream);
         let has_head = range.end == 2 * config.layers + 2;
         let shared = Shared::new(gpu, &config, options, has_head);
-        let stage = Self { gpu: gpu.clone(), config, range, options, modules, shared };
+        let stage = Self { gpu: gpu.clone(), config, range, options, modules, shared, output };
         stage.warm_up().await?;
         Ok(stage)
     }
@@ -105,7 +108,7 @@ impl Stage {
     fn launch(&self, step: &Step, input: StageInput<'_>) {
         self.shared.step.write(&self.gpu, step);
         if let StageInput::Hidden(bytes) = input {
-            self.gpu.write(&self.shared.hidden, bytes.to_vec());
+            self.gpu.write(&self.shared.hidden[0], bytes.to_vec());
         }
         for module in &self.modules {
             module.launch(&self.gpu, &self.shared, step);
@@ -116,7 +119,8 @@ impl Stage {
         let ends_with_head = matches!(self.modules.last(), Some(Module::Head(_)));
         if !ends_with_head {
             let size = step.rows() * self.config.hidden * size_of::<f32>();
-            return Ok(StageOutput::Hidden(self.gpu.read(&self.shared.hidden, size).await?));
+            let hidden = &self.shared.hidden[self.output];
+            return Ok(StageOutput::Hidden(self.gpu.read(hidden, size).await?));
         }
         if step.head_rows.is_empty() {
             return Ok(StageOutput::Nothing);

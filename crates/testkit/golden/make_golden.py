@@ -17,11 +17,15 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+import sampling
 import tiny_models
 import tiny_tokenizer
 import vectors
 
-FILES = {"llama": ("f32", "q8_0"), "llama-wide": ("q4_k_m",), "qwen2": ("q4_0",), "qwen3": ("f32", "f16", "q8_0")}
+FILES = {
+    "llama": ("f32", "q8_0"), "llama-wide": ("q4_k_m",), "qwen2": ("q4_0",), "qwen3": ("f32", "f16", "q8_0"),
+    "gemma3": ("q8_0",), "gpt2": ("f16",), "bloom": ("q8_0",),
+}
 PROMPT_TOKENS = {"short": 9, "long": 40}
 PROMPT_TEXT = (
     "The hen ran to the barn and said: are the others here, or is the bear still in "
@@ -45,7 +49,7 @@ class Run:
 
 def main():
     torch.set_num_threads(1)
-    total = vectors.write(FOLDER / "vectors.json")
+    total = vectors.write(FOLDER / "vectors.json") + sampling.write(FOLDER / "sampling.json")
     for name, kinds in FILES.items():
         architecture = tiny_models.ARCHITECTURES[name]
         prompts = prompts_of(architecture)
@@ -69,7 +73,7 @@ def first_clear_seed(architecture, kinds, prompts):
     """The first seed with which every prompt in every weight type passes `clear_run`."""
     for seed in range(10000):
         weights = tiny_models.random_weights(architecture, seed)
-        models = (tiny_models.model_with(architecture, tiny_models.through_type(weights, kind)) for kind in kinds)
+        models = (tiny_models.model_with(architecture, tiny_models.through_type(architecture, weights, kind)) for kind in kinds)
         if all(clear_run(model, ids) for model in models for _, ids in prompts.values()):
             return seed
     raise RuntimeError("no seed found: make the weights larger")
@@ -101,14 +105,15 @@ def greedy(model, ids, smallest_gap):
 
 
 @torch.no_grad()
-def hidden_states(model, ids):
+def hidden_states(architecture, model, ids):
     """[1 + layers, hidden]: the last position after the embedding and after each layer."""
     rows = []
 
     def keep(_module, _inputs, output):
         rows.append((output[0] if isinstance(output, tuple) else output)[0, -1].float().numpy())
 
-    hooks = [module.register_forward_hook(keep) for module in (model.model.embed_tokens, *model.model.layers)]
+    parts = model.get_submodule(architecture.embedded), *model.get_submodule(architecture.layers)
+    hooks = [module.register_forward_hook(keep) for module in parts]
     model(torch.tensor([ids]), use_cache=False)
     for hook in hooks:
         hook.remove()
@@ -118,7 +123,7 @@ def hidden_states(model, ids):
 def make_file(name, architecture, kind, seed, prompts):
     """Write the model, its index and its tensors; returns their bytes."""
     weights = tiny_models.random_weights(architecture, seed)
-    held = tiny_models.through_type(weights, kind)
+    held = tiny_models.through_type(architecture, weights, kind)
     model = tiny_models.model_with(architecture, held)
     path = FOLDER / f"{name}.gguf"
     tiny_models.write_gguf(path, architecture, weights, kind)
@@ -133,7 +138,7 @@ def make_file(name, architecture, kind, seed, prompts):
         "seed": seed,
         "float64_error": float64_error(architecture, held, prompts, runs),
         **{label: prompt_entry(made, *prompts[label], runs[label], tensors) for label in prompts},
-        "hidden": tensors.add(hidden_states(model, prompts["short"][1])),
+        "hidden": tensors.add(hidden_states(architecture, model, prompts["short"][1])),
         "texts": tiny_tokenizer.sample_texts(made),
         "chat": tiny_tokenizer.sample_chat(made),
     }
@@ -171,9 +176,11 @@ def check_file(path, model, ids):
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / path.name
         link.symlink_to(path.resolve())
-        config = AutoConfig.from_pretrained(folder, gguf_file=path.name)
-        if config.model_type == "qwen3":
-            config.head_dim = model.config.head_dim  # not read from these files as of transformers 5.23
+        # What the loader of transformers 5.23 does not read from these files: sizes of GPT-2 and of Qwen3's heads,
+        # scaled rotary embeddings.
+        loaded_config = AutoConfig.from_pretrained(folder, gguf_file=path.name)
+        is_read = loaded_config.model_type in ("llama", "qwen2") and "rope_freqs" not in path.read_bytes()[:65536].decode("latin1")
+        config = loaded_config if is_read else model.config
         loaded = AutoModelForCausalLM.from_pretrained(
             folder, gguf_file=path.name, config=config, dtype=torch.float32)
     for key, value in model.state_dict().items():

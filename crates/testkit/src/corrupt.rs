@@ -16,8 +16,16 @@ mod tensor;
 
 use crate::image::Image;
 
-/// A name and the bytes of a damaged file.
-pub type Case = (String, Vec<u8>);
+/// A damaged file.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its group and what is wrong with it.
+    pub name: String,
+    /// The tensor or field that an error must name: one of these.
+    pub names: Vec<String>,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
 
 /// Some 370 damaged copies of a sound model file such as
 /// [`Golden::gguf`](crate::Golden::gguf). Take a small one (`llama-q8_0`,
@@ -28,7 +36,7 @@ pub type Case = (String, Vec<u8>);
 pub fn cases(bytes: &[u8]) -> Vec<Case> {
     let image = Image::parse(bytes).expect("only a sound file can be damaged on purpose");
     let edits = metadata::edits(&image).into_iter().chain(tensor::edits(&image));
-    let edited = edits.map(|(name, damaged)| (name, damaged.to_bytes()));
+    let edited = edits.map(Edit::into_case);
     structure::cases(bytes, &image).into_iter().chain(edited).collect()
 }
 
@@ -36,7 +44,19 @@ pub fn cases(bytes: &[u8]) -> Vec<Case> {
 struct Edits<'a> {
     sound: &'a Image,
     group: &'static str,
-    made: Vec<(String, Image)>,
+    made: Vec<Edit>,
+}
+
+struct Edit {
+    name: String,
+    names: Vec<String>,
+    image: Image,
+}
+
+impl Edit {
+    fn into_case(self) -> Case {
+        Case { name: self.name, names: self.names, bytes: self.image.to_bytes() }
+    }
 }
 
 impl<'a> Edits<'a> {
@@ -44,11 +64,17 @@ impl<'a> Edits<'a> {
         Self { sound, group, made: Vec::new() }
     }
 
-    fn edit(&mut self, name: impl AsRef<str>, change: impl FnOnce(&mut Image)) {
+    /// A change that must be told by one of `names`.
+    fn edit(&mut self, name: impl AsRef<str>, names: &[&str], change: impl FnOnce(&mut Image)) {
         let mut image = self.sound.clone();
         change(&mut image);
-        self.made.push((format!("{}/{}", self.group, name.as_ref()), image));
+        let name = format!("{}/{}", self.group, name.as_ref());
+        self.made.push(Edit { name, names: owned(names), image });
     }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().copied().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -60,12 +86,13 @@ mod tests {
 
     #[test]
     fn every_case_is_damaged_as_its_group_says() {
-        // Of the others, one has square matrices, which are not damaged by transposing them, and one has no head length.
-        let others = ["llama-q4_k_m", "qwen2-q4_0"];
+        // Of the others, one has square matrices, which are not damaged by transposing them, and some have no head
+        // length.
+        let others = ["llama-q4_k_m", "qwen2-q4_0", "gpt2-f16", "bloom-q8_0"];
         for name in MODELS.into_iter().filter(|name| !others.contains(name)) {
             let bytes = golden(name).gguf;
             let sound = Image::parse(bytes);
-            for (case, damaged) in cases(bytes) {
+            for Case { name: case, bytes: damaged, .. } in cases(bytes) {
                 let image = Image::parse(&damaged);
                 match case.starts_with("structure/") {
                     true => assert_eq!(image, None, "{name} {case}"),
@@ -78,7 +105,7 @@ mod tests {
     #[test]
     fn case_names_are_unique_and_every_group_is_there() {
         let cases = cases(golden("qwen3-q8_0").gguf);
-        let names: BTreeSet<_> = cases.iter().map(|(name, _)| name).collect();
+        let names: BTreeSet<_> = cases.iter().map(|case| &case.name).collect();
         assert_eq!(names.len(), cases.len());
         for group in ["structure/", "tensor/", "config/", "tokenizer/"] {
             assert!(names.iter().any(|name| name.starts_with(group)), "{group}");

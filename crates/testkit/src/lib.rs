@@ -9,13 +9,24 @@
 pub mod corrupt;
 pub mod reference;
 
+mod files;
 mod golden;
 mod image;
+mod large;
 mod random;
+mod sampling;
+mod tokenizers;
 mod vectors;
 
+pub use files::{Files, Quantised, folder, quantised, split};
 pub use golden::{Chat, Golden, MODELS, Message, Prompt, Tokenized, golden};
+pub use large::with_vocabulary;
 pub use random::Random;
+pub use sampling::{SamplingCase, SamplingGolden, sampling};
+pub use tokenizers::{
+    Chats, Encoded, JsonStyle, Style, Talk, TokenizerVectors, tokenizer_file, tokenizer_json,
+    tokenizer_vectors,
+};
 pub use vectors::{
     AttentionVector, F16Vector, MatvecVector, Q8Vector, RmsNormVector, RopeVector, SiluGateVector,
     Vectors, vectors,

@@ -12,15 +12,21 @@ pub enum RopeStyle {
     Halves,
 }
 
-/// The sizes of grouped-query attention.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AttentionShape {
+/// Grouped-query attention: its sizes and what changes its scores.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct AttentionShape<'a> {
     /// Query heads; a multiple of `kv_heads`.
     pub heads: usize,
     /// Key and value heads.
     pub kv_heads: usize,
     /// Components of one head.
     pub head_dim: usize,
+    /// What scores are multiplied with.
+    pub scale: f64,
+    /// Positions that a row sees, its own included; all up to its own where this is none.
+    pub window: Option<usize>,
+    /// What a head's scores lose for each position of distance, `[heads]`; nothing where empty.
+    pub slopes: &'a [f32],
 }
 
 /// Root-mean-square norm: `x / sqrt(mean(x^2) + epsilon) * weight`.
@@ -32,6 +38,28 @@ pub fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32) -> Vec<f32> {
     let mean = x.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / x.len() as f64;
     let scale = 1.0 / (mean + f64::from(epsilon)).sqrt();
     x.iter().zip(weight).map(|(&v, &w)| (f64::from(v) * scale * f64::from(w)) as f32).collect()
+}
+
+/// Layer norm: `(x - mean(x)) / sqrt(variance(x) + epsilon) * weight + bias`.
+///
+/// # Shapes
+/// `x`, `weight`, `bias` and the result: `[width]`.
+pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32) -> Vec<f32> {
+    let width = x.len() as f64;
+    let mean = x.iter().map(|&v| f64::from(v)).sum::<f64>() / width;
+    let variance = x.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / width;
+    let scale = 1.0 / (variance + f64::from(epsilon)).sqrt();
+    let one = |(&v, (&w, &b)): (&f32, (&f32, &f32))| {
+        ((f64::from(v) - mean) * scale * f64::from(w) + f64::from(b)) as f32
+    };
+    x.iter().zip(weight.iter().zip(bias)).map(one).collect()
+}
+
+/// GELU by the hyperbolic tangent (arXiv 1606.08415).
+pub fn gelu(x: f32) -> f32 {
+    let x = f64::from(x);
+    let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+    (0.5 * x * (1.0 + inner.tanh())) as f32
 }
 
 /// Matrix times vector.
@@ -63,22 +91,21 @@ pub fn rope(head: &mut [f32], position: usize, theta: f32, style: RopeStyle) {
     }
 }
 
-/// Causal grouped-query attention of new rows over all positions so far. Row
-/// `r` stands at position `past + r` and sees `0..=past + r`; query head `h`
-/// reads key/value head `h / (heads / kv_heads)`; scores are scaled by
-/// `1 / sqrt(head_dim)`.
+/// Causal grouped-query attention of new rows over the positions so far. Row
+/// `r` stands at position `past + r` and sees what its window holds of `0..=past + r`; query head
+/// `h` reads key/value head `h / (heads / kv_heads)`.
 ///
 /// # Shapes
 /// `queries` and the result: `[rows, heads, head_dim]`;
 /// `keys`, `values`: `[past + rows, kv_heads, head_dim]`.
 pub fn attention(
-    shape: AttentionShape,
+    shape: AttentionShape<'_>,
     past: usize,
     queries: &[f32],
     keys: &[f32],
     values: &[f32],
 ) -> Vec<f32> {
-    let AttentionShape { heads, kv_heads, head_dim } = shape;
+    let AttentionShape { heads, kv_heads, head_dim, scale, window, slopes } = shape;
     let rows = queries.len() / (heads * head_dim);
     assert_eq!(queries.len(), rows * heads * head_dim);
     assert_eq!(keys.len(), (past + rows) * kv_heads * head_dim);
@@ -87,13 +114,14 @@ pub fn attention(
     for (index, query) in queries.chunks_exact(head_dim).enumerate() {
         let (row, kv_head) = (index / heads, index % heads / (heads / kv_heads));
         let of_position = |tensor, p| head_of(tensor, p * kv_heads + kv_head, head_dim);
-        let scores = (0..=past + row)
-            .map(|p| dot(query, of_position(keys, p)) / (head_dim as f64).sqrt())
-            .collect();
-        let weights = softmax(scores);
+        let own = past + row;
+        let first = window.map_or(0, |window| (own + 1).saturating_sub(window));
+        let slope = slopes.get(index % heads).map_or(0.0, |&slope| f64::from(slope));
+        let score = |p| dot(query, of_position(keys, p)) * scale - slope * (own - p) as f64;
+        let weights = softmax((first..=own).map(score).collect());
         mixed.extend((0..head_dim).map(|c| {
-            let terms = weights.iter().enumerate();
-            terms.map(|(p, w)| w * f64::from(of_position(values, p)[c])).sum::<f64>() as f32
+            let terms = weights.iter().zip(first..);
+            terms.map(|(w, p)| w * f64::from(of_position(values, p)[c])).sum::<f64>() as f32
         }));
     }
     mixed
@@ -212,6 +240,9 @@ mod tests {
             heads: vector.heads,
             kv_heads: vector.kv_heads,
             head_dim: vector.head_dim,
+            scale: 1.0 / (vector.head_dim as f64).sqrt(),
+            window: None,
+            slopes: &[],
         };
         let mixed = attention(shape, vector.past, &vector.queries, &vector.keys, &vector.values);
         assert!(relative_error(&mixed, &vector.expected) < TOLERANCE);

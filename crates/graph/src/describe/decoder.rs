@@ -1,133 +1,188 @@
-//! The parts that pre-norm decoders with rotary embedding share. Names of the
+//! The graph of a pre-norm decoder with the traits of its architecture. Names of the
 //! weights: GGUF's specification, "Standardized tensor names".
 
+use super::{FeedForward, NormKind, Positions, Traits};
 use crate::{Graph, ModelConfig, NodeId, Operator, TensorSpec};
 
-/// A graph under construction.
-pub(super) struct Decoder<'a> {
-    config: &'a ModelConfig,
-    graph: Graph,
-    rotary_table: NodeId,
+/// The operator graph of a config that has been validated.
+pub(crate) fn describe(config: &ModelConfig) -> Graph {
+    let mut decoder = Decoder::new(config);
+    let mut hidden = decoder.embed();
+    for layer in 0..config.layers {
+        hidden = decoder.attend(layer, hidden);
+        hidden = decoder.feed_forward(layer, hidden);
+    }
+    decoder.head(hidden)
 }
 
-/// The three projections of one layer's normalised hidden state.
-pub(super) struct Heads {
-    /// `[heads * head_dim]`
-    pub query: NodeId,
-    /// `[kv_heads * head_dim]`
-    pub key: NodeId,
-    /// `[kv_heads * head_dim]`
-    pub value: NodeId,
+/// A graph under construction.
+struct Decoder<'a> {
+    config: &'a ModelConfig,
+    traits: &'static Traits,
+    graph: Graph,
+    positions: NodeId,
+    rotary_table: Option<NodeId>,
 }
 
 impl<'a> Decoder<'a> {
-    /// Starts with the rotary table. It depends on the position alone, which every
-    /// device knows, so it is recomputed and never sent.
-    pub fn new(config: &'a ModelConfig) -> Self {
-        let mut graph = Graph::default();
+    /// Starts with the positions and what follows from them alone. Every device knows them, so
+    /// they are recomputed and never sent.
+    fn new(config: &'a ModelConfig) -> Self {
+        let (mut graph, traits) = (Graph::default(), config.architecture.traits());
         let positions = graph.add("positions", Operator::Positions, &[], 1);
-        let rotary_table =
-            graph.add("rotary_table", Operator::RotaryTable, &[positions], config.head_dim);
         graph.recompute(positions);
-        graph.recompute(rotary_table);
-        Self { config, graph, rotary_table }
+        let rotary_table = traits.positions.is_rotary().then(|| {
+            let (operator, width) = (Operator::RotaryTable, config.head_dim);
+            let table = graph.add("rotary_table", operator, &[positions], width);
+            graph.recompute(table);
+            table
+        });
+        Self { config, traits, graph, positions, rotary_table }
     }
 
     /// Token ids to hidden states `[hidden]`.
-    pub fn embed(&mut self) -> NodeId {
-        let tokens = self.graph.add("tokens", Operator::Tokens, &[], 1);
-        let table = vec![tensor(EMBEDDING_TABLE, &[self.config.vocab, self.config.hidden])];
+    fn embed(&mut self) -> NodeId {
         let width = self.config.hidden;
-        self.graph.add_weighted("embed", Operator::Lookup, &[tokens], width, table)
-    }
-
-    /// Norm, then queries, keys and values.
-    pub fn project(&mut self, layer: usize, hidden: NodeId) -> Heads {
-        let normed = self.norm(format!("attn.{layer}.norm"), block(layer, "attn_norm"), hidden);
-        let (query, kv) = (self.config.query_width(), self.config.kv_width());
-        Heads {
-            query: self.projection(layer, "query", "attn_q", normed, query),
-            key: self.projection(layer, "key", "attn_k", normed, kv),
-            value: self.projection(layer, "value", "attn_v", normed, kv),
+        let tokens = self.graph.add("tokens", Operator::Tokens, &[], 1);
+        let table = vec![tensor(EMBEDDING_TABLE, &[self.config.vocab, width])];
+        let mut hidden =
+            self.graph.add_weighted("embed", Operator::Lookup, &[tokens], width, table);
+        if self.traits.positions == Positions::Learned {
+            let table = vec![tensor(POSITION_TABLE, &[self.config.context_tokens, width])];
+            let inputs = [hidden, self.positions];
+            hidden = self.graph.add_weighted("embed.place", Operator::Add, &inputs, width, table);
         }
-    }
-
-    fn projection(
-        &mut self,
-        layer: usize,
-        name: &str,
-        part: &str,
-        normed: NodeId,
-        rows: usize,
-    ) -> NodeId {
-        let columns = self.width(normed);
-        let mut weights = vec![tensor(block(layer, part), &[rows, columns])];
-        if self.config.qkv_bias {
-            weights.push(tensor(format!("blk.{layer}.{part}.bias"), &[rows]));
+        if self.traits.embedding_norm {
+            hidden = self.norm("embed.norm".into(), EMBEDDING_NORM, hidden);
         }
-        let name = format!("attn.{layer}.{name}");
-        self.graph.add_weighted(name, Operator::Linear { columns }, &[normed], rows, weights)
+        hidden
     }
 
-    /// RMS norm over each head of queries (`part` "q") or keys ("k"), weights `[head_dim]`.
-    pub fn norm_heads(&mut self, layer: usize, part: &str, heads: NodeId) -> NodeId {
-        let weights = tensor(block(layer, &format!("attn_{part}_norm")), &[self.config.head_dim]);
-        let (name, width) = (format!("attn.{layer}.{part}_norm"), self.width(heads));
-        self.graph.add_weighted(name, Operator::RmsNorm, &[heads], width, vec![weights])
-    }
-
-    /// Rotary embedding of queries or keys.
-    pub fn rotate(&mut self, heads: NodeId) -> NodeId {
-        let name = format!("{}.rotary", self.graph.nodes[heads.0].name);
-        let (inputs, width) = ([heads, self.rotary_table], self.width(heads));
-        self.graph.add(name, Operator::Rotary, &inputs, width)
-    }
-
-    /// Attention over the cache, the output projection, and the residual addition.
-    pub fn attend(&mut self, layer: usize, hidden: NodeId, query_key_value: [NodeId; 3]) -> NodeId {
+    /// Norm, queries, keys and values, attention over the cache, output projection and addition.
+    fn attend(&mut self, layer: usize, hidden: NodeId) -> NodeId {
         let config = self.config;
+        let normed = self.norm(format!("attn.{layer}.norm"), &part(layer, "attn_norm"), hidden);
+        let inputs = self.query_key_value(layer, normed);
         let operator = Operator::Attention {
             heads: config.heads,
             head_dim: config.head_dim,
             kv_values: 2 * config.kv_width(),
         };
         let name = format!("attn.{layer}.attention");
-        let mixed = self.graph.add(name, operator, &query_key_value, config.query_width());
-        let (name, weights) = (format!("attn.{layer}.output"), block(layer, "attn_output"));
-        let output = self.linear(name, weights, mixed, config.hidden);
+        let mixed = self.graph.add(name, operator, &inputs, config.query_width());
+        let (name, bias) = (part(layer, "attn_output"), self.traits.output_bias);
+        let mut output =
+            self.linear(format!("attn.{layer}.output"), &name, mixed, config.hidden, bias);
+        if self.traits.branch_norm {
+            let name = part(layer, "post_attention_norm");
+            output = self.norm(format!("attn.{layer}.post_norm"), &name, output);
+        }
         self.add(format!("attn.{layer}.add"), hidden, output)
     }
 
-    /// Norm, SwiGLU, and the residual addition.
-    pub fn feed_forward(&mut self, layer: usize, hidden: NodeId) -> NodeId {
-        let ffn = self.config.ffn;
-        let normed = self.norm(format!("mlp.{layer}.norm"), block(layer, "ffn_norm"), hidden);
-        let gate = self.linear(format!("mlp.{layer}.gate"), block(layer, "ffn_gate"), normed, ffn);
-        let up = self.linear(format!("mlp.{layer}.up"), block(layer, "ffn_up"), normed, ffn);
-        let name = format!("mlp.{layer}.silu_mul");
-        let product = self.graph.add(name, Operator::SiluMul, &[gate, up], ffn);
-        let (name, weights) = (format!("mlp.{layer}.down"), block(layer, "ffn_down"));
-        let down = self.linear(name, weights, product, self.config.hidden);
-        self.add(format!("mlp.{layer}.add"), hidden, down)
+    fn query_key_value(&mut self, layer: usize, normed: NodeId) -> Vec<NodeId> {
+        let (query, kv) = (self.config.query_width(), self.config.kv_width());
+        let bias = self.traits.qkv_bias;
+        if self.traits.fused_qkv {
+            let (name, weights) = (format!("attn.{layer}.qkv"), part(layer, "attn_qkv"));
+            return vec![self.linear(name, &weights, normed, query + 2 * kv, bias)];
+        }
+        let mut project = |name: &str, letter: &str, rows: usize| {
+            let weights = part(layer, &format!("attn_{letter}"));
+            self.linear(format!("attn.{layer}.{name}"), &weights, normed, rows, bias)
+        };
+        let [query, key, value] =
+            [project("query", "q", query), project("key", "k", kv), project("value", "v", kv)];
+        let [query, key] = [("q", query), ("k", key)].map(|(letter, mut heads)| {
+            if self.traits.head_norm {
+                heads = self.norm_heads(layer, letter, heads);
+            }
+            self.rotate(layer, heads)
+        });
+        vec![query, key, value]
+    }
+
+    /// RMS norm over each head of queries (`letter` "q") or keys ("k"), weights `[head_dim]`.
+    fn norm_heads(&mut self, layer: usize, letter: &str, heads: NodeId) -> NodeId {
+        let name = format!("{}.weight", part(layer, &format!("attn_{letter}_norm")));
+        let weights = vec![tensor(name, &[self.config.head_dim])];
+        let (name, width) = (format!("attn.{layer}.{letter}_norm"), self.width(heads));
+        self.graph.add_weighted(name, Operator::RmsNorm, &[heads], width, weights)
+    }
+
+    /// Rotary embedding of queries or keys.
+    fn rotate(&mut self, layer: usize, heads: NodeId) -> NodeId {
+        let Some(table) = self.rotary_table else { return heads };
+        let name = format!("{}.rotary", self.graph.nodes[heads.0].name);
+        let mut weights = Vec::new();
+        if self.config.rope.has_divisors && !self.config.is_local(layer) {
+            weights.push(tensor(ROTARY_DIVISORS, &[self.config.head_dim / 2]));
+        }
+        let width = self.width(heads);
+        self.graph.add_weighted(name, Operator::Rotary, &[heads, table], width, weights)
+    }
+
+    /// Norm, the feed-forward part, and the residual addition.
+    fn feed_forward(&mut self, layer: usize, hidden: NodeId) -> NodeId {
+        let (ffn, traits) = (self.config.ffn, self.traits);
+        let bias = traits.output_bias;
+        let normed = self.norm(format!("mlp.{layer}.norm"), &part(layer, "ffn_norm"), hidden);
+        let mut project = |name: &str| {
+            let weights = part(layer, &format!("ffn_{name}"));
+            self.linear(format!("mlp.{layer}.{name}"), &weights, normed, ffn, bias)
+        };
+        let (operator, inputs) = match traits.feed_forward {
+            FeedForward::SiluGate => (Operator::SiluMul, vec![project("gate"), project("up")]),
+            FeedForward::GeluGate => (Operator::GeluMul, vec![project("gate"), project("up")]),
+            FeedForward::Gelu => (Operator::Gelu, vec![project("up")]),
+        };
+        let product = self.graph.add(format!("mlp.{layer}.activation"), operator, &inputs, ffn);
+        let (name, width) = (part(layer, "ffn_down"), self.config.hidden);
+        let mut output = self.linear(format!("mlp.{layer}.down"), &name, product, width, bias);
+        if traits.branch_norm {
+            output =
+                self.norm(format!("mlp.{layer}.post_norm"), &part(layer, "post_ffw_norm"), output);
+        }
+        self.add(format!("mlp.{layer}.add"), hidden, output)
     }
 
     /// The last norm and the logits `[vocab]`; ends the graph.
-    pub fn head(mut self, hidden: NodeId) -> Graph {
-        let normed = self.norm("head.norm".into(), "output_norm.weight".into(), hidden);
+    fn head(mut self, hidden: NodeId) -> Graph {
+        let normed = self.norm("head.norm".into(), "output_norm", hidden);
         let table = if self.config.tied_embeddings { EMBEDDING_TABLE } else { "output.weight" };
-        self.linear("head.logits".into(), table.into(), normed, self.config.vocab);
+        let weights = vec![tensor(table, &[self.config.vocab, self.config.hidden])];
+        let operator = Operator::Linear { columns: self.config.hidden };
+        let (name, vocab) = ("head.logits", self.config.vocab);
+        self.graph.add_weighted(name, operator, &[normed], vocab, weights);
         self.graph
     }
 
-    fn norm(&mut self, name: String, weights: String, input: NodeId) -> NodeId {
+    fn norm(&mut self, name: String, part: &str, input: NodeId) -> NodeId {
         let width = self.width(input);
-        let weights = vec![tensor(weights, &[width])];
-        self.graph.add_weighted(name, Operator::RmsNorm, &[input], width, weights)
+        let mut weights = vec![tensor(format!("{part}.weight"), &[width])];
+        let operator = match self.traits.norm {
+            NormKind::Rms => Operator::RmsNorm,
+            NormKind::Layer => {
+                weights.push(tensor(format!("{part}.bias"), &[width]));
+                Operator::LayerNorm
+            }
+        };
+        self.graph.add_weighted(name, operator, &[input], width, weights)
     }
 
-    fn linear(&mut self, name: String, weights: String, input: NodeId, rows: usize) -> NodeId {
+    fn linear(
+        &mut self,
+        name: String,
+        part: &str,
+        input: NodeId,
+        rows: usize,
+        has_bias: bool,
+    ) -> NodeId {
         let columns = self.width(input);
-        let weights = vec![tensor(weights, &[rows, columns])];
+        let mut weights = vec![tensor(format!("{part}.weight"), &[rows, columns])];
+        if has_bias {
+            weights.push(tensor(format!("{part}.bias"), &[rows]));
+        }
         self.graph.add_weighted(name, Operator::Linear { columns }, &[input], rows, weights)
     }
 
@@ -145,8 +200,13 @@ fn tensor(name: impl Into<String>, shape: &[usize]) -> TensorSpec {
     TensorSpec { name: name.into(), shape: shape.to_vec() }
 }
 
-fn block(layer: usize, part: &str) -> String {
-    format!("blk.{layer}.{part}.weight")
+/// A tensor's name without its ending.
+fn part(layer: usize, part: &str) -> String {
+    format!("blk.{layer}.{part}")
 }
 
 const EMBEDDING_TABLE: &str = "token_embd.weight";
+const EMBEDDING_NORM: &str = "token_embd_norm";
+const POSITION_TABLE: &str = "position_embd.weight";
+/// What Llama 3's rotary frequencies are divided by.
+const ROTARY_DIVISORS: &str = "rope_freqs.weight";

@@ -1,17 +1,19 @@
-//! Llama 2 and 3: RMS norm, rotary embedding, grouped-query attention, SwiGLU.
-//! Source: "Llama 2" (arXiv 2307.09288), section 2.2.
+//! Llama 2 and 3, and what shares their graph (TinyLlama, SmolLM2, Mistral): RMS norm, rotary
+//! embedding, grouped-query attention, SwiGLU. Source: "Llama 2" (arXiv 2307.09288), section 2.2.
 
-use super::decoder::Decoder;
-use crate::{Graph, ModelConfig};
+use super::{FeedForward, NormKind, Positions, Traits};
 
-pub(super) fn describe(config: &ModelConfig) -> Graph {
-    let mut decoder = Decoder::new(config);
-    let mut hidden = decoder.embed();
-    for layer in 0..config.layers {
-        let heads = decoder.project(layer, hidden);
-        let (query, key) = (decoder.rotate(heads.query), decoder.rotate(heads.key));
-        hidden = decoder.attend(layer, hidden, [query, key, heads.value]);
-        hidden = decoder.feed_forward(layer, hidden);
-    }
-    decoder.head(hidden)
-}
+pub(super) const TRAITS: Traits = Traits {
+    name: "llama",
+    norm: NormKind::Rms,
+    positions: Positions::RotaryNeighbours,
+    fused_qkv: false,
+    qkv_bias: false,
+    output_bias: false,
+    head_norm: false,
+    branch_norm: false,
+    feed_forward: FeedForward::SiluGate,
+    scaled_embedding: false,
+    embedding_norm: false,
+    global_every: None,
+};

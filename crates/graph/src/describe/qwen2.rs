@@ -1,9 +1,7 @@
-//! Qwen2 and Qwen2.5: Llama's graph; the projections of queries, keys and values have biases
-//! ([`ModelConfig::qkv_bias`]). Source: "Qwen2 Technical Report" (arXiv 2407.10671), section 2.2.
+//! Qwen2 and Qwen2.5: Llama's layers with biases on queries, keys and values.
+//! Source: "Qwen2 Technical Report" (arXiv 2407.10671), section 2.2.
 
-use super::llama;
-use crate::{Graph, ModelConfig};
+use super::{Positions, Traits, llama};
 
-pub(super) fn describe(config: &ModelConfig) -> Graph {
-    llama::describe(config)
-}
+pub(super) const TRAITS: Traits =
+    Traits { name: "qwen2", positions: Positions::RotaryHalves, qkv_bias: true, ..llama::TRAITS };

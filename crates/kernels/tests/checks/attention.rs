@@ -14,37 +14,55 @@ const STEP_ROWS: usize = 40;
 const CONTEXT: usize = 48;
 
 pub async fn all(gpu: &Gpu) -> Vec<Check> {
+    let (halves, neighbours) = (Some(RopeStyle::Halves), Some(RopeStyle::Neighbours));
+    let small = shape((4, 2, 16), halves);
+    let normed = AttentionShape { head_norm_epsilon_bits: Some(EPSILON.to_bits()), ..small };
+    let shapes = [
+        small,
+        normed,
+        AttentionShape { rope_style: neighbours, ..normed },
+        AttentionShape { has_bias: true, ..small },
+        AttentionShape { has_bias: true, rope_style: None, ..small },
+        AttentionShape { has_slopes: true, rope_style: None, ..small },
+        AttentionShape { window: Some(7), ..small },
+        AttentionShape { window: Some(1), score_scale_bits: 0.3f32.to_bits(), ..small },
+        shape((6, 3, 32), neighbours),
+        shape((2, 1, 64), neighbours),
+        shape((1, 1, 128), halves),
+        shape((2, 1, 256), halves),
+    ];
     let mut checks = Vec::new();
-    for (heads, kv_heads, head_dim) in [(4, 2, 16), (6, 3, 32), (2, 1, 64), (1, 1, 128)] {
-        for rope_style in [RopeStyle::Halves, RopeStyle::Neighbours] {
-            for (normed, has_bias) in [(false, false), (true, false), (false, true)] {
-                let shape = AttentionShape {
-                    heads,
-                    kv_heads,
-                    head_dim,
-                    context: CONTEXT,
-                    rope_style,
-                    head_norm_epsilon_bits: normed.then(|| EPSILON.to_bits()),
-                    has_bias,
-                    step_rows: STEP_ROWS,
-                };
-                checks.extend(check(gpu, shape).await);
-            }
-        }
+    for shape in shapes {
+        checks.extend(check(gpu, shape).await);
     }
     checks
 }
 
+fn shape(sizes: (usize, usize, usize), rope_style: Option<RopeStyle>) -> AttentionShape {
+    let (heads, kv_heads, head_dim) = sizes;
+    AttentionShape {
+        heads,
+        kv_heads,
+        head_dim,
+        context: CONTEXT,
+        rope_style,
+        has_slopes: false,
+        window: None,
+        score_scale_bits: (1.0 / (head_dim as f32).sqrt()).to_bits(),
+        head_norm_epsilon_bits: None,
+        has_bias: false,
+        step_rows: STEP_ROWS,
+    }
+}
+
+/// As long as no two heads have the same.
+fn slopes(shape: AttentionShape) -> Vec<f32> {
+    let count = if shape.has_slopes { shape.heads } else { 0 };
+    (1..=count).map(|head| 0.1 * head as f32).collect()
+}
+
 async fn check(gpu: &Gpu, shape: AttentionShape) -> Vec<Check> {
-    let name = format!(
-        "attention {}/{} heads of {}, {:?}, head norm {}, bias {}",
-        shape.heads,
-        shape.kv_heads,
-        shape.head_dim,
-        shape.rope_style,
-        shape.head_norm_epsilon_bits.is_some(),
-        shape.has_bias
-    );
+    let name = format!("attention {shape:?}");
     let case = Case::random(shape);
     let whole = case.run(gpu, &[TOKENS], 0).await;
     let pieces = case.run(gpu, &[1, 16, 3, 1, 16], 1).await;
@@ -79,7 +97,8 @@ impl Case {
         let shape = self.shape;
         let cache_bytes = 2 * shape.kv_heads * CONTEXT * shape.head_dim * 4;
         let cache = Cache { keys: gpu.empty(cache_bytes), values: gpu.empty(cache_bytes) };
-        let (gains, rotary) = (gpu.upload_f32(&self.gains), gpu.upload_f32(&rotary(shape)));
+        let places = if shape.has_slopes { slopes(shape) } else { rotary(shape) };
+        let (gains, rotary) = (gpu.upload_f32(&self.gains), gpu.upload_f32(&places));
         let query_width = shape.heads * shape.head_dim;
         let queries = gpu.empty(rows_bytes(STEP_ROWS, query_width));
         let output = gpu.empty(rows_bytes(STEP_ROWS, query_width));
@@ -120,7 +139,14 @@ impl Case {
                 }
             }
         }
-        let shape = reference::AttentionShape { heads, kv_heads, head_dim };
+        let shape = reference::AttentionShape {
+            heads,
+            kv_heads,
+            head_dim,
+            scale: f32::from_bits(self.shape.score_scale_bits).into(),
+            window: self.shape.window,
+            slopes: &slopes(self.shape),
+        };
         reference::attention(shape, 0, &queries, &keys, &values)
     }
 
@@ -141,8 +167,9 @@ impl Case {
             None => vector.to_vec(),
         };
         let style = match self.shape.rope_style {
-            RopeStyle::Halves => reference::RopeStyle::Halves,
-            RopeStyle::Neighbours => reference::RopeStyle::Pairs,
+            Some(RopeStyle::Halves) => reference::RopeStyle::Halves,
+            Some(RopeStyle::Neighbours) => reference::RopeStyle::Pairs,
+            None => return head,
         };
         reference::rope(&mut head, position, THETA, style);
         head

@@ -2,6 +2,7 @@
 //! and in a browser (`examples/checks.rs`).
 
 mod attention;
+mod families;
 mod products;
 
 use kernels::Gpu;
@@ -18,6 +19,7 @@ pub struct Check {
 pub async fn all(gpu: &Gpu) -> Vec<Check> {
     let mut checks = products::all(gpu).await;
     checks.extend(attention::all(gpu).await);
+    checks.extend(families::all(gpu).await);
     checks
 }
 

@@ -1,5 +1,7 @@
 //! Reading bounded little-endian fields, each with a name for the error.
 
+use super::tensor::known_types;
+
 /// A file that is not sound GGUF.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -28,7 +30,8 @@ pub enum GgufError {
     },
     /// A tensor is stored in a type that is not supported.
     #[error(
-        "tensor `{tensor}` is stored as GGML type {ggml_type}; F32 (0), F16 (1) and Q8_0 (8) can be read"
+        "tensor `{tensor}` is stored as GGML type {ggml_type}; what can be read is {}",
+        known_types()
     )]
     TensorType {
         /// The tensor.

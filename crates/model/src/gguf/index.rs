@@ -7,12 +7,12 @@ use super::{
     tensor::TensorInfo,
     value::Value,
 };
-use crate::{error::ModelError, source::ByteSource};
+use crate::{error::ModelError, rows::PIECE_BYTES, source::ByteSource};
 
 /// What is in a file and where.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Index {
-    /// Metadata by key.
+    /// Metadata by key; none beside safetensors.
     pub metadata: BTreeMap<String, Value>,
     /// Tensors by name, with absolute ranges.
     pub tensors: BTreeMap<String, TensorInfo>,
@@ -33,7 +33,7 @@ impl Index {
                 Err(GgufError::Truncated { .. })
                     if end < source.len() && wanted < MAX_FRONT_BYTES =>
                 {
-                    wanted *= 2;
+                    wanted += wanted.min(PIECE_BYTES as u64);
                 }
                 parsed => return Ok(parsed?),
             }
@@ -73,7 +73,11 @@ fn read_metadata(
 ) -> Result<BTreeMap<String, Value>, GgufError> {
     let mut metadata = BTreeMap::new();
     for number in 0..count {
-        let key = cursor.string(&format!("the key of metadata field {number}"))?;
+        let field = format!("the key of metadata field {number}");
+        let key = cursor.string(&field)?;
+        if key.is_empty() {
+            return Err(GgufError::invalid(field, "is empty"));
+        }
         let value = Value::read(cursor, &key)?;
         if metadata.insert(key.clone(), value).is_some() {
             return Err(GgufError::invalid(key, "is there twice"));
@@ -121,7 +125,8 @@ fn place(
     Ok(tensors)
 }
 
-fn check_apart(tensors: &BTreeMap<String, TensorInfo>) -> Result<(), GgufError> {
+/// No two tensors share bytes.
+pub(crate) fn check_apart(tensors: &BTreeMap<String, TensorInfo>) -> Result<(), GgufError> {
     let mut by_place: Vec<&TensorInfo> = tensors.values().collect();
     by_place.sort_by_key(|tensor| tensor.range.start);
     for pair in by_place.windows(2) {
@@ -133,8 +138,8 @@ fn check_apart(tensors: &BTreeMap<String, TensorInfo>) -> Result<(), GgufError> 
     Ok(())
 }
 
-/// Enough for the whole front of a small model.
-const FIRST_READ_BYTES: u64 = 128 << 10;
+/// Every phone reads so much before its own tensors: less than a small model's front.
+const FIRST_READ_BYTES: u64 = 32 << 10;
 /// The front of a file with a large vocabulary takes some 10 MB.
 const MAX_FRONT_BYTES: u64 = 64 << 20;
 const MAX_ENTRIES: u64 = 1 << 16;

@@ -6,10 +6,13 @@
 
 mod cursor;
 mod index;
+mod split;
 mod tensor;
 mod value;
 
 pub use cursor::GgufError;
 pub use index::Index;
+pub(crate) use index::check_apart;
+pub use split::split_names;
 pub use tensor::{TensorInfo, TensorType};
 pub use value::Value;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use kernels::WeightType;
+use kernels::{RowShape, WeightType};
 
 use super::cursor::{Cursor, GgufError};
 
@@ -28,15 +28,12 @@ impl TensorInfo {
         self.range.end - self.range.start
     }
 
-    /// Bytes that it takes on the GPU: a vector as `f32`, a matrix packed.
-    pub fn resident_bytes(&self) -> u64 {
-        let columns = self.shape[0] as usize;
-        match &self.shape[1..] {
-            [] => 4 * columns as u64,
-            rows => {
-                let rows = rows.iter().product::<u64>().next_multiple_of(4);
-                rows * self.tensor_type.resident_row_bytes(columns) as u64
-            }
+    /// Its rows: the first size of the shape is the columns, the others are rows; a vector is one row.
+    pub fn row_shape(&self) -> RowShape {
+        RowShape {
+            weight_type: self.tensor_type,
+            rows: self.shape[1..].iter().product::<u64>() as usize,
+            columns: self.shape[0] as usize,
         }
     }
 
@@ -64,18 +61,26 @@ impl TensorInfo {
 }
 
 fn type_of(ggml_type: u32) -> Option<TensorType> {
-    match ggml_type {
-        0 => Some(WeightType::F32),
-        1 => Some(WeightType::F16),
-        2 => Some(WeightType::Q4_0),
-        8 => Some(WeightType::Q8_0),
-        12 => Some(WeightType::Q4K),
-        13 => Some(WeightType::Q5K),
-        14 => Some(WeightType::Q6K),
-        30 => Some(WeightType::Bf16),
-        _ => None,
-    }
+    TYPES.iter().find(|(number, ..)| *number == ggml_type).map(|&(.., known)| known)
 }
+
+/// The types that can be read, for a person: `F32 (0), F16 (1)` and so on.
+pub(super) fn known_types() -> String {
+    let known = TYPES.iter().map(|(number, name, _)| format!("{name} ({number})"));
+    known.collect::<Vec<_>>().join(", ")
+}
+
+/// GGML's number and name of each type.
+const TYPES: [(u32, &str, TensorType); 8] = [
+    (0, "F32", WeightType::F32),
+    (1, "F16", WeightType::F16),
+    (2, "Q4_0", WeightType::Q4_0),
+    (8, "Q8_0", WeightType::Q8_0),
+    (12, "Q4_K", WeightType::Q4K),
+    (13, "Q5_K", WeightType::Q5K),
+    (14, "Q6_K", WeightType::Q6K),
+    (30, "BF16", WeightType::Bf16),
+];
 
 /// Bytes of a tensor; none if the shape is empty, too large, or not whole blocks.
 fn size_of(shape: &[u64], tensor_type: TensorType) -> Option<u64> {

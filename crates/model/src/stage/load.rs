@@ -1,10 +1,13 @@
 //! From a file's tensors to modules on the GPU.
 
 use super::*;
-use crate::file::Tensor;
-use graph::Architecture;
-use kernels::{AttentionShape, Cache, Norm, PackError, PackedMatrix, RopeStyle};
-use modules::{Attention, Head, Mlp};
+use graph::{FeedForward, NormKind, Positions, Traits};
+use kernels::{
+    Activation, AttentionShape, Cache, Layout, Norm, PackError, PackedMatrix, Packing, RowShape,
+    Table,
+};
+use modules::{Attention, Embed, Head, Mlp, Output, Settle, Stream, Up};
+use positions::{rotary_table, slopes};
 
 const EMBEDDING: &str = "token_embd.weight";
 
@@ -12,16 +15,31 @@ const EMBEDDING: &str = "token_embd.weight";
 pub(super) struct Loader<'a, S> {
     gpu: &'a Gpu,
     file: &'a ModelFile<S>,
+    traits: &'static Traits,
     options: StageOptions,
-    rotary: Buffer,
+    /// Rotary tables or slopes, for layers that see everything and those with a window.
+    positions: [Option<Buffer>; 2],
     /// The embedding table, when it is already on the GPU and the head may share it.
-    table: Option<PackedMatrix>,
+    table: Option<Table>,
+    /// Where the residual stream is, as an index of [`Shared::hidden`].
+    pub(super) stream: usize,
+    /// Gains of the norm of what the last module gave, until somebody adds that.
+    branch: Option<Vec<f32>>,
 }
 
 impl<'a, S: ByteSource> Loader<'a, S> {
     pub(super) fn new(gpu: &'a Gpu, file: &'a ModelFile<S>, options: StageOptions) -> Self {
-        let rotary = gpu.upload_f32(&rotary_table(file.config(), options.context_tokens));
-        Self { gpu, file, options, rotary, table: None }
+        let traits = file.config().architecture.traits();
+        Self {
+            gpu,
+            file,
+            traits,
+            options,
+            positions: [None, None],
+            table: None,
+            stream: 0,
+            branch: None,
+        }
     }
 
     pub(super) async fn modules(&mut self, range: ModuleRange) -> Result<Vec<Module>, ModelError> {
@@ -31,6 +49,9 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         }
         let mut modules = Vec::with_capacity(range.len());
         for module in range.indices() {
+            if module == last {
+                modules.extend(self.settle());
+            }
             modules.push(match module {
                 0 => self.embed().await?,
                 _ if module == last => self.head().await?,
@@ -38,107 +59,258 @@ impl<'a, S: ByteSource> Loader<'a, S> {
                 _ => self.mlp((module - 2) / 2).await?,
             });
         }
+        modules.extend(self.settle());
         Ok(modules)
     }
 
     async fn embed(&mut self) -> Result<Module, ModelError> {
-        let table = self.matrix(&[EMBEDDING]).await?;
+        let table = self.table(EMBEDDING).await?;
         self.table = self.config().tied_embeddings.then(|| table.clone());
-        Ok(Module::Embed(Box::new(table)))
+        let places = match self.traits.positions {
+            Positions::Learned => Some(self.places().await?),
+            _ => None,
+        };
+        let norm = match self.traits.embedding_norm {
+            true => Some(self.norm("token_embd_norm").await?),
+            false => None,
+        };
+        let root = (self.config().hidden as f32).sqrt();
+        let scale = self.traits.scaled_embedding.then_some(root);
+        Ok(Module::Embed(Box::new(Embed { table, scale, places, norm })))
+    }
+
+    /// The learned vectors of the positions that there will be.
+    async fn places(&mut self) -> Result<Buffer, ModelError> {
+        let name = "position_embd.weight";
+        let mut values = Vec::new();
+        for rows in self.file.pieces(name)? {
+            let wanted = rows.start..rows.end.min(self.options.context_tokens);
+            if wanted.is_empty() {
+                break;
+            }
+            let piece = self.file.rows(name, wanted).await?;
+            let source = piece.source();
+            values.extend((0..source.rows).flat_map(|row| source.widened_row(row)));
+        }
+        self.check_binding(name, (values.len() * size_of::<f32>()) as u64)?;
+        Ok(self.gpu.upload_f32(&values))
     }
 
     async fn attention(&mut self, layer: usize) -> Result<Module, ModelError> {
-        let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        let norm = self.norm(&name("attn_norm")).await?;
-        let qkv = self.matrix(&[&name("attn_q"), &name("attn_k"), &name("attn_v")]).await?;
+        let part = |part: &str| format!("blk.{layer}.{part}");
+        let (stream, norm) = self.entrance(&part("attn_norm")).await?;
+        let projections: &[&str] =
+            if self.traits.fused_qkv { &["attn_qkv"] } else { &["attn_q", "attn_k", "attn_v"] };
+        let projections: Vec<String> = projections.iter().map(|name| part(name)).collect();
+        let weights: Vec<String> =
+            projections.iter().map(|name| format!("{name}.weight")).collect();
+        let qkv = self.matrix(&weights.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         let mut head_gains = vec![0.0; 2 * self.config().head_dim];
-        if self.config().qk_norm {
-            head_gains = self.vector(&name("attn_q_norm")).await?;
-            head_gains.extend(self.vector(&name("attn_k_norm")).await?);
+        if self.traits.head_norm {
+            head_gains = self.vector(&format!("{}.weight", part("attn_q_norm"))).await?;
+            head_gains.extend(self.vector(&format!("{}.weight", part("attn_k_norm"))).await?);
         }
-        if self.config().qkv_bias {
-            for part in ["attn_q", "attn_k", "attn_v"] {
-                head_gains.extend(self.vector(&format!("blk.{layer}.{part}.bias")).await?);
+        if self.traits.qkv_bias {
+            for projection in &projections {
+                head_gains.extend(self.vector(&format!("{projection}.bias")).await?);
             }
         }
-        let output = self.matrix(&[&name("attn_output")]).await?;
-        let shape = self.attention_shape();
-        let sizes = [self.options.slots, shape.kv_heads, shape.context, shape.head_dim];
-        let cache_bytes = sizes.iter().fold(size_of::<f32>(), |bytes, &n| bytes.saturating_mul(n));
-        self.check_binding(&format!("KV cache of layer {layer}"), cache_bytes as u64)?;
-        let cache =
-            Cache { keys: self.gpu.empty(cache_bytes), values: self.gpu.empty(cache_bytes) };
         let head_gains = self.gpu.upload_f32(&head_gains);
-        let rotary = self.rotary.clone();
-        let module = Attention { norm, qkv, head_gains, rotary, cache, output, shape };
+        let shape = self.attention_shape(layer);
+        let cache = self.cache(layer, shape)?;
+        let rotary = self.positions(layer, &head_gains).await?;
+        let output = self.output(&part("attn_output"), &part("post_attention_norm")).await?;
+        let module = Attention { stream, norm, qkv, head_gains, rotary, cache, output, shape };
         Ok(Module::Attention(Box::new(module)))
     }
 
+    fn cache(&self, layer: usize, shape: AttentionShape) -> Result<Cache, ModelError> {
+        let sizes = [self.options.slots, shape.kv_heads, shape.context, shape.head_dim];
+        let bytes = sizes.iter().fold(size_of::<f32>(), |bytes, &n| bytes.saturating_mul(n));
+        self.check_binding(&format!("KV cache of layer {layer}"), bytes as u64)?;
+        Ok(Cache { keys: self.gpu.empty(bytes), values: self.gpu.empty(bytes) })
+    }
+
+    /// What the layer's kernels know of positions; `none` where they know nothing.
+    async fn positions(&mut self, layer: usize, none: &Buffer) -> Result<Buffer, ModelError> {
+        let (config, is_local) = (self.config(), self.config().is_local(layer));
+        if let Some(buffer) = &self.positions[usize::from(is_local)] {
+            return Ok(buffer.clone());
+        }
+        let values = match self.traits.positions {
+            Positions::Learned => return Ok(none.clone()),
+            Positions::Linear => slopes(config.heads),
+            Positions::RotaryHalves | Positions::RotaryNeighbours => {
+                let divisors = match config.rope.has_divisors && !is_local {
+                    true => Some(self.vector("rope_freqs.weight").await?),
+                    false => None,
+                };
+                rotary_table(config, self.options.context_tokens, is_local, divisors.as_deref())
+            }
+        };
+        let buffer = self.gpu.upload_f32(&values);
+        self.positions[usize::from(is_local)] = Some(buffer.clone());
+        Ok(buffer)
+    }
+
     async fn mlp(&mut self, layer: usize) -> Result<Module, ModelError> {
-        let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        let norm = self.norm(&name("ffn_norm")).await?;
-        let gate = self.tensor(&name("ffn_gate")).await?;
-        let up = self.tensor(&name("ffn_up")).await?;
-        let gate_up = PackedMatrix::paired(self.gpu, gate.rows(), up.rows());
-        let gate_up = self.packed(&name("ffn_gate"), gate_up)?;
-        let down = self.matrix(&[&name("ffn_down")]).await?;
-        Ok(Module::Mlp(Box::new(Mlp { norm, gate_up, down })))
+        let part = |part: &str| format!("blk.{layer}.{part}");
+        let (stream, norm) = self.entrance(&part("ffn_norm")).await?;
+        let up = match self.traits.feed_forward {
+            FeedForward::SiluGate => self.gate_up(layer, Activation::Silu).await?,
+            FeedForward::GeluGate => self.gate_up(layer, Activation::Gelu).await?,
+            FeedForward::Gelu => {
+                let up = self.matrix(&[&format!("{}.weight", part("ffn_up"))]).await?;
+                Up::Plain(up, self.bias(&part("ffn_up")).await?)
+            }
+        };
+        let down = self.output(&part("ffn_down"), &part("post_ffw_norm")).await?;
+        Ok(Module::Mlp(Box::new(Mlp { stream, norm, up, down })))
+    }
+
+    async fn gate_up(&mut self, layer: usize, activation: Activation) -> Result<Up, ModelError> {
+        let [gate, up] = ["gate", "up"].map(|name| format!("blk.{layer}.ffn_{name}.weight"));
+        let layout = Layout::paired(self.file.row_shape(&gate)?, self.file.row_shape(&up)?);
+        Ok(Up::Gated(self.packed(&[&gate, &up], layout).await?, activation))
     }
 
     async fn head(&mut self) -> Result<Module, ModelError> {
-        let norm = self.norm("output_norm.weight").await?;
+        let (from, norm) = (self.stream, self.norm("output_norm").await?);
         let logits = match self.table.take() {
             Some(table) => table,
-            None if self.config().tied_embeddings => self.matrix(&[EMBEDDING]).await?,
-            None => self.matrix(&["output.weight"]).await?,
+            None if self.config().tied_embeddings => self.table(EMBEDDING).await?,
+            None => self.table("output.weight").await?,
         };
-        Ok(Module::Head(Box::new(Head { norm, logits })))
+        Ok(Module::Head(Box::new(Head { from, norm, logits })))
     }
 
-    fn attention_shape(&self) -> AttentionShape {
+    /// Adds a branch that is left over.
+    fn settle(&mut self) -> Option<Module> {
+        let branch = self.branch.take()?;
+        let columns = branch.len();
+        let mut gain = vec![0.0; columns];
+        gain.extend(branch);
+        let (from, to) = (self.stream, 1 - self.stream);
+        self.stream = to;
+        let norm = self.norm_of(kernels::NormKind::Rms, &gain);
+        Some(Module::Settle(Box::new(Settle { from, to, norm, columns })))
+    }
+
+    /// The norm at the beginning of a module, and where the module finds the residual stream.
+    async fn entrance(&mut self, part: &str) -> Result<(Stream, Norm), ModelError> {
+        let from = self.stream;
+        let Some(branch) = self.branch.take() else {
+            return Ok((Stream { from, settled: None }, self.norm(part).await?));
+        };
+        self.stream = 1 - from;
+        let mut gain = self.vector(&format!("{part}.weight")).await?;
+        gain.extend(branch);
+        let stream = Stream { from, settled: Some(self.stream) };
+        Ok((stream, self.norm_of(kernels::NormKind::Rms, &gain)))
+    }
+
+    /// A projection back onto the residual stream, and the norm behind it.
+    async fn output(&mut self, part: &str, post_norm: &str) -> Result<Output, ModelError> {
+        let matrix = self.matrix(&[&format!("{part}.weight")]).await?;
+        let (bias, is_branch) = (self.bias(part).await?, self.traits.branch_norm);
+        if is_branch {
+            self.branch = Some(self.vector(&format!("{post_norm}.weight")).await?);
+        }
+        Ok(Output { matrix, bias, is_branch })
+    }
+
+    async fn bias(&mut self, part: &str) -> Result<Option<Buffer>, ModelError> {
+        if !self.traits.output_bias {
+            return Ok(None);
+        }
+        let bias = self.vector(&format!("{part}.bias")).await?;
+        Ok(Some(self.gpu.upload_f32(&bias)))
+    }
+
+    fn attention_shape(&self, layer: usize) -> AttentionShape {
         let config = self.config();
         AttentionShape {
             heads: config.heads,
             kv_heads: config.kv_heads,
             head_dim: config.head_dim,
             context: self.options.context_tokens,
-            rope_style: match config.architecture {
-                Architecture::Llama => RopeStyle::Neighbours,
-                Architecture::Qwen2 | Architecture::Qwen3 => RopeStyle::Halves,
-            },
-            head_norm_epsilon_bits: config.qk_norm.then(|| config.rms_epsilon.to_bits()),
-            has_bias: config.qkv_bias,
+            rope_style: self.traits.positions.is_rotary().then(|| self.file.rope_style()),
+            has_slopes: self.traits.positions == Positions::Linear,
+            window: config.window.filter(|_| config.is_local(layer)),
+            score_scale_bits: config.score_scale.to_bits(),
+            head_norm_epsilon_bits: self.traits.head_norm.then(|| config.norm_epsilon.to_bits()),
+            has_bias: self.traits.qkv_bias,
             step_rows: self.options.rows,
         }
     }
 
-    async fn norm(&mut self, name: &str) -> Result<Norm, ModelError> {
-        let gain = self.vector(name).await?;
-        Ok(Norm { gain: self.gpu.upload_f32(&gain), epsilon: self.config().rms_epsilon })
+    async fn norm(&mut self, part: &str) -> Result<Norm, ModelError> {
+        let mut gain = self.vector(&format!("{part}.weight")).await?;
+        let kind = match self.traits.norm {
+            NormKind::Rms => kernels::NormKind::Rms,
+            NormKind::Layer => {
+                gain.extend(self.vector(&format!("{part}.bias")).await?);
+                kernels::NormKind::Layer
+            }
+        };
+        Ok(self.norm_of(kind, &gain))
+    }
+
+    fn norm_of(&self, kind: kernels::NormKind, gain: &[f32]) -> Norm {
+        Norm { kind, gain: self.gpu.upload_f32(gain), epsilon: self.config().norm_epsilon }
     }
 
     async fn vector(&mut self, name: &str) -> Result<Vec<f32>, ModelError> {
-        Ok(self.tensor(name).await?.values())
+        self.file.vector(name).await
     }
 
     /// The rows of the named tensors, stacked into one matrix.
     async fn matrix(&mut self, names: &[&str]) -> Result<PackedMatrix, ModelError> {
-        let mut tensors = Vec::with_capacity(names.len());
-        for name in names {
-            tensors.push(self.tensor(name).await?);
-        }
-        let rows: Vec<_> = tensors.iter().map(Tensor::rows).collect();
-        self.packed(names[0], PackedMatrix::stacked(self.gpu, &rows))
+        let shapes: Result<Vec<_>, _> =
+            names.iter().map(|name| self.file.row_shape(name)).collect();
+        self.packed(names, Layout::stacked(&shapes?)).await
     }
 
-    fn packed(
+    /// A tensor in as many parts as it takes.
+    async fn table(&mut self, name: &str) -> Result<Table, ModelError> {
+        let shape = self.file.row_shape(name)?;
+        let most = self.gpu.rows_per_binding(shape);
+        if most == 0 {
+            self.check_binding(name, shape.row_bytes() as u64)?;
+        }
+        let mut parts = Vec::new();
+        for first in (0..shape.rows).step_by(most.max(1)) {
+            let rows = first..shape.rows.min(first + most);
+            let layout = Layout::stacked(&[RowShape { rows: rows.len(), ..shape }]);
+            let wrong = |error: PackError| ModelError::tensor(name, error.to_string());
+            let packing = Packing::new(self.gpu, layout.map_err(wrong)?);
+            for piece in self.file.pieces_of(name, rows)? {
+                let at = piece.start - first;
+                let piece = self.file.rows(name, piece).await?;
+                packing.write(0, at, &piece.source()).map_err(wrong)?;
+            }
+            parts.push(packing.finish());
+        }
+        Ok(Table::new(parts))
+    }
+
+    /// The named tensors in their layout, read and packed piece by piece.
+    async fn packed(
         &self,
-        name: &str,
-        packed: Result<PackedMatrix, PackError>,
+        names: &[&str],
+        layout: Result<Layout, PackError>,
     ) -> Result<PackedMatrix, ModelError> {
-        let packed = packed.map_err(|error| ModelError::tensor(name, error.to_string()))?;
-        self.check_binding(name, packed.bytes())?;
-        Ok(packed)
+        let wrong = |error: PackError| ModelError::tensor(names[0], error.to_string());
+        let layout = layout.map_err(wrong)?;
+        self.check_binding(names[0], layout.bytes())?;
+        let packing = Packing::new(self.gpu, layout);
+        for (tensor, name) in names.iter().enumerate() {
+            for rows in self.file.pieces(name)? {
+                let piece = self.file.rows(name, rows.clone()).await?;
+                packing.write(tensor, rows.start, &piece.source()).map_err(wrong)?;
+            }
+        }
+        Ok(packing.finish())
     }
 
     fn check_binding(&self, name: &str, needed: u64) -> Result<(), ModelError> {
@@ -149,30 +321,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         Ok(())
     }
 
-    async fn tensor(&mut self, name: &str) -> Result<Tensor, ModelError> {
-        self.file.tensor(name).await
-    }
-
     fn config(&self) -> &'a ModelConfig {
         self.file.config()
     }
-}
-
-/// Cosine and sine of every position and pair, `[context, head_dim / 2, 2]` (RoFormer,
-/// arXiv 2104.09864). Computed in 64 bits here: a GPU's own sine is only promised for
-/// small angles.
-fn rotary_table(config: &ModelConfig, context_tokens: usize) -> Vec<f32> {
-    let pairs = config.head_dim / 2;
-    let frequency = |pair: usize| {
-        f64::from(config.rope_theta).powf(-2.0 * pair as f64 / config.head_dim as f64)
-    };
-    let frequencies: Vec<f64> = (0..pairs).map(frequency).collect();
-    (0..context_tokens)
-        .flat_map(|position| {
-            frequencies.iter().flat_map(move |frequency| {
-                let (sine, cosine) = (position as f64 * frequency).sin_cos();
-                [cosine as f32, sine as f32]
-            })
-        })
-        .collect()
 }

@@ -1,15 +1,20 @@
-//! The four kinds of modules and their dispatches.
+//! The kinds of modules and their dispatches.
 
 use super::*;
-use kernels::{AttentionBuffers, AttentionShape, Cache, Norm, PackedMatrix};
+use kernels::{
+    Activation, AttentionBuffers, AttentionShape, Branch, Cache, Norm, PackedMatrix, Placing, Table,
+};
 
 /// What all modules of a stage use: the rows on their way through, and scratch space.
 #[derive(Debug)]
 pub(super) struct Shared {
     /// Positions, slots, head rows and tokens of the step.
     pub(super) step: StepBuffer,
-    /// `[rows, hidden]`: the residual stream.
-    pub(super) hidden: Buffer,
+    /// `[rows, hidden]`: the residual stream, and where its next state goes while other lanes still
+    /// read this one; next to nothing where that never happens.
+    pub(super) hidden: [Buffer; 2],
+    /// `[rows, hidden]`: what a module gave, where that is normalised before it is added.
+    branch: Buffer,
     /// `[rows, query + 2 key/value widths]`.
     qkv: Buffer,
     /// `[rows, query width]`.
@@ -31,9 +36,12 @@ impl Shared {
     ) -> Self {
         let vocab = if has_head { config.vocab.next_multiple_of(4) } else { 4 };
         let rows = |columns: usize| gpu.empty(rows_bytes(options.rows, columns));
+        let optional = |is_used: bool| rows(if is_used { config.hidden } else { 4 });
+        let traits = config.architecture.traits();
         Self {
             step: StepBuffer::new(gpu, options.rows),
-            hidden: rows(config.hidden),
+            hidden: [rows(config.hidden), optional(traits.branch_norm || traits.embedding_norm)],
+            branch: optional(traits.branch_norm),
             qkv: rows(config.query_width() + 2 * config.kv_width()),
             queries: rows(config.query_width()),
             mixed: rows(config.query_width()),
@@ -43,8 +51,32 @@ impl Shared {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        let buffers = [&self.hidden, &self.qkv, &self.queries, &self.mixed, &self.gated];
-        buffers.into_iter().chain([&self.logits]).map(Buffer::bytes).sum()
+        let buffers = [&self.branch, &self.qkv, &self.queries, &self.mixed, &self.gated];
+        let all = buffers.into_iter().chain(&self.hidden).chain([&self.logits]);
+        all.map(Buffer::bytes).sum()
+    }
+
+    fn branch(&self, stream: Stream, settled: usize) -> Branch<'_> {
+        Branch {
+            hidden: &self.hidden[stream.from],
+            branch: &self.branch,
+            settled: &self.hidden[settled],
+        }
+    }
+}
+
+/// Where a module finds the residual stream: an index of [`Shared::hidden`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stream {
+    pub(super) from: usize,
+    /// Where it is once the branch of the module before has been added, if there is one.
+    pub(super) settled: Option<usize>,
+}
+
+impl Stream {
+    /// Where the module leaves it.
+    fn to(self) -> usize {
+        self.settled.unwrap_or(self.from)
     }
 }
 
@@ -52,59 +84,118 @@ impl Shared {
 #[derive(Debug)]
 pub(super) enum Module {
     /// Looks tokens up.
-    Embed(Box<PackedMatrix>),
+    Embed(Box<Embed>),
     /// Attention with its residual connection.
     Attention(Box<Attention>),
-    /// The gated feed-forward layer with its residual connection.
+    /// The feed-forward part with its residual connection.
     Mlp(Box<Mlp>),
+    /// Adds the branch that the module before left, where nothing that follows does.
+    Settle(Box<Settle>),
     /// The last norm and the logits.
     Head(Box<Head>),
+}
+
+/// The embedding table and what is done to its rows.
+#[derive(Debug)]
+pub(super) struct Embed {
+    pub(super) table: Table,
+    pub(super) scale: Option<f32>,
+    /// `[context, hidden]`.
+    pub(super) places: Option<Buffer>,
+    pub(super) norm: Option<Norm>,
+}
+
+/// A projection back onto the residual stream.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) matrix: PackedMatrix,
+    pub(super) bias: Option<Buffer>,
+    /// Whether it goes to the branch.
+    pub(super) is_branch: bool,
 }
 
 /// Weights and cache of an attention module.
 #[derive(Debug)]
 pub(super) struct Attention {
+    pub(super) stream: Stream,
     pub(super) norm: Norm,
     pub(super) qkv: PackedMatrix,
     pub(super) head_gains: Buffer,
+    /// Cosines and sines, or slopes; see [`AttentionBuffers::rotary`].
     pub(super) rotary: Buffer,
     pub(super) cache: Cache,
-    pub(super) output: PackedMatrix,
+    pub(super) output: Output,
     pub(super) shape: AttentionShape,
 }
 
 /// Weights of a feed-forward module.
 #[derive(Debug)]
 pub(super) struct Mlp {
+    pub(super) stream: Stream,
     pub(super) norm: Norm,
-    pub(super) gate_up: PackedMatrix,
-    pub(super) down: PackedMatrix,
+    pub(super) up: Up,
+    pub(super) down: Output,
+}
+
+/// The first half of a feed-forward part.
+#[derive(Debug)]
+pub(super) enum Up {
+    /// Two projections, one of them through an activation.
+    Gated(PackedMatrix, Activation),
+    /// One, through GELU.
+    Plain(PackedMatrix, Option<Buffer>),
+}
+
+/// The norm of a branch; its gains are the second half of the norm's.
+#[derive(Debug)]
+pub(super) struct Settle {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) norm: Norm,
+    pub(super) columns: usize,
 }
 
 /// Weights of the head.
 #[derive(Debug)]
 pub(super) struct Head {
+    pub(super) from: usize,
     pub(super) norm: Norm,
-    pub(super) logits: PackedMatrix,
+    pub(super) logits: Table,
 }
 
 impl Module {
     pub(super) fn launch(&self, gpu: &Gpu, shared: &Shared, step: &Step) {
         match self {
-            Self::Embed(table) => gpu.embed(table, &shared.step, &shared.hidden, step.rows()),
+            Self::Embed(embed) => embed.launch(gpu, shared, step.rows()),
             Self::Attention(attention) => attention.launch(gpu, shared, step.rows()),
             Self::Mlp(mlp) => mlp.launch(gpu, shared, step.rows()),
+            Self::Settle(settle) => settle.launch(gpu, shared, step.rows()),
             Self::Head(head) => head.launch(gpu, shared, step.head_rows.len()),
         }
     }
 
     pub(super) fn bytes(&self) -> u64 {
         match self {
-            Self::Embed(table) => table.bytes(),
+            Self::Embed(embed) => {
+                embed.table.bytes() + embed.places.as_ref().map_or(0, Buffer::bytes)
+            }
             Self::Attention(attention) => attention.bytes(),
-            Self::Mlp(mlp) => mlp.gate_up.bytes() + mlp.down.bytes(),
+            Self::Mlp(mlp) => mlp.up.bytes() + mlp.down.matrix.bytes(),
+            Self::Settle(_) => 0,
             Self::Head(head) => head.logits.bytes(),
         }
+    }
+}
+
+impl Embed {
+    fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize) {
+        let [hidden, other] = &shared.hidden;
+        let placing = Placing { scale: self.scale, places: self.places.as_ref() };
+        let Some(norm) = &self.norm else {
+            return gpu.embed(&self.table, placing, &shared.step, hidden, rows);
+        };
+        gpu.embed(&self.table, placing, &shared.step, other, rows);
+        gpu.normalise(other, norm, self.table.columns(), hidden, rows);
     }
 }
 
@@ -118,29 +209,76 @@ impl Attention {
             cache: &self.cache,
             output: &shared.mixed,
         };
-        gpu.linear(&shared.hidden, &self.norm, &self.qkv, &shared.step, &shared.qkv, rows);
-        gpu.rotate_and_store(buffers, &shared.step, self.shape, rows);
-        gpu.attend(buffers, &shared.step, self.shape, rows);
-        gpu.linear_add(&shared.mixed, &self.output, &shared.hidden, rows);
+        let (step, qkv) = (&shared.step, &shared.qkv);
+        match self.stream.settled {
+            Some(settled) => {
+                let branch = shared.branch(self.stream, settled);
+                gpu.linear_settling(branch, &self.norm, &self.qkv, qkv, rows);
+            }
+            None => {
+                let hidden = &shared.hidden[self.stream.from];
+                gpu.linear(hidden, &self.norm, &self.qkv, step, qkv, rows);
+            }
+        }
+        gpu.rotate_and_store(buffers, step, self.shape, rows);
+        gpu.attend(buffers, step, self.shape, rows);
+        self.output.launch(gpu, shared, &shared.mixed, self.stream.to(), rows);
     }
 
     fn bytes(&self) -> u64 {
         let cache = self.cache.keys.bytes() + self.cache.values.bytes();
-        self.qkv.bytes() + self.output.bytes() + cache
+        self.qkv.bytes() + self.output.matrix.bytes() + cache
     }
 }
 
 impl Mlp {
     fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize) {
-        gpu.gate_up(&shared.hidden, &self.norm, &self.gate_up, &shared.gated, rows);
-        gpu.linear_add(&shared.gated, &self.down, &shared.hidden, rows);
+        let (hidden, gated) = (&shared.hidden[self.stream.from], &shared.gated);
+        match (&self.up, self.stream.settled) {
+            (Up::Plain(up, bias), _) => {
+                gpu.up(hidden, &self.norm, up, bias.as_ref(), gated, rows);
+            }
+            (Up::Gated(gate_up, activation), None) => {
+                gpu.gate_up(hidden, &self.norm, gate_up, *activation, gated, rows);
+            }
+            (Up::Gated(gate_up, activation), Some(settled)) => {
+                let branch = shared.branch(self.stream, settled);
+                gpu.gate_up_settling(branch, &self.norm, gate_up, *activation, gated, rows);
+            }
+        }
+        self.down.launch(gpu, shared, gated, self.stream.to(), rows);
+    }
+}
+
+impl Up {
+    fn bytes(&self) -> u64 {
+        let (Self::Gated(matrix, _) | Self::Plain(matrix, _)) = self;
+        matrix.bytes()
+    }
+}
+
+impl Output {
+    fn launch(&self, gpu: &Gpu, shared: &Shared, input: &Buffer, hidden: usize, rows: usize) {
+        if self.is_branch {
+            gpu.linear_plain(input, &self.matrix, &shared.step, &shared.branch, rows);
+        } else {
+            let hidden = &shared.hidden[hidden];
+            gpu.linear_add(input, &self.matrix, self.bias.as_ref(), hidden, rows);
+        }
+    }
+}
+
+impl Settle {
+    fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize) {
+        let stream = Stream { from: self.from, settled: Some(self.to) };
+        gpu.settle(shared.branch(stream, self.to), &self.norm, self.columns, rows);
     }
 }
 
 impl Head {
     fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize) {
         if rows > 0 {
-            let (hidden, logits) = (&shared.hidden, &shared.logits);
+            let (hidden, logits) = (&shared.hidden[self.from], &shared.logits);
             gpu.linear_of_head_rows(hidden, &self.norm, &self.logits, &shared.step, logits, rows);
         }
     }

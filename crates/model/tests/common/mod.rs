@@ -45,7 +45,12 @@ pub struct Room {
 
 impl Room {
     /// The whole model, cut before each of `cuts`, with prefill in chunks of `chunk`.
-    pub fn load(gpu: &Gpu, file: &ModelFile<MemorySource>, cuts: &[usize], chunk: usize) -> Self {
+    pub fn load<S: ByteSource>(
+        gpu: &Gpu,
+        file: &ModelFile<S>,
+        cuts: &[usize],
+        chunk: usize,
+    ) -> Self {
         let modules = 2 * file.config().layers + 2;
         let starts = [0].into_iter().chain(cuts.iter().copied());
         let ends = cuts.iter().copied().chain([modules]);
@@ -161,6 +166,10 @@ impl RecordingSource {
 
     pub fn forget(&self) {
         self.reads.borrow_mut().clear();
+    }
+
+    pub fn largest_read(&self) -> u64 {
+        self.reads.borrow().iter().map(|range| range.end - range.start).max().unwrap_or(0)
     }
 
     pub fn read_bytes(&self) -> u64 {

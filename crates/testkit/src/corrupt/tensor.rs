@@ -1,21 +1,22 @@
 //! Files whose tensor table contradicts the file or the hyper-parameters.
 
-use super::Edits;
-use crate::image::{ALIGNMENT, Image};
+use super::{Edit, Edits};
+use crate::image::{ALIGNMENT, Image, Tensor};
 
-pub(super) fn edits(image: &Image) -> Vec<(String, Image)> {
+pub(super) fn edits(image: &Image) -> Vec<Edit> {
     let mut edits = Edits::new(image, "tensor");
     missing(&mut edits);
     wrong_shapes(&mut edits);
     wrong_offsets(&mut edits);
     for kind in [4, 255, u32::MAX] {
-        edits.edit(format!("of_type_{kind}"), |i| i.tensor(EMBEDDING).kind = kind);
+        edits.edit(format!("of_type_{kind}"), &[EMBEDDING], |i| i.tensor(EMBEDDING).kind = kind);
     }
-    edits.edit("twice", |i| i.tensors.push(i.tensors[0].clone()));
+    let first = name_of(&edits.sound.tensors[0]);
+    edits.edit("twice", &[&first], |i| i.tensors.push(i.tensors[0].clone()));
     let data_bytes = image.data.len();
     // Padding is shorter than the alignment, so the last cut takes bytes of the last tensor.
     for left in [0, data_bytes / 2, data_bytes - ALIGNMENT] {
-        edits.edit(format!("data_cut_to_{left}_bytes"), |i| i.data.truncate(left));
+        edits.edit(format!("data_cut_to_{left}_bytes"), &["tensor `"], |i| i.data.truncate(left));
     }
     edits.made
 }
@@ -28,7 +29,7 @@ fn missing(edits: &mut Edits) {
         let text = String::from_utf8_lossy(&name).into_owned();
         if text.starts_with("blk.0.") || [EMBEDDING, "output_norm.weight"].contains(&text.as_str())
         {
-            edits.edit(format!("{text}_missing"), |i| {
+            edits.edit(format!("{text}_missing"), &[&text], |i| {
                 i.tensors.retain(|tensor| tensor.name != name)
             });
         }
@@ -49,11 +50,19 @@ fn wrong_shapes(edits: &mut Edits) {
     ];
     for dims in shapes {
         let name = dims.iter().map(u64::to_string).collect::<Vec<_>>().join("x");
-        edits.edit(format!("of_shape_{name}"), |i| i.tensor(EMBEDDING).dims = dims.to_vec());
+        edits.edit(format!("of_shape_{name}"), &[EMBEDDING, "vocab"], |i| {
+            i.tensor(EMBEDDING).dims = dims.to_vec()
+        });
     }
-    edits.edit("transposed", |i| i.tensor("blk.0.ffn_up.weight").dims.reverse());
-    edits.edit("norm_too_short", |i| i.tensor("blk.0.attn_norm.weight").dims[0] -= 32);
-    edits.edit("norm_of_no_width", |i| i.tensor("blk.0.attn_norm.weight").dims[0] = 0);
+    edits.edit("transposed", &["blk.0.ffn_up.weight"], |i| {
+        i.tensor("blk.0.ffn_up.weight").dims.reverse()
+    });
+    edits.edit("norm_too_short", &["blk.0.attn_norm.weight"], |i| {
+        i.tensor("blk.0.attn_norm.weight").dims[0] -= 32
+    });
+    edits.edit("norm_of_no_width", &["blk.0.attn_norm.weight"], |i| {
+        i.tensor("blk.0.attn_norm.weight").dims[0] = 0
+    });
 }
 
 fn wrong_offsets(edits: &mut Edits) {
@@ -68,13 +77,21 @@ fn wrong_offsets(edits: &mut Edits) {
         u64::MAX,
     ];
     for offset in offsets {
-        edits.edit(format!("offset_{offset}"), |i| i.tensor(EMBEDDING).offset = offset);
+        edits.edit(format!("offset_{offset}"), &[EMBEDDING], |i| {
+            i.tensor(EMBEDDING).offset = offset
+        });
     }
+    let first: Vec<_> = edits.sound.tensors.iter().take(2).map(name_of).collect();
+    let (zeroth, first) = (first[0].as_str(), first[1].as_str());
     for bytes in [1, 8, 31] {
-        edits.edit(format!("misaligned_by_{bytes}"), |i| i.tensors[1].offset += bytes);
+        edits.edit(format!("misaligned_by_{bytes}"), &[first], |i| i.tensors[1].offset += bytes);
     }
-    edits.edit("on_another", |i| i.tensors[1].offset = i.tensors[0].offset);
-    edits.edit("overlapping_another", |i| i.tensors[1].offset -= align);
+    edits.edit("on_another", &[zeroth, first], |i| i.tensors[1].offset = i.tensors[0].offset);
+    edits.edit("overlapping_another", &[zeroth, first], |i| i.tensors[1].offset -= align);
+}
+
+fn name_of(tensor: &Tensor) -> String {
+    String::from_utf8_lossy(&tensor.name).into_owned()
 }
 
 const EMBEDDING: &str = "token_embd.weight";

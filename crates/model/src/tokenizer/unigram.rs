@@ -1,0 +1,29 @@
+//! SentencePiece's unigram model: of all ways to cut a word, the likeliest (T5).
+
+use tokenizers::pre_tokenizers::{
+    metaspace::{Metaspace, PrependScheme},
+    whitespace::WhitespaceSplit,
+};
+
+use super::{pipeline::Pipeline, sentencepiece::SPACE, vocabulary::Vocabulary, words::Words};
+use crate::error::ModelError;
+
+/// The steps of a unigram tokenizer. Words are what stands between spaces; where they
+/// `begin_with_space`, so does the first.
+///
+/// # Errors
+/// [`ModelError::Tokenizer`] where no token stands for the unknown.
+pub(super) fn pipeline(
+    vocabulary: &Vocabulary<'_>,
+    scores: &[f64],
+    begin_with_space: bool,
+) -> Result<Pipeline, ModelError> {
+    let scheme = if begin_with_space { PrependScheme::Always } else { PrependScheme::Never };
+    let spaces = || Box::new(Metaspace::new(SPACE, scheme, true));
+    Ok(Pipeline {
+        forms: Vec::new(),
+        cuts: vec![Box::new(WhitespaceSplit), spaces()],
+        words: Words::unigram(vocabulary, scores)?,
+        joins: vec![spaces()],
+    })
+}

@@ -1,0 +1,78 @@
+//! Golden models in other files (`golden/make_files.py`).
+
+use serde::Deserialize;
+
+/// The files of a model: their names and contents.
+pub type Files = &'static [(&'static str, &'static [u8])];
+
+/// `qwen3-q8_0` as a GGUF model in three files.
+pub fn split() -> Files {
+    files!(
+        "../golden/split/",
+        [
+            "qwen3-q8_0-00001-of-00003.gguf",
+            "qwen3-q8_0-00002-of-00003.gguf",
+            "qwen3-q8_0-00003-of-00003.gguf",
+        ]
+    )
+}
+
+/// A model as Hugging Face keeps it, by the name of the golden model that it becomes: `llama-f32` and
+/// `qwen2-q4_0` hold F32 in one file, `qwen3-f16` holds F16 (and its norms F32) in three.
+///
+/// # Panics
+/// When there is no such folder.
+pub fn folder(name: &str) -> Files {
+    match name {
+        "llama-f32" => files!(
+            "../golden/folders/llama-f32/",
+            ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+        ),
+        "qwen2-q4_0" => files!(
+            "../golden/folders/qwen2-q4_0/",
+            ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+        ),
+        "qwen3-f16" => files!(
+            "../golden/folders/qwen3-f16/",
+            [
+                "config.json",
+                "model-00001-of-00003.safetensors",
+                "model-00002-of-00003.safetensors",
+                "model-00003-of-00003.safetensors",
+                "model.safetensors.index.json",
+                "tokenizer.json",
+                "tokenizer_config.json",
+            ]
+        ),
+        other => panic!("no golden folder {other:?}"),
+    }
+}
+
+/// Rows of floats and what GGML's reference makes of them.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Quantised {
+    /// Bits of the values, row after row.
+    pub bits: Vec<u32>,
+    /// Values in a row.
+    pub columns: usize,
+    /// The rows as blocks of a file.
+    #[serde(rename = "Q8_0")]
+    pub q8_0: Vec<u8>,
+    /// The rows as blocks of a file.
+    #[serde(rename = "Q4_0")]
+    pub q4_0: Vec<u8>,
+}
+
+/// `golden/quantised.json`.
+pub fn quantised() -> Quantised {
+    serde_json::from_str(include_str!("../golden/quantised.json"))
+        .expect("quantised.json is written by make_files.py in this form")
+}
+
+/// Files of one folder, embedded.
+macro_rules! files {
+    ($folder:literal, [$($name:literal),* $(,)?]) => {
+        &[$(($name, include_bytes!(concat!($folder, $name)))),*]
+    };
+}
+use files;
