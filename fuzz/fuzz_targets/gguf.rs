@@ -10,8 +10,8 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let _ = file.profiles(file.config().context_tokens, 1);
     for name in file.index().tensors.keys().take(2) {
-        let tensor = pollster::block_on(file.tensor(name)).expect("the index lies in the file");
-        let _ = tensor.values();
+        let row = pollster::block_on(file.rows(name, 0..1)).expect("the index lies in the file");
+        let _ = row.source().widened_row(0);
     }
     if let Ok(tokenizer) = file.tokenizer() {
         let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(64)..]);

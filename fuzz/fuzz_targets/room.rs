@@ -4,8 +4,8 @@
 #[path = "../../crates/session/tests/common/mod.rs"]
 mod common;
 
-use base::PeerId;
-use common::{SAMPLING, Seen, room, spec};
+use base::{Message, PeerId};
+use common::{Seen, options, room, spec};
 use libfuzzer_sys::fuzz_target;
 use protocol::peer::Frame;
 use session::{Command, Input};
@@ -39,7 +39,7 @@ fn input(seen: &Seen, kind: u8, bytes: &[u8]) -> Input {
         1 => Input::LinkUp { peer: PeerId(number % 4) },
         2 => Input::Command(Command::SetModel(spec())),
         3 => Input::Prepared { url: "/m".into() },
-        4 => Input::DeviceMeasured { flops_per_sec: f64::from(number), memory_bytes: 0.0 },
+        4 => Input::DeviceMeasured { flops_per_sec: f64::from(number) },
         5 => Input::Command(Command::Begin),
         6 => Input::StageLoaded { epoch: seen.epoch },
         7 => Input::StageFailed { epoch: seen.epoch, message: message() },
@@ -48,7 +48,10 @@ fn input(seen: &Seen, kind: u8, bytes: &[u8]) -> Input {
         10 => Input::JobFailed { job: seen.job, message: message() },
         11 => Input::Tokenized { ask: seen.ask, result: Ok(vec![2; bytes.len() % 16]) },
         12 => Input::Decoded { request: seen.request, text: "t".into() },
-        13 => Input::Command(Command::Ask { ask: number, text: "t".into(), options: SAMPLING }),
+        13 => {
+            let messages = vec![Message::user("t")];
+            Input::Command(Command::Ask { ask: number, messages, options: options() })
+        }
         14 => Input::Command(Command::Stop { ask: number }),
         15 => Input::MeasureFailed { message: message() },
         _ => match Frame::decode(bytes) {

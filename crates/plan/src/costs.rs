@@ -31,7 +31,7 @@ impl<'a> Costs<'a> {
         let devices = input.devices.len();
         let closes = input.close_ring && devices > 1;
         let flops = Triangle::sums(modules, |module| input.modules[module].flops);
-        let mut bytes = Triangle::sums(modules, |module| input.modules[module].weights_bytes);
+        let mut bytes = Triangle::sums(modules, |module| input.modules[module].resident_bytes());
         bytes.subtract_within(input);
         let (from_header, from_others) = residual_reads(input);
         let places = devices + usize::from(closes);
@@ -203,7 +203,8 @@ fn closing_fits(input: &PlanInput) -> Vec<bool> {
         let parts = input.tied.iter().filter(move |tied| tied.0 == module || tied.1 == module);
         parts.map(|tied| tied.2).sum::<f64>()
     };
-    let monotone = (0..modules).all(|module| shared(module) <= input.modules[module].weights_bytes);
+    let monotone =
+        (0..modules).all(|module| shared(module) <= input.modules[module].resident_bytes());
     let fits = |start: usize| {
         let ranges = [ModuleRange::new(0, 1), ModuleRange::new(start, modules)];
         held_bytes(input, &ranges) <= input.devices[0].memory_bytes

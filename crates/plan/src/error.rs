@@ -42,6 +42,9 @@ pub enum PlanError {
         /// How many beginnings of plans were tried.
         steps: u64,
     },
+    /// The search's plan breaks a constraint: a mistake of the planner, not of the input.
+    #[error("the planner made a plan that does not hold ({0}); report this with the input")]
+    Unsound(Violation),
 }
 
 /// One constraint that cannot be met.

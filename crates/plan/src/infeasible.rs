@@ -16,7 +16,7 @@ pub(crate) fn shortfalls(costs: &Costs<'_>) -> Vec<Shortfall> {
 
 fn header_memory(costs: &Costs<'_>) -> Option<Shortfall> {
     let (device, module) = (&costs.input.devices[0], &costs.input.modules[0]);
-    let missing = module.weights_bytes - device.memory_bytes;
+    let missing = module.resident_bytes() - device.memory_bytes;
     (missing > 0.0).then(|| Shortfall {
         constraint: "header_memory",
         device: Some(device.id.clone()),
@@ -26,7 +26,7 @@ fn header_memory(costs: &Costs<'_>) -> Option<Shortfall> {
              on a phone with more memory, or use a smaller quantisation.",
             device.id,
             module.name,
-            size(module.weights_bytes),
+            size(module.resident_bytes()),
             size(device.memory_bytes),
             size(missing)
         ),
@@ -38,8 +38,8 @@ fn module_memory(costs: &Costs<'_>) -> Option<Shortfall> {
     let largest =
         costs.input.devices.iter().max_by(|a, b| a.memory_bytes.total_cmp(&b.memory_bytes))?;
     let modules = costs.input.modules.iter().skip(1);
-    let module = modules.max_by(|a, b| a.weights_bytes.total_cmp(&b.weights_bytes))?;
-    let missing = module.weights_bytes - largest.memory_bytes;
+    let module = modules.max_by(|a, b| a.resident_bytes().total_cmp(&b.resident_bytes()))?;
+    let missing = module.resident_bytes() - largest.memory_bytes;
     // A tensor shared with a module of the same phone may leave less to store.
     let shares = costs.input.tied.iter().any(|tied| tied.2 > 0.0);
     (missing > 0.0 && !shares).then(|| Shortfall {
@@ -50,7 +50,7 @@ fn module_memory(costs: &Costs<'_>) -> Option<Shortfall> {
             "`{}` takes {} and no phone lends so much: lend {} more on {}, use a smaller \
              quantisation or a shorter context.",
             module.name,
-            size(module.weights_bytes),
+            size(module.resident_bytes()),
             size(missing),
             largest.id
         ),

@@ -1,4 +1,4 @@
-//! The same problem as an integer linear program, through `minilp`.
+//! A plan as an integer linear program, through `minilp`.
 //!
 //! A plan is a path: module by module, from place to place. `move[j, p, q]` is 1 if
 //! module `j` is at place `p` and module `j + 1` at place `q`:
@@ -15,250 +15,95 @@
 //! Latency is linear in the moves; throughput is the least number above every device's
 //! compute and every pair's time. Residual tensors and a token that goes elsewhere than module
 //! 0 are left out, so with them the program's optimum is a lower bound.
+//!
+//! Small rooms are solved as they are. For large ones that takes seconds, so there the
+//! relaxation, in which a module may be shared among places, gives the order of the phones, and
+//! [`repair`] cuts the model along it.
 
-use base::{ModuleRange, Objective, Plan, PlanInput, Stage};
-use minilp::{ComparisonOp, OptimizationDirection, Problem, SolveOptions, Variable};
+mod program;
+mod repair;
 
-use crate::{
-    PlanError,
-    costs::{Costs, Place},
-    validate,
-};
+use base::{ModuleRange, Plan, PlanInput, Stage};
+
+use crate::{PlanError, costs::Costs, validate};
+use program::Program;
+
+/// What the linear program says of an input.
+#[derive(Default)]
+pub(crate) struct Drawn {
+    /// Its plan, still to be verified: it knows nothing of residual tensors.
+    pub plan: Option<Plan>,
+    /// The relaxation's optimum: no plan costs less.
+    pub bound_secs: Option<f64>,
+}
+
+/// Draws a plan; none where the solver's limits are reached or nothing fits.
+pub(crate) fn draw(costs: &Costs<'_>) -> Drawn {
+    if costs.modules == 1 {
+        let bound_secs = Some(costs.stage_bound(0, 0, 1, 0.0)).filter(|secs| secs.is_finite());
+        return Drawn { plan: only_stage(costs), bound_secs };
+    }
+    let size = Program::size(costs);
+    if size > MAX_SIZE {
+        return Drawn::default();
+    }
+    let relaxed = relaxed(costs);
+    let solves_whole = size <= MAX_WHOLE_SIZE && relaxed.bound_secs.is_some();
+    let whole = if solves_whole { whole(costs, MAX_NODES) } else { None };
+    Drawn { plan: whole.or(relaxed.plan), ..relaxed }
+}
+
+/// The relaxation's bound, and its plan repaired over the cuts.
+fn relaxed(costs: &Costs<'_>) -> Drawn {
+    let program = Program::new(costs, false);
+    let Some(solution) = program.solve(MAX_NODES) else { return Drawn::default() };
+    let plan = repair::along(costs, &program.order(costs, &solution));
+    Drawn { plan, bound_secs: Some(program.bound_secs(&solution)) }
+}
 
 /// A lower bound from the program without integrality; none where the solver
 /// fails or no fractional assignment fits.
 pub fn bound(input: &PlanInput) -> Option<f64> {
     validate(input).ok()?;
-    let costs = Costs::new(input);
-    if costs.modules == 1 {
-        return Some(costs.stage_bound(0, 0, 1, 0.0)).filter(|secs| secs.is_finite());
-    }
-    let program = Program::new(&costs, false);
-    let solution = program.problem.solve().ok()?.into_solution().ok()?;
-    Some(program.constant_secs + solution.objective() * program.unit_secs)
+    draw(&Costs::new(input)).bound_secs
 }
 
-/// The best plan by integer programming: slower than [`solve`](crate::solve), with the
-/// same cost where there are no residual tensors; none where none is found in
-/// `max_nodes` of the solver's tree.
+/// The best plan by integer programming, with the same cost as that of [`solve`](crate::solve)
+/// where there are no residual tensors; none where none is found in `max_nodes` of the
+/// solver's tree.
 ///
 /// # Errors
 /// An input that means nothing.
 pub fn solve_integer(input: &PlanInput, max_nodes: u64) -> Result<Option<Plan>, PlanError> {
     validate(input)?;
     let costs = Costs::new(input);
-    if costs.modules == 1 {
-        let fits = costs.fits(0, 0, 1);
-        let only = Stage { device: 0, modules: ModuleRange::new(0, 1) };
-        return Ok(fits.then(|| Plan { stages: vec![only], overlap: Vec::new() }));
-    }
-    let program = Program::new(&costs, true);
-    let mut options = SolveOptions::default();
-    options.node_limit = Some(max_nodes);
-    let outcome = program.problem.solve_with(options).ok();
-    let solution = outcome.and_then(|outcome| outcome.into_solution().ok());
-    Ok(solution.map(|solution| program.path(&costs, |var| solution.var_value(var) > 0.5)))
+    Ok(if costs.modules == 1 { only_stage(&costs) } else { whole(&costs, max_nodes) })
 }
 
-struct Program {
-    problem: Problem,
-    moves: Vec<Move>,
-    /// The problem's unit of time: the solver wants numbers near 1.
-    unit_secs: f64,
-    /// Cost that no choice changes.
-    constant_secs: f64,
+/// The relaxation's plan, repaired over the cuts, as large rooms get it: perhaps not the best.
+/// None where no cuts fit its order of phones.
+///
+/// # Errors
+/// An input that means nothing.
+pub fn solve_relaxed(input: &PlanInput) -> Result<Option<Plan>, PlanError> {
+    validate(input)?;
+    let costs = Costs::new(input);
+    Ok(if costs.modules == 1 { only_stage(&costs) } else { relaxed(&costs).plan })
 }
 
-struct Move {
-    module: usize,
-    from: Place,
-    to: Place,
-    variable: Variable,
+fn whole(costs: &Costs<'_>, max_nodes: u64) -> Option<Plan> {
+    let program = Program::new(costs, true);
+    program.solve(max_nodes).map(|solution| program.path(costs, &solution))
 }
 
-type Terms = Vec<(Variable, f64)>;
-
-impl Program {
-    fn new(costs: &Costs<'_>, whole: bool) -> Self {
-        let latency = costs.input.objective == Objective::Latency;
-        let slowest =
-            (0..costs.devices()).map(|device| costs.compute_secs(device, 0, costs.modules));
-        let unit_secs = slowest.fold(0.0, f64::max);
-        let unit_secs = if unit_secs > 0.0 { unit_secs } else { 1.0 };
-        let problem = Problem::new(OptimizationDirection::Minimize);
-        let constant_secs = if latency { costs.compute_secs(0, 0, 1) } else { 0.0 };
-        let mut program = Self { problem, moves: Vec::new(), unit_secs, constant_secs };
-        program.add_moves(costs, whole);
-        program.add_path(costs);
-        for device in 0..costs.devices() {
-            program.add_memory(costs, device);
-        }
-        if !latency {
-            program.add_bottleneck(costs);
-        }
-        program
-    }
-
-    fn add_moves(&mut self, costs: &Costs<'_>, whole: bool) {
-        for module in 0..costs.modules - 1 {
-            for from in (0..costs.places).filter(|&from| module > 0 || from == 0) {
-                for to in 0..costs.places {
-                    let secs = move_secs(costs, module, from, to);
-                    if !secs.is_finite() || !could_hold(costs, to, module + 1) {
-                        continue;
-                    }
-                    let cost = match costs.input.objective {
-                        Objective::Latency => secs / self.unit_secs,
-                        Objective::Throughput => 0.0,
-                    };
-                    let variable = match whole {
-                        true => self.problem.add_binary_var(cost),
-                        false => self.problem.add_var(cost, (0.0, 1.0)),
-                    };
-                    self.moves.push(Move { module, from, to, variable });
-                }
-            }
-        }
-    }
-
-    fn add_path(&mut self, costs: &Costs<'_>) {
-        let (equal, at_most) = (ComparisonOp::Eq, ComparisonOp::Le);
-        let start = self.terms(|one| if one.module == 0 { 1.0 } else { 0.0 });
-        self.problem.add_constraint(start, equal, 1.0);
-        for module in 1..costs.modules - 1 {
-            for place in 0..costs.places {
-                let flow = self.terms(|one| {
-                    let arrives = one.module + 1 == module && one.to == place;
-                    let leaves = one.module == module && one.from == place;
-                    f64::from(i8::from(arrives) - i8::from(leaves))
-                });
-                self.problem.add_constraint(flow, equal, 0.0);
-            }
-        }
-        for place in 1..costs.places {
-            let entries =
-                self.terms(|one| if one.to == place && one.from != place { 1.0 } else { 0.0 });
-            self.problem.add_constraint(entries, at_most, 1.0);
-        }
-    }
-
-    fn add_memory(&mut self, costs: &Costs<'_>, device: usize) {
-        let input = costs.input;
-        let memory = input.devices[device].memory_bytes;
-        let scale = memory.max(1.0);
-        let mut row = self.terms(|one| {
-            let here = costs.device_of(one.to) == device;
-            if here { input.modules[one.module + 1].weights_bytes / scale } else { 0.0 }
-        });
-        for tied in &input.tied {
-            let shared = self.problem.add_var(0.0, (0.0, 1.0));
-            for module in [tied.0, tied.1] {
-                self.add_shared_limit(costs, shared, module, device);
-            }
-            row.push((shared, -tied.2 / scale));
-        }
-        let fixed = if device == 0 { input.modules[0].weights_bytes } else { 0.0 };
-        self.problem.add_constraint(row, ComparisonOp::Le, (memory - fixed) / scale);
-    }
-
-    /// A tensor can be shared on a device only as far as the module is there.
-    fn add_shared_limit(
-        &mut self,
-        costs: &Costs<'_>,
-        shared: Variable,
-        module: usize,
-        device: usize,
-    ) {
-        let here = |one: &Move| one.module + 1 == module && costs.device_of(one.to) == device;
-        let mut row = self.terms(|one| if here(one) { -1.0 } else { 0.0 });
-        row.push((shared, 1.0));
-        let fixed = f64::from(u8::from(module == 0 && device == 0));
-        self.problem.add_constraint(row, ComparisonOp::Le, fixed);
-    }
-
-    fn add_bottleneck(&mut self, costs: &Costs<'_>) {
-        let slowest = self.problem.add_var(1.0, (0.0, f64::INFINITY));
-        let unit = self.unit_secs;
-        for device in 0..costs.devices() {
-            let row = self.terms(|one| {
-                let here = costs.device_of(one.to) == device;
-                let next = one.module + 1;
-                if here { costs.compute_secs(one.to, next, next + 1) / unit } else { 0.0 }
-            });
-            let fixed = if device == 0 { costs.compute_secs(0, 0, 1) / unit } else { 0.0 };
-            self.add_below(row, slowest, fixed);
-            for to in (0..costs.devices()).filter(|&to| to != device) {
-                let row = self.terms(|one| pair_secs(costs, one, device, to) / unit);
-                self.add_below(row, slowest, 0.0);
-            }
-        }
-    }
-
-    fn add_below(&mut self, mut row: Terms, slowest: Variable, fixed: f64) {
-        row.push((slowest, -1.0));
-        self.problem.add_constraint(row, ComparisonOp::Le, -fixed);
-    }
-
-    fn terms(&self, coefficient: impl Fn(&Move) -> f64) -> Terms {
-        let terms = self.moves.iter().map(|one| (one.variable, coefficient(one)));
-        terms.filter(|&(_, value)| value != 0.0).collect()
-    }
-
-    /// The stages of the path that the chosen moves make.
-    fn path(&self, costs: &Costs<'_>, chosen: impl Fn(Variable) -> bool) -> Plan {
-        let mut places = vec![0; costs.modules];
-        for one in self.moves.iter().filter(|one| chosen(one.variable)) {
-            places[one.module + 1] = one.to;
-        }
-        let mut stages: Vec<Stage> = Vec::new();
-        for (module, &place) in places.iter().enumerate() {
-            match stages.last_mut() {
-                Some(stage) if place == places[module - 1] => stage.modules.end = module + 1,
-                _ => stages.push(Stage {
-                    device: costs.device_of(place),
-                    modules: ModuleRange::new(module, module + 1),
-                }),
-            }
-        }
-        Plan { stages, overlap: Vec::new() }
-    }
+fn only_stage(costs: &Costs<'_>) -> Option<Plan> {
+    let only = Stage { device: 0, modules: ModuleRange::new(0, 1) };
+    costs.fits(0, 0, 1).then(|| Plan { stages: vec![only], overlap: Vec::new() })
 }
 
-/// What a move costs: the next module's compute, the hand-over, the token's return; infinite
-/// where it is not allowed.
-fn move_secs(costs: &Costs<'_>, module: usize, from: Place, to: Place) -> f64 {
-    let enters = from != to;
-    if enters && (to == 0 || costs.is_closing(from)) {
-        return f64::INFINITY;
-    }
-    let entry = if enters { sequential_entry(costs, from, to, module + 1) } else { 0.0 };
-    let tail = module + 2 == costs.modules;
-    let token = if tail { costs.token_bound(to) } else { 0.0 };
-    costs.compute_secs(to, module + 1, module + 2) + entry + token
-}
-
-/// As the search's entry bound, without what residual tensors add to it.
-fn sequential_entry(costs: &Costs<'_>, from: Place, to: Place, cut: usize) -> f64 {
-    if from == 0 && costs.is_closing(to) {
-        return f64::INFINITY;
-    }
-    let bytes = costs.input.sequential_bytes[cut - 1];
-    costs.pair_secs(costs.device_of(from), costs.device_of(to), bytes)
-}
-
-/// What a move adds to the time of one pair's link, for throughput.
-fn pair_secs(costs: &Costs<'_>, one: &Move, from: usize, to: usize) -> f64 {
-    let enters = one.from != one.to;
-    let sends = enters && (costs.device_of(one.from), costs.device_of(one.to)) == (from, to);
-    let bytes = if sends { costs.input.sequential_bytes[one.module] } else { 0.0 };
-    let tail = one.module + 2 == costs.modules && costs.device_of(one.to) == from && to == 0;
-    let token = if tail { costs.token_bound(one.to) } else { 0.0 };
-    costs.pair_secs(from, to, bytes) + token
-}
-
-/// Whether a module could be at a place at all; a shared tensor may make it smaller.
-fn could_hold(costs: &Costs<'_>, place: Place, module: usize) -> bool {
-    let shares = costs.input.tied.iter().any(|tied| tied.0 == module || tied.1 == module);
-    let memory = costs.input.devices[costs.device_of(place)].memory_bytes;
-    shares || costs.input.modules[module].weights_bytes <= memory
-}
+/// The solver's tree for a small room rarely has more than a few dozen nodes.
+const MAX_NODES: u64 = 200;
+/// Squares of places, times modules: 4 phones and 62 modules.
+const MAX_WHOLE_SIZE: usize = 1_000;
+/// 12 phones and 62 modules; beyond, even the relaxation takes many seconds.
+const MAX_SIZE: usize = 9_000;

@@ -3,8 +3,8 @@
 use base::{Plan, PlanInput};
 
 use crate::{
-    PlanError, costs::Costs, evaluate, explain::explain, infeasible::shortfalls, linear,
-    search::search, validate, verify,
+    Evaluation, PlanError, Violation, costs::Costs, evaluate, explain::explain,
+    infeasible::shortfalls, linear, search::search, validate, verify,
 };
 
 /// How much work an answer may take.
@@ -13,10 +13,8 @@ pub struct Options {
     /// Beginnings of plans that the search may try; a microsecond or so each. Inputs
     /// without residual tensors and closed rings need a few dozen.
     pub search_steps: u64,
-    /// Whether to bound the cost by the linear program even when the search has
-    /// proven its answer. For 3 phones and 18 modules that takes about a millisecond, for 8
-    /// and 62 a few hundred, twenty times as long as the search.
-    pub linear_bound: bool,
+    /// Whether to ask the linear program. Without it, the search alone plans.
+    pub linear_program: bool,
 }
 
 /// The answer to an input.
@@ -24,11 +22,14 @@ pub struct Options {
 pub struct Solution {
     /// Who runs what; no overlap copies yet.
     pub plan: Plan,
+    /// Which of the two found the plan.
+    pub found_by: FoundBy,
     /// The plan's cost under the input's objective.
     pub objective_secs: f64,
     /// No plan costs less; meets the objective when the answer is proven optimal.
     pub lower_bound_secs: f64,
-    /// The linear program's own bound, where it was asked for or needed, and succeeded.
+    /// The relaxed linear program's own bound, where it was asked for and succeeded. It lets
+    /// modules be shared among phones, so that it stays below most objectives.
     pub linear_bound_secs: Option<f64>,
     /// Beginnings of plans that the search tried.
     pub search_steps: u64,
@@ -38,39 +39,76 @@ pub struct Solution {
     pub reason: String,
 }
 
-/// Finds the plan that costs least under the input's objective.
+/// Where a plan's stages come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FoundBy {
+    /// From the linear program. The search, as far as it went, found nothing better.
+    LinearProgram,
+    /// From the search: the program's limits were reached, what it leaves out made its plan dearer,
+    /// or two plans cost the same and the search's stands first.
+    Search,
+}
+
+/// Finds the plan that costs least under the input's objective: by the linear program, which
+/// the search confirms or replaces.
 ///
 /// # Errors
 /// An input that means nothing or is too large, constraints that cannot be met, or
-/// a search that ended before it found any plan.
+/// a search that ended before there was any plan.
 pub fn solve(input: &PlanInput, options: &Options) -> Result<Solution, PlanError> {
     validate(input)?;
     check_size(input)?;
     let costs = Costs::new(input);
+    let drawn =
+        if options.linear_program { linear::draw(&costs) } else { linear::Drawn::default() };
     let found = search(&costs, options.search_steps);
-    let Some(plan) = found.plan.clone() else {
+    let drawn_plan = drawn.plan.and_then(|plan| Candidate::check(input, plan).ok());
+    let found_plan = found.plan.map(|plan| Candidate::check(input, plan)).transpose();
+    let Some((best, found_by)) = choose(drawn_plan, found_plan.map_err(PlanError::Unsound)?) else {
         return Err(match found.complete {
             true => PlanError::Infeasible(shortfalls(&costs)),
             false => PlanError::GaveUp { steps: options.search_steps },
         });
     };
-    debug_assert_eq!(verify(input, &plan), Ok(()));
-    let evaluation = evaluate(input, &plan).expect("the search uses existing links only");
-    let objective_secs = evaluation.objective_secs;
-    let wants_linear = options.linear_bound || !found.complete;
-    let linear_bound_secs = if wants_linear { linear::bound(input) } else { None };
-    let proven_secs = linear_bound_secs.map_or(found.frontier_secs, |linear_secs| {
-        found.frontier_secs.max(linear_secs * (1.0 - LINEAR_TOLERANCE))
-    });
+    let objective_secs = best.costs.objective_secs;
+    let proven_secs = found.frontier_secs.max(drawn.bound_secs.unwrap_or(0.0));
     Ok(Solution {
-        reason: explain(&costs, &plan, objective_secs, found.split_secs),
-        plan,
+        reason: explain(&costs, &best.plan, objective_secs, found.split_secs),
+        plan: best.plan,
+        found_by,
         objective_secs,
         // Two ways of adding the same terms may differ in the last digit.
         lower_bound_secs: proven_secs.min(objective_secs),
-        linear_bound_secs,
+        linear_bound_secs: drawn.bound_secs.map(|secs| secs.min(objective_secs)),
         search_steps: found.steps,
-        stage_secs: evaluation.stage_secs,
+        stage_secs: best.costs.stage_secs,
+    })
+}
+
+/// A plan that keeps every constraint.
+struct Candidate {
+    plan: Plan,
+    costs: Evaluation,
+}
+
+impl Candidate {
+    fn check(input: &PlanInput, plan: Plan) -> Result<Self, Violation> {
+        verify(input, &plan)?;
+        Ok(Self { costs: evaluate(input, &plan)?, plan })
+    }
+}
+
+/// The program's plan if the search has none that is better or, costing the same, another.
+fn choose(drawn: Option<Candidate>, found: Option<Candidate>) -> Option<(Candidate, FoundBy)> {
+    let (drawn, found) = match (drawn, found) {
+        (Some(drawn), Some(found)) => (drawn, found),
+        (Some(drawn), None) => return Some((drawn, FoundBy::LinearProgram)),
+        (None, found) => return found.map(|found| (found, FoundBy::Search)),
+    };
+    let is_cheaper = drawn.costs.objective_secs < found.costs.objective_secs * (1.0 - TIE);
+    Some(match is_cheaper || drawn.plan == found.plan {
+        true => (drawn, FoundBy::LinearProgram),
+        false => (found, FoundBy::Search),
     })
 }
 
@@ -87,7 +125,7 @@ fn check_size(input: &PlanInput) -> Result<(), PlanError> {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { search_steps: 200_000, linear_bound: true }
+        Self { search_steps: 200_000, linear_program: true }
     }
 }
 
@@ -96,5 +134,5 @@ impl Default for Options {
 const MAX_DEVICES: usize = 12;
 /// Two for each of 512 layers, and the ends.
 const MAX_MODULES: usize = 1026;
-/// The linear solver meets its constraints within 1e-7 of the unit it works in.
-const LINEAR_TOLERANCE: f64 = 1e-6;
+/// Costs this close, relatively, are equal.
+const TIE: f64 = 1e-9;

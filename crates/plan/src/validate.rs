@@ -27,6 +27,7 @@ fn check_modules(input: &PlanInput) -> Result<(), PlanError> {
     for (i, module) in input.modules.iter().enumerate() {
         not_negative(module.flops, || format!("modules[{i}].flops"))?;
         not_negative(module.weights_bytes, || format!("modules[{i}].weights_bytes"))?;
+        not_negative(module.kv_bytes, || format!("modules[{i}].kv_bytes"))?;
     }
     length(input.sequential_bytes.len(), input.modules.len() - 1, || "sequential_bytes".into())?;
     for (i, &bytes) in input.sequential_bytes.iter().enumerate() {

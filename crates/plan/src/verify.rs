@@ -76,7 +76,7 @@ pub(crate) fn held_bytes(input: &PlanInput, ranges: &[ModuleRange]) -> f64 {
 }
 
 fn full_bytes(input: &PlanInput, range: ModuleRange) -> f64 {
-    range.indices().map(|module| input.modules[module].weights_bytes).sum()
+    range.indices().map(|module| input.modules[module].resident_bytes()).sum()
 }
 
 fn verify_overlap(input: &PlanInput, plan: &Plan) -> Result<(), Violation> {

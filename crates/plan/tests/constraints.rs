@@ -2,7 +2,7 @@
 
 mod common;
 
-use base::{ModuleRange, Objective, Overlap, Plan, PlanInput, Stage};
+use base::{ModuleProfile, ModuleRange, Objective, Overlap, Plan, PlanInput, Stage};
 use common::{Random, instance};
 use plan::{Options, PlanError, Violation, solve, verify};
 
@@ -29,7 +29,7 @@ fn large_rooms_get_a_plan_that_verifies_and_bounds_that_hold() {
         let random = &mut Random::new(seed);
         let (devices, modules) = (random.int(6, 8), random.int(30, 62));
         let input = instance(random, devices, modules, false);
-        let options = Options { linear_bound: false, search_steps: 20_000 };
+        let options = Options { linear_program: false, search_steps: 20_000 };
         match solve(&input, &options) {
             Ok(solution) => {
                 assert_eq!(verify(&input, &solution.plan), Ok(()), "seed {seed}");
@@ -49,8 +49,8 @@ fn a_search_cut_short_still_answers_with_a_true_bound() {
     for seed in 50..150 {
         let random = &mut Random::new(seed);
         let input = instance(random, 5, 12, false);
-        let whole = solve(&input, &Options { linear_bound: false, ..Options::default() });
-        let short = solve(&input, &Options { linear_bound: false, search_steps: 8 });
+        let whole = solve(&input, &Options { linear_program: false, ..Options::default() });
+        let short = solve(&input, &Options { linear_program: false, search_steps: 8 });
         let (Ok(whole), Ok(short)) = (whole, short) else { continue };
         assert_eq!(verify(&input, &short.plan), Ok(()), "seed {seed}");
         assert!(short.objective_secs >= whole.objective_secs * (1.0 - 1e-9), "seed {seed}");
@@ -66,10 +66,9 @@ fn equal_phones_are_taken_in_the_inputs_order_and_no_more_than_needed() {
         let mut input = easy(false);
         input.objective = objective;
         (input.token_bytes, input.sequential_bytes) = (0.0, vec![0.0; 5]);
-        input
-            .modules
-            .iter_mut()
-            .for_each(|module| (module.flops, module.weights_bytes) = (1.0, 1.0));
+        input.modules.iter_mut().for_each(|module| {
+            (module.flops, module.weights_bytes, module.kv_bytes) = (1.0, 1.0, 0.0)
+        });
         for device in &mut input.devices {
             (device.flops_per_sec, device.memory_bytes) = (1.0, 3.0);
         }
@@ -122,7 +121,7 @@ fn the_verifier_sees_missing_memory_and_links() {
     let missing = Violation::NoLink { from: 0, to: 2, bytes: 3.0 };
     assert_eq!(verify(&input, &split), Err(missing));
     input.bytes_per_sec[0][2] = 1.0;
-    let bytes: f64 = input.modules[2..].iter().map(|module| module.weights_bytes).sum();
+    let bytes: f64 = input.modules[2..].iter().map(ModuleProfile::resident_bytes).sum();
     input.devices[2].memory_bytes = bytes - 1.0;
     let too_much = Violation::Memory { device: 2, bytes, budget_bytes: bytes - 1.0 };
     assert_eq!(verify(&input, &split), Err(too_much));
@@ -144,7 +143,8 @@ fn copies_are_at_boundaries_and_each_module_has_one() {
     }
     let second = check(&input, &[copy(0, 2, 4), copy(2, 3, 4)]);
     assert!(matches!(second, Err(Violation::Overlap { copy: 1, .. })), "{second:?}");
-    input.devices[1].memory_bytes = input.modules[2..4].iter().map(|one| one.weights_bytes).sum();
+    input.devices[1].memory_bytes =
+        input.modules[2..4].iter().map(ModuleProfile::resident_bytes).sum();
     let full = check(&input, &[copy(1, 4, 5)]);
     assert!(matches!(full, Err(Violation::Memory { device: 1, .. })), "{full:?}");
 }

@@ -2,13 +2,13 @@
 
 mod common;
 
-use base::PlanInput;
+use base::{Objective, PlanInput};
 use common::{Random, brute_force, cost, instance};
-use plan::{Options, PlanError, Solution, evaluate, linear, solve, verify};
+use plan::{FoundBy, Options, PlanError, Solution, evaluate, linear, solve, verify};
 
 /// Checks one instance; whether it has a plan at all.
 fn check(input: &PlanInput, seed: u64) -> bool {
-    let options = Options { linear_bound: false, ..Options::default() };
+    let options = Options { linear_program: false, ..Options::default() };
     match (solve(input, &options), brute_force(input)) {
         (Ok(solution), Some((least, stages))) => {
             assert_close(solution.objective_secs, least, seed);
@@ -99,4 +99,50 @@ fn the_integer_program_finds_the_same_costs() {
         solved += 1;
     }
     assert!(solved > 40, "{solved} solved");
+}
+
+#[test]
+fn the_linear_program_plans_and_the_search_agrees() {
+    let (mut solved, mut drawn) = (0, 0);
+    for seed in 40_000..40_200 {
+        let random = &mut Random::new(seed);
+        let (devices, modules) = (random.int(1, 4), random.int(1, 14));
+        let mut input = instance(random, devices, modules, true);
+        input.objective = Objective::Latency;
+        let alone = solve(&input, &Options { linear_program: false, ..Options::default() });
+        let both = solve(&input, &Options::default());
+        let (Ok(alone), Ok(both)) = (&alone, &both) else {
+            assert_eq!(both, alone, "seed {seed}");
+            continue;
+        };
+        assert_eq!(both.plan, alone.plan, "seed {seed}");
+        let whole = linear::solve_integer(&input, 100_000).expect("valid").expect("it fits");
+        let secs = evaluate(&input, &whole).expect("verified").objective_secs;
+        assert!((secs - alone.objective_secs).abs() <= 1e-6 * secs + 1e-9, "seed {seed}");
+        let bound = both.linear_bound_secs.expect("it fits");
+        assert!(bound <= both.objective_secs, "seed {seed}");
+        drawn += usize::from(both.found_by == FoundBy::LinearProgram);
+        solved += 1;
+    }
+    println!("{drawn} of {solved} plans are the linear program's");
+    assert!(solved > 100 && drawn * 10 > solved * 8, "{drawn} of {solved}");
+}
+
+#[test]
+fn the_relaxation_is_repaired_over_the_cuts() {
+    let (mut repaired, mut best) = (0, 0);
+    for seed in 50_000..50_200 {
+        let random = &mut Random::new(seed);
+        let (devices, modules) = (random.int(2, 5), random.int(4, 16));
+        let input = instance(random, devices, modules, true);
+        let Some(plan) = linear::solve_relaxed(&input).expect("valid") else { continue };
+        assert_eq!(verify(&input, &plan), Ok(()), "seed {seed}");
+        let secs = evaluate(&input, &plan).expect("verified").objective_secs;
+        let solution = solve(&input, &Options::default()).expect("the repaired plan fits");
+        assert!(secs >= solution.objective_secs * (1.0 - 1e-9), "seed {seed}");
+        repaired += 1;
+        best += usize::from(secs <= solution.objective_secs * (1.0 + 1e-9));
+    }
+    println!("{repaired} plans, {best} of them as good as any");
+    assert!(repaired > 60 && best * 3 > repaired, "{best} of {repaired}");
 }

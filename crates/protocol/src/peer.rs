@@ -14,16 +14,19 @@ mod control;
 mod error;
 mod frame;
 mod hot;
+mod logprobs;
+mod options;
 mod rollout;
 mod slices;
 mod status;
 
 pub use asks::{
-    AnswerStats, Answered, Ask, AskFailed, Failure, FailureCode, Finish, Sampling, StopAsk, Text,
+    AnswerStats, Answered, Ask, AskFailed, Failure, FailureCode, Finish, StopAsk, Text, is_bounded,
 };
 pub use bounds::{
-    MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_CONTROL_BYTES, MAX_FRAME_BYTES, MAX_MODULES,
-    MAX_PEERS, MAX_PROMPT_BYTES, MAX_SLOTS, MAX_STAGES, clip,
+    MAX_ALTERNATIVES, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_CONTROL_BYTES, MAX_FRAME_BYTES,
+    MAX_MESSAGES, MAX_MODULES, MAX_PEERS, MAX_PROMPT_BYTES, MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES,
+    MAX_STOP_BYTES, MAX_STOPS, clip,
 };
 pub use control::{
     DeviceMeasured, Hello, Leave, LinkLost, LinkMeasured, Measure, MeasureFailed, ModelRef, Ping,
@@ -32,6 +35,8 @@ pub use control::{
 pub use error::DecodeError;
 pub use frame::{Frame, PROTOCOL_VERSION};
 pub use hot::{Activations, Token};
+pub use logprobs::{Alternative, TokenLogprobs};
+pub use options::{AskOptions, Sampling};
 pub use rollout::{
     Begin, Cancel, ChunkDone, Finished, Halt, LoadProgress, PlannedStage, RequestFailed, RollOut,
     StageFailed, StageReady,

@@ -1,21 +1,24 @@
 //! The asker's side: our asks to the header, and its answers to whoever asked.
 
+use base::Message;
 use protocol::peer::{
-    AnswerStats, Answered, Ask, AskFailed, Failure, FailureCode, MAX_COMPLETION_TOKENS,
-    MAX_PROMPT_BYTES, Sampling, StopAsk, Text,
+    AnswerStats, Answered, Ask, AskFailed, AskOptions, Failure, FailureCode, MAX_ALTERNATIVES,
+    MAX_COMPLETION_TOKENS, Sampling, StopAsk, Text, is_bounded,
 };
 
 use crate::{AskId, Event, Room, frames::Verdict};
 
 /// Our own asks.
 impl Room {
-    pub(crate) fn ask(&mut self, number: u32, text: String, options: Sampling) {
+    pub(crate) fn ask(&mut self, number: u32, messages: Vec<Message>, options: AskOptions) {
         let refusal = match self.coordinator {
             _ if self.own_asks.contains(&number) || self.own_asks.len() >= MAX_OWN_ASKS => {
                 Some((FailureCode::Busy, "Too many questions are waiting. Ask again in a moment."))
             }
-            _ if text.len() > MAX_PROMPT_BYTES => {
-                Some((FailureCode::TextTooLong, "The prompt is longer than 64 KiB. Shorten it."))
+            _ if !is_bounded(&messages) => Some((FailureCode::TextTooLong, TOO_LONG)),
+            _ if !options.stops_fit() => {
+                let message = "An answer takes at most 4 stop strings, of 1 to 64 bytes each.";
+                Some((FailureCode::Internal, message))
             }
             None => Some((FailureCode::Busy, "This phone is not connected to the room yet.")),
             Some(_) => None,
@@ -25,12 +28,12 @@ impl Room {
             return self.tell(Event::AskFailed { ask: number, failure });
         }
         self.own_asks.insert(number);
-        let options = bounded(options);
+        let options = AskOptions { sampling: bounded(options.sampling), ..options };
         match self.coordinator {
             Some(header) if header != self.config.me => {
-                self.transmit(header, Ask { ask: number, text, options });
+                self.transmit(header, Ask { ask: number, messages, options });
             }
-            _ => self.enqueue(AskId { from: self.config.me, number }, text, options),
+            _ => self.enqueue(AskId { from: self.config.me, number }, messages, options),
         }
     }
 
@@ -97,7 +100,7 @@ impl Room {
     }
 }
 
-/// Options as a frame takes them.
+/// Figures as a frame takes them.
 fn bounded(options: Sampling) -> Sampling {
     let figure = |value: f32, otherwise: f32| {
         if value >= 0.0 && value.is_finite() { value } else { otherwise }
@@ -105,10 +108,17 @@ fn bounded(options: Sampling) -> Sampling {
     Sampling {
         temperature: figure(options.temperature, 0.0),
         top_p: figure(options.top_p, 1.0),
+        min_p: figure(options.min_p, 0.0).min(1.0),
+        repetition_penalty: match figure(options.repetition_penalty, 1.0) {
+            0.0 => 1.0,
+            penalty => penalty,
+        },
         max_tokens: options.max_tokens.min(MAX_COMPLETION_TOKENS),
+        logprobs: options.logprobs.map(|count| count.min(MAX_ALTERNATIVES)),
         ..options
     }
 }
 
+const TOO_LONG: &str = "A conversation may have 1 to 256 messages and 64 KiB of text. Begin a new one, or shorten the question.";
 /// More than any page shows at once.
 const MAX_OWN_ASKS: usize = 64;

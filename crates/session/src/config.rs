@@ -66,7 +66,7 @@ impl Default for RoomLimits {
 pub struct ModelSpec {
     /// Where it is and what it is called.
     pub model: ModelRef,
-    /// Its modules; at most 1024. The bytes include the KV cache of every slot.
+    /// Its modules; at most 1024. Their KV caches are those of every slot.
     pub modules: Vec<ModuleProfile>,
     /// Bytes from each module to the next, for one token.
     pub sequential_bytes: Vec<f64>,
@@ -83,13 +83,14 @@ pub struct ModelSpec {
 }
 
 impl ModelSpec {
-    /// Resident bytes of all modules; a shared tensor counts in each that reads it.
-    pub fn weights_bytes(&self) -> f64 {
-        self.modules.iter().map(|module| module.weights_bytes).sum()
+    /// Resident bytes of all modules, weights and KV caches; a shared tensor counts in each that
+    /// reads it.
+    pub fn resident_bytes(&self) -> f64 {
+        self.modules.iter().map(ModuleProfile::resident_bytes).sum()
     }
 
-    /// Resident bytes of the modules of `range` on one phone; a shared tensor counts once.
-    pub fn range_bytes(&self, range: ModuleRange) -> f64 {
+    /// Bytes of the weights of `range` on one phone; a shared tensor counts once.
+    pub fn weights_bytes(&self, range: ModuleRange) -> f64 {
         let modules: f64 = range
             .indices()
             .filter_map(|module| self.modules.get(module))

@@ -15,8 +15,6 @@ pub(crate) struct Facts {
     pub(crate) is_assumed: bool,
     /// What people should know about the figures.
     pub(crate) remark: Option<String>,
-    /// What the GPU can hold; 0 where unknown.
-    pub(crate) memory_bytes: f64,
     /// The device cannot run a stage.
     pub(crate) is_unfit: bool,
     /// What the pledge comes to, once known.
@@ -36,7 +34,6 @@ impl Facts {
             flops_per_sec: None,
             is_assumed: false,
             remark: None,
-            memory_bytes: 0.0,
             is_unfit: false,
             pledge_bytes: None,
             loaded_bytes: 0,
@@ -54,13 +51,12 @@ impl Facts {
         self.is_ready = false;
     }
 
-    /// The budget that the planner may use, of a model of so many bytes.
-    pub(crate) fn budget_bytes(&self, weights_bytes: f64) -> f64 {
-        let pledged = match self.pledge {
+    /// The budget that the planner may use, for a model of so many resident bytes.
+    pub(crate) fn budget_bytes(&self, model_bytes: f64) -> f64 {
+        match self.pledge {
             Pledge::Bytes(bytes) => bytes as f64,
-            Pledge::Share { factor, phones } => factor * weights_bytes / f64::from(phones),
-        };
-        if self.memory_bytes > 0.0 { pledged.min(self.memory_bytes) } else { pledged }
+            Pledge::Share { factor, phones } => factor * model_bytes / f64::from(phones),
+        }
     }
 
     pub(crate) fn status(&self, peer: PeerId) -> PeerStatus {

@@ -1,7 +1,7 @@
 //! What goes into a room and what comes out of it.
 
-use base::{ModuleRange, PeerId, RequestId};
-use protocol::peer::{AnswerStats, Failure, Frame, ModelRef, Sampling};
+use base::{Message, ModuleRange, PeerId, RequestId};
+use protocol::peer::{AnswerStats, AskOptions, Failure, Frame, ModelRef, Sampling, TokenLogprobs};
 use serde::Serialize;
 
 use crate::ModelSpec;
@@ -48,8 +48,6 @@ pub enum Input {
     DeviceMeasured {
         /// Speed on the model's own kernels.
         flops_per_sec: f64,
-        /// The most that the GPU can hold; caps the pledge. 0 where unknown.
-        memory_bytes: f64,
     },
     /// Answers [`Output::Prepare`] or [`Output::Measure`]: this device cannot run a stage.
     MeasureFailed {
@@ -122,14 +120,15 @@ pub enum Command {
     SetModel(ModelSpec),
     /// Coordinator: everybody is here; measure, plan and load.
     Begin,
-    /// Answer this prompt.
+    /// Answer the last message of a conversation.
     Ask {
         /// Our number for it, not used before.
         ask: u32,
-        /// The prompt; at most 64 KiB.
-        text: String,
-        /// How tokens are picked.
-        options: Sampling,
+        /// What was said so far; at most 256 messages and 64 KiB. A model without a chat
+        /// template is given the last one alone.
+        messages: Vec<Message>,
+        /// What the answer is to be like.
+        options: AskOptions,
     },
     /// No more of this answer.
     Stop {
@@ -174,17 +173,12 @@ pub enum Output {
     UnloadStage,
     /// Run a step. One at a time. Answer: [`Input::StageDone`] or [`Input::JobFailed`].
     RunStage(Job),
-    /// Empty a slot's KV cache, in every range. Never while a job runs.
-    ResetSlot {
-        /// The slot.
-        slot: u16,
-    },
-    /// Turn a prompt into tokens. Answer: [`Input::Tokenized`].
+    /// Turn a conversation into a prompt's tokens. Answer: [`Input::Tokenized`].
     Tokenize {
         /// The ask.
         ask: AskId,
-        /// The prompt.
-        text: String,
+        /// The conversation; at least one message.
+        messages: Vec<Message>,
     },
     /// Turn a token into text. Answer: [`Input::Decoded`].
     Decode {
@@ -250,7 +244,7 @@ pub enum JobInput {
 }
 
 /// What must come out of a step.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Wants {
     /// [`StageOutput::Hidden`] with all rows.
     Hidden,
@@ -260,13 +254,15 @@ pub enum Wants {
     Nothing,
 }
 
-/// One draw of a token. The same options, step and logits give the same token anywhere.
-#[derive(Clone, Copy, PartialEq, Debug)]
+/// One draw of a token. The same draw from the same logits gives the same token anywhere.
+#[derive(Clone, PartialEq, Debug)]
 pub struct SamplingStep {
     /// How to draw.
     pub options: Sampling,
     /// How many tokens of this request were drawn before.
     pub step: u32,
+    /// The tokens that a repetition penalty counts; none without one.
+    pub seen: Vec<u32>,
 }
 
 /// What came out of a step.
@@ -275,7 +271,12 @@ pub enum StageOutput {
     /// `[rows, hidden]` 32-bit floats, little-endian.
     Hidden(Vec<u8>),
     /// The sampled token.
-    Token(u32),
+    Token {
+        /// Which.
+        token: u32,
+        /// How likely it was, where the draw's options ask for it.
+        logprobs: Option<TokenLogprobs>,
+    },
     /// The KV cache is filled.
     Nothing,
 }

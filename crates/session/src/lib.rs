@@ -19,11 +19,13 @@ mod passing;
 mod planning;
 mod probing;
 mod queue;
+mod request;
 mod requests;
 mod ring;
 mod room;
 mod stage;
 mod status;
+mod stops;
 mod survey;
 mod view;
 

@@ -36,13 +36,12 @@ impl Room {
     }
 
     /// Our driver has measured our device.
-    pub(crate) fn device_measured(&mut self, flops_per_sec: f64, memory_bytes: f64) {
-        let is_sensible = flops_per_sec.is_finite() && flops_per_sec > 0.0;
-        if !is_sensible || !memory_bytes.is_finite() || memory_bytes < 0.0 {
-            let figures = format!("{flops_per_sec} operations a second, {memory_bytes} bytes");
-            return self.measure_failed(format!("its measurement makes no sense: {figures}"));
+    pub(crate) fn device_measured(&mut self, flops_per_sec: f64) {
+        if !flops_per_sec.is_finite() || flops_per_sec <= 0.0 {
+            let figure = format!("{flops_per_sec} operations a second");
+            return self.measure_failed(format!("its measurement makes no sense: {figure}"));
         }
-        let device = DeviceMeasured { flops_per_sec, memory_bytes };
+        let device = DeviceMeasured { flops_per_sec };
         self.record_device(self.config.me, &device);
         if let Some(coordinator) = self.coordinator.filter(|_| !self.config.coordinator) {
             self.transmit(coordinator, device);

@@ -1,6 +1,6 @@
 //! From figures to a plan, through the planner.
 
-use base::{DeviceProfile, Objective, PeerId, PlanInput, RequestId};
+use base::{DeviceProfile, ModuleProfile, Objective, PeerId, PlanInput, RequestId};
 use plan::{PlanError, Solution};
 use protocol::peer::{
     Failure, FailureCode, Frame, Phase, PlanStatus, PlannedStage, RollOut, StageStatus, Token,
@@ -65,7 +65,7 @@ impl Room {
         DeviceProfile {
             id: peer.to_string(),
             flops_per_sec: facts.flops_per_sec.unwrap_or(0.0),
-            memory_bytes: facts.budget_bytes(spec.weights_bytes()),
+            memory_bytes: facts.budget_bytes(spec.resident_bytes()),
         }
     }
 
@@ -76,12 +76,12 @@ impl Room {
                 .map(|(stage, &predicted_secs)| StageStatus {
                     peer: able[stage.device],
                     range: stage.modules,
-                    weights_bytes: spec.range_bytes(stage.modules) as u64,
+                    weights_bytes: spec.weights_bytes(stage.modules) as u64,
                     predicted_secs,
                 })
                 .collect(),
             predicted_token_secs: solution.objective_secs,
-            lower_bound_secs: solution.lower_bound_secs,
+            lower_bound_secs: solution.linear_bound_secs.unwrap_or(solution.lower_bound_secs),
             reason: self.with_names(able, &solution.reason),
         }
     }
@@ -98,7 +98,7 @@ impl Room {
             let message = self.with_names(able, &error.to_string());
             return Failure::new(FailureCode::Internal, message);
         };
-        let needed: f64 = input.modules.iter().map(|module| module.weights_bytes).sum();
+        let needed: f64 = input.modules.iter().map(ModuleProfile::resident_bytes).sum();
         let lent: f64 = input.devices.iter().map(|device| device.memory_bytes).sum();
         let help: Vec<&str> = shortfalls.iter().map(|one| one.help.as_str()).collect();
         let message = format!(
@@ -135,6 +135,7 @@ impl Room {
 
 /// Bytes of a token's frame on its way back to the header.
 fn token_bytes() -> f64 {
-    let token = Token { request: RequestId(0), position: 0, token: 0, dispatches: 0 };
+    let token =
+        Token { request: RequestId(0), position: 0, token: 0, dispatches: 0, logprobs: None };
     Frame::from(token).encoded_len() as f64
 }

@@ -1,7 +1,7 @@
 //! The header's queue of asks: from anyone, first come first served.
 
-use base::PeerId;
-use protocol::peer::{Ask, Failure, FailureCode, Phase, Sampling};
+use base::{Message, PeerId};
+use protocol::peer::{Ask, AskOptions, Failure, FailureCode, Phase};
 
 use crate::{AskId, Output, Room, frames::Verdict};
 
@@ -9,7 +9,7 @@ use crate::{AskId, Output, Room, frames::Verdict};
 #[derive(Debug)]
 pub(crate) struct QueuedAsk {
     pub(crate) id: AskId,
-    pub(crate) options: Sampling,
+    pub(crate) options: AskOptions,
     pub(crate) asked_at_secs: f64,
     /// None while the driver is tokenizing.
     pub(crate) prompt: Option<Vec<u32>>,
@@ -21,7 +21,7 @@ impl Room {
         if self.is_asked(id) {
             return Err("its number is in use");
         }
-        self.enqueue(id, ask.text, ask.options);
+        self.enqueue(id, ask.messages, ask.options);
         Ok(())
     }
 
@@ -30,7 +30,7 @@ impl Room {
             || self.requests.values().any(|request| request.ask == id)
     }
 
-    pub(crate) fn enqueue(&mut self, id: AskId, text: String, options: Sampling) {
+    pub(crate) fn enqueue(&mut self, id: AskId, messages: Vec<Message>, options: AskOptions) {
         let refusal = match self.phase {
             Phase::Ready if self.queue.len() < self.config.limits.queued_asks => None,
             Phase::Ready => Some("Too many questions are waiting. Ask again in a moment."),
@@ -41,7 +41,7 @@ impl Room {
         }
         let asked_at_secs = self.now_secs;
         self.queue.push_back(QueuedAsk { id, options, asked_at_secs, prompt: None });
-        self.outputs.push_back(Output::Tokenize { ask: id, text });
+        self.outputs.push_back(Output::Tokenize { ask: id, messages });
     }
 
     /// Our driver has turned a prompt into tokens.

@@ -3,42 +3,19 @@
 
 use base::{PeerId, RequestId};
 use protocol::peer::{
-    AnswerStats, Begin, Cancel, Failure, FailureCode, Finish, Finished, Frame, Sampling, Token,
+    Begin, Cancel, Failure, FailureCode, Finish, Finished, Frame, MAX_SEEN_TOKENS, Sampling, Token,
 };
 
-use crate::{AskId, JobInput, Output, Room, frames::Verdict, queue::QueuedAsk, stage::Step};
-
-/// A prompt and its completion under way.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) ask: AskId,
-    options: Sampling,
-    prompt: Vec<u32>,
-    completion: Vec<u32>,
-    /// Rows that have entered the ring.
-    sent_rows: u32,
-    /// Rows that have come out at its end.
-    passed_rows: u32,
-    chunks_in_flight: u16,
-    asked_at_secs: f64,
-    first_token_at_secs: f64,
-    last_token_at_secs: f64,
-    /// Steps after the one that gave the first token (the end's included), and what all phones
-    /// dispatched for them.
-    decode_steps: u32,
-    decode_dispatches: u64,
-    /// Texts that the driver still owes us.
-    texts_due: u32,
-    /// Set once nothing of it is in the ring.
-    ended: Option<Finish>,
-    pub(crate) progress_at_secs: f64,
-}
+use crate::{
+    JobInput, Output, Room, frames::Verdict, queue::QueuedAsk, request::Request, stage::Step,
+};
 
 /// Into the ring.
 impl Room {
     pub(crate) fn start(&mut self, ask: QueuedAsk, slot: u16) {
         let Some(ring) = &self.stage.ring else { return };
-        if ask.options.max_tokens == 0 {
+        let sampling = ask.options.sampling;
+        if sampling.max_tokens == 0 {
             return self.answered(ask.id, ask.stats(Finish::Length));
         }
         let request = RequestId(self.next_request);
@@ -48,8 +25,9 @@ impl Room {
             request,
             epoch: ring.epoch(),
             slot,
-            sampling: ask.options,
+            sampling,
             prompt_tokens: prompt.len() as u32,
+            seen: seen(&prompt, sampling),
         };
         self.stage.open(&begin);
         self.send_along(0, begin.into());
@@ -109,6 +87,9 @@ impl Room {
         if token.position != request.sent_rows - 1 || !request.awaits_token() {
             return Err("its position is not the next");
         }
+        if token.logprobs.is_some() != request.sampling.logprobs.is_some() {
+            return Err("its log probabilities are not what was asked for");
+        }
         self.token_sampled(token);
         Ok(())
     }
@@ -147,11 +128,12 @@ impl Room {
         request.count_token(&token, now);
         if is_eos {
             self.decode(number, None, true);
-            return self.finish(number, Finish::Stop, Finished { request: number }.into());
+            return self.finish(number, Finish::Eos, Finished { request: number }.into());
         }
         request.completion.push(token.token);
+        request.logprobs.extend(token.logprobs);
         let is_full = request.sent_rows >= context_tokens;
-        if is_full || request.completion.len() as u32 >= request.options.max_tokens {
+        if is_full || request.completion.len() as u32 >= request.sampling.max_tokens {
             self.decode(number, Some(token.token), true);
             return self.finish(number, Finish::Length, Finished { request: number }.into());
         }
@@ -173,17 +155,27 @@ impl Room {
     pub(crate) fn decoded(&mut self, number: RequestId, text: String) {
         let now = self.now_secs;
         let Some(request) = self.requests.get_mut(&number) else { return };
-        request.texts_due = request.texts_due.saturating_sub(1);
-        if request.ended.is_some() {
-            request.progress_at_secs = now;
-        }
         let ask = request.ask;
-        let is_over = request.texts_due == 0 && request.ended.is_some();
-        if !text.is_empty() {
-            self.answer_text(ask, text);
+        let (shown, stops_here) = request.take_text(&text, now);
+        if !shown.is_empty() {
+            self.answer_text(ask, shown);
         }
-        if is_over && let Some(request) = self.requests.remove(&number) {
+        if stops_here {
+            self.stop_request(number);
+        }
+        if self.requests.get(&number).is_some_and(Request::is_over)
+            && let Some(request) = self.requests.remove(&number)
+        {
             self.answered(ask, request.stats());
+        }
+    }
+
+    /// The text has come to a stop string. What the ring does with the tokens after it is of no use,
+    /// and how far it got with them must not show.
+    fn stop_request(&mut self, number: RequestId) {
+        self.end_early(number, Finish::Stop);
+        if let Some(request) = self.requests.get_mut(&number) {
+            request.ended = Some(Finish::Stop);
         }
     }
 }
@@ -201,9 +193,14 @@ impl Room {
     }
 
     pub(crate) fn cancel(&mut self, number: RequestId) {
+        self.end_early(number, Finish::Cancelled);
+    }
+
+    /// Ends a request while some of it is in the ring, unless it has ended already.
+    fn end_early(&mut self, number: RequestId, finish: Finish) {
         if self.requests.get(&number).is_some_and(|request| request.ended.is_none()) {
             self.decode(number, None, true);
-            self.finish(number, Finish::Cancelled, Cancel { request: number }.into());
+            self.finish(number, finish, Cancel { request: number }.into());
         }
     }
 
@@ -275,84 +272,10 @@ impl Room {
     }
 }
 
-impl Request {
-    fn new(
-        ask: AskId,
-        options: Sampling,
-        prompt: Vec<u32>,
-        asked_at_secs: f64,
-        now_secs: f64,
-    ) -> Self {
-        Self {
-            ask,
-            options,
-            prompt,
-            completion: Vec::new(),
-            sent_rows: 0,
-            passed_rows: 0,
-            chunks_in_flight: 0,
-            asked_at_secs,
-            first_token_at_secs: now_secs,
-            last_token_at_secs: now_secs,
-            decode_steps: 0,
-            decode_dispatches: 0,
-            texts_due: 0,
-            ended: None,
-            progress_at_secs: now_secs,
-        }
-    }
-
-    /// Whether the next thing out of the ring is a token.
-    fn awaits_token(&self) -> bool {
-        self.sent_rows as usize >= self.prompt.len() && self.chunks_in_flight == 1
-    }
-
-    fn count_token(&mut self, token: &Token, now_secs: f64) {
-        self.progress_at_secs = now_secs;
-        self.last_token_at_secs = now_secs;
-        self.passed_rows = self.sent_rows;
-        if self.completion.is_empty() {
-            self.first_token_at_secs = now_secs;
-        } else {
-            self.decode_steps += 1;
-            self.decode_dispatches += u64::from(token.dispatches);
-        }
-    }
-
-    /// The position after the step that is to come out of the ring next.
-    fn awaited_position(&self, chunk_tokens: u16) -> u32 {
-        (self.passed_rows + u32::from(chunk_tokens)).min(self.sent_rows)
-    }
-
-    fn stats(self) -> AnswerStats {
-        let completion_tokens = self.completion.len() as u32;
-        let decoded = f64::from(self.decode_steps);
-        let decode_secs = self.last_token_at_secs - self.first_token_at_secs;
-        AnswerStats {
-            prompt_tokens: self.prompt.len() as u32,
-            completion_tokens,
-            ttft_secs: self.first_token_at_secs - self.asked_at_secs,
-            decode_tokens_per_sec: ratio(decoded, decode_secs),
-            dispatches_per_token: ratio(self.decode_dispatches as f64, decoded),
-            finish: self.ended.unwrap_or(Finish::Cancelled),
-            tokens: self.completion,
-        }
-    }
-}
-
-impl QueuedAsk {
-    /// An answer without a token.
-    fn stats(&self, finish: Finish) -> AnswerStats {
-        AnswerStats {
-            prompt_tokens: self.prompt.as_ref().map_or(0, |prompt| prompt.len() as u32),
-            completion_tokens: 0,
-            ttft_secs: 0.0,
-            decode_tokens_per_sec: 0.0,
-            dispatches_per_token: 0.0,
-            finish,
-            tokens: Vec::new(),
-        }
-    }
+/// What the tail needs to know of the prompt.
+fn seen(prompt: &[u32], sampling: Sampling) -> Vec<u32> {
+    let count = if sampling.counts_seen() { prompt.len().min(MAX_SEEN_TOKENS) } else { 0 };
+    prompt[prompt.len() - count..].to_vec()
 }
 
 fn step(request: RequestId, position: u32, tokens: Vec<u32>, last: bool) -> Step {
@@ -360,6 +283,25 @@ fn step(request: RequestId, position: u32, tokens: Vec<u32>, last: bool) -> Step
     Step { request, index: 0, position, rows, input: JobInput::Tokens(tokens), last, dispatches: 0 }
 }
 
-fn ratio(amount: f64, of: f64) -> f64 {
-    if of > 0.0 { amount / of } else { 0.0 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_gets_the_end_of_a_prompt_where_it_counts() {
+        let sampling = |repetition_penalty| Sampling {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty,
+            seed: 1,
+            max_tokens: 1,
+            logprobs: None,
+        };
+        let prompt: Vec<u32> = (0..5000).collect();
+        assert_eq!(seen(&prompt, sampling(1.2)), prompt[5000 - MAX_SEEN_TOKENS..]);
+        assert_eq!(seen(&prompt[..9], sampling(1.2)), prompt[..9]);
+        assert!(seen(&prompt, sampling(1.0)).is_empty());
+    }
 }

@@ -7,7 +7,7 @@ use protocol::peer::{Failure, LinkMeasured, ModelStatus, Phase, PlanStatus};
 
 use crate::{
     Command, Input, ModelSpec, Output, RoomConfig, clock::Throttle, facts::Facts, loading::Loading,
-    members::Member, probing::Prober, queue::QueuedAsk, requests::Request, stage::Stage,
+    members::Member, probing::Prober, queue::QueuedAsk, request::Request, stage::Stage,
     survey::Survey,
 };
 
@@ -134,9 +134,7 @@ impl Room {
             Input::LinkDown { peer } => self.lose(peer),
             Input::Frame { peer, frame } => self.take_frame(peer, frame),
             Input::Prepared { url } => self.prepared(url),
-            Input::DeviceMeasured { flops_per_sec, memory_bytes } => {
-                self.device_measured(flops_per_sec, memory_bytes);
-            }
+            Input::DeviceMeasured { flops_per_sec } => self.device_measured(flops_per_sec),
             Input::MeasureFailed { message } => self.measure_failed(message),
             Input::LoadProgress { epoch, loaded_bytes, total_bytes } => {
                 self.load_progress(epoch, loaded_bytes, total_bytes);
@@ -158,7 +156,7 @@ impl Room {
         match command {
             Command::SetModel(spec) => self.set_model(spec),
             Command::Begin => self.begin(),
-            Command::Ask { ask, text, options } => self.ask(ask, text, options),
+            Command::Ask { ask, messages, options } => self.ask(ask, messages, options),
             Command::Stop { ask } => self.stop(ask),
             Command::Leave => self.leave(),
         }

@@ -24,7 +24,7 @@ pub(crate) struct Stage {
     pub(crate) requests: BTreeMap<RequestId, StageRequest>,
     /// The newest request there was.
     pub(crate) newest: Option<RequestId>,
-    work: VecDeque<Work>,
+    steps: VecDeque<Step>,
     running: Option<Running>,
     next_job: u64,
 }
@@ -35,6 +35,8 @@ pub(crate) struct StageRequest {
     slot: u16,
     sampling: Sampling,
     prompt_tokens: u32,
+    /// The tokens before the next one, where the sampling counts them and we are the tail.
+    seen: Vec<u32>,
     /// Position of the next row that another stage may send.
     next_position: u32,
 }
@@ -52,12 +54,6 @@ pub(crate) struct Step {
     pub(crate) last: bool,
     /// What the stages before have spent on it.
     pub(crate) dispatches: u32,
-}
-
-#[derive(Debug)]
-enum Work {
-    Reset { slot: u16 },
-    Step(Step),
 }
 
 /// The step that the driver is at.
@@ -79,17 +75,17 @@ impl Stage {
         self.ring = None;
         self.is_loaded = false;
         self.requests.clear();
-        self.work.clear();
+        self.steps.clear();
         self.running = None;
     }
 
     pub(crate) fn open(&mut self, begin: &Begin) {
         self.newest = Some(begin.request);
-        self.work.push_back(Work::Reset { slot: begin.slot });
         let request = StageRequest {
             slot: begin.slot,
             sampling: begin.sampling,
             prompt_tokens: begin.prompt_tokens,
+            seen: begin.seen.clone(),
             next_position: 0,
         };
         self.requests.insert(begin.request, request);
@@ -97,7 +93,7 @@ impl Stage {
 
     /// Whether there was such a request; its waiting steps go with it.
     pub(crate) fn close(&mut self, request: RequestId) -> bool {
-        self.work.retain(|work| !matches!(work, Work::Step(step) if step.request == request));
+        self.steps.retain(|step| step.request != request);
         self.requests.remove(&request).is_some()
     }
 
@@ -106,12 +102,19 @@ impl Stage {
     }
 
     pub(crate) fn push(&mut self, step: Step) {
-        self.work.push_back(Work::Step(step));
+        self.steps.push_back(step);
+    }
+
+    /// Remembers a token for the draws after it.
+    fn sampled(&mut self, request: RequestId, token: u32) {
+        let request = self.requests.get_mut(&request);
+        if let Some(request) = request.filter(|request| request.sampling.counts_seen()) {
+            request.seen.push(token);
+        }
     }
 
     fn waiting_steps(&self, request: RequestId) -> usize {
-        let is_of = |work: &&Work| matches!(work, Work::Step(step) if step.request == request);
-        self.work.iter().filter(is_of).count()
+        self.steps.iter().filter(|step| step.request == request).count()
     }
 
     /// The step of a frame, if it is the one that comes next.
@@ -139,13 +142,10 @@ impl Stage {
         }))
     }
 
-    /// Takes the next piece of work, and what to do for it.
+    /// Takes the next step, and what to do for it.
     fn start_next(&mut self) -> Option<Output> {
         let ring = self.ring.as_ref().filter(|_| self.is_loaded && self.running.is_none())?;
-        let step = match self.work.pop_front()? {
-            Work::Reset { slot } => return Some(Output::ResetSlot { slot }),
-            Work::Step(step) => step,
-        };
+        let step = self.steps.pop_front()?;
         let request = self.requests.get(&step.request)?;
         self.next_job += 1;
         let id = JobId(self.next_job);
@@ -153,7 +153,7 @@ impl Stage {
         let Step { request: number, index, position, rows, last, dispatches, input } = step;
         self.running = Some(Running {
             job: id,
-            wants,
+            wants: wants.clone(),
             request: number,
             index,
             position,
@@ -200,7 +200,8 @@ impl StageRequest {
             (true, true) => {
                 let end = step.position + u32::from(step.rows);
                 let drawn = end.saturating_sub(self.prompt_tokens);
-                Wants::Token(SamplingStep { options: self.sampling, step: drawn })
+                let (options, seen) = (self.sampling, self.seen.clone());
+                Wants::Token(SamplingStep { options, step: drawn, seen })
             }
         }
     }
@@ -209,9 +210,8 @@ impl StageRequest {
 impl Room {
     /// Gives the driver something to do, if it has nothing.
     pub(crate) fn run_next_step(&mut self) {
-        while let Some(output) = self.stage.start_next() {
-            self.outputs.push_back(output);
-        }
+        let output = self.stage.start_next();
+        self.outputs.extend(output);
     }
 
     pub(crate) fn step_done(&mut self, job: JobId, output: StageOutput, dispatches: u32) {
@@ -221,12 +221,13 @@ impl Room {
             return;
         }
         let spent = done.dispatches.saturating_add(dispatches);
-        match (done.wants, output) {
+        match (&done.wants, output) {
             (Wants::Hidden, StageOutput::Hidden(data)) => self.pass_on(&done, spent, data),
-            (Wants::Token(_), StageOutput::Token(token)) => {
+            (Wants::Token(_), StageOutput::Token { token, logprobs }) => {
+                self.stage.sampled(done.request, token);
+                let (request, dispatches) = (done.request, spent);
                 let position = done.position + u32::from(done.rows) - 1;
-                let token = Token { request: done.request, position, token, dispatches: spent };
-                self.return_token(token);
+                self.return_token(Token { request, position, token, dispatches, logprobs });
             }
             (Wants::Nothing, StageOutput::Nothing) => {
                 self.return_chunk(ChunkDone { request: done.request, position: done.position });

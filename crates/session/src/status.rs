@@ -1,7 +1,7 @@
 //! Keeping every screen the same: the coordinator's status to all, the members'
 //! reports to the coordinator, and our own view.
 
-use base::PeerId;
+use base::{ModuleRange, PeerId};
 use protocol::peer::{Frame, LinkStatus, ModelStatus, Report, StageStatus, Status};
 
 use crate::{
@@ -146,7 +146,7 @@ impl ModelSpec {
         ModelStatus {
             model: self.model.clone(),
             modules: self.modules.len() as u32,
-            weights_bytes: self.weights_bytes() as u64,
+            weights_bytes: self.weights_bytes(ModuleRange::new(0, self.modules.len())) as u64,
         }
     }
 }
@@ -173,5 +173,6 @@ fn model_view(status: &ModelStatus) -> ModelView {
         modules: status.modules,
         weights_bytes: status.weights_bytes,
         context_tokens: status.model.context_tokens,
+        takes_chats: status.model.takes_chats,
     }
 }

@@ -72,6 +72,11 @@ impl Room {
         let is_current = self.spec.as_ref().is_some_and(|spec| spec.model.url == url);
         if let Some(facts) = self.facts.get_mut(&peer).filter(|_| is_current) {
             facts.is_prepared = true;
+            if std::mem::take(&mut facts.is_unfit) {
+                facts.remark = None;
+                self.view_changes.mark();
+                self.status_changes.mark();
+            }
         }
     }
 
@@ -235,7 +240,6 @@ impl Room {
     pub(crate) fn record_device(&mut self, peer: PeerId, device: &DeviceMeasured) {
         if let Some(facts) = self.facts.get_mut(&peer) {
             facts.flops_per_sec = Some(device.flops_per_sec);
-            facts.memory_bytes = device.memory_bytes;
             (facts.is_unfit, facts.is_assumed, facts.remark) = (false, false, None);
         }
         self.refresh_pledges();
@@ -282,9 +286,9 @@ impl Room {
 
     /// What the pledges come to, with the model and the devices as known now.
     pub(crate) fn refresh_pledges(&mut self) {
-        let Some(weights_bytes) = self.spec.as_ref().map(ModelSpec::weights_bytes) else { return };
+        let Some(model_bytes) = self.spec.as_ref().map(ModelSpec::resident_bytes) else { return };
         for facts in self.facts.values_mut() {
-            facts.pledge_bytes = Some(facts.budget_bytes(weights_bytes) as u64);
+            facts.pledge_bytes = Some(facts.budget_bytes(model_bytes) as u64);
         }
     }
 

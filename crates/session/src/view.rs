@@ -80,7 +80,7 @@ pub struct StageView {
     pub start: usize,
     /// One past the last.
     pub end: usize,
-    /// Resident bytes.
+    /// Bytes of their weights.
     pub weights_bytes: u64,
 }
 
@@ -92,7 +92,7 @@ pub struct PlanView {
     pub stages: Vec<PlanStageView>,
     /// One token through the whole ring.
     pub predicted_token_secs: f64,
-    /// No plan of these phones takes less.
+    /// No plan of these phones takes less: the relaxed linear program's bound, or the search's.
     pub lower_bound_secs: f64,
     /// Why it looks as it does, a sentence.
     pub reason: String,
@@ -108,7 +108,7 @@ pub struct PlanStageView {
     pub start: usize,
     /// One past the last.
     pub end: usize,
-    /// Resident bytes.
+    /// Bytes of their weights.
     pub weights_bytes: u64,
     /// One token through it.
     pub predicted_secs: f64,
@@ -124,10 +124,12 @@ pub struct ModelView {
     pub url: String,
     /// How many modules it has.
     pub modules: u32,
-    /// Resident bytes of all of them.
+    /// Bytes of all their weights; a shared tensor counts once.
     pub weights_bytes: u64,
     /// Longest request.
     pub context_tokens: u32,
+    /// Whether it is asked with the whole conversation.
+    pub takes_chats: bool,
 }
 
 /// A failure as the page knows it.

@@ -3,8 +3,8 @@
 
 mod common;
 
-use base::{ModuleRange, PeerId, RequestId};
-use common::{ROW_BYTES, SAMPLING, Seen, model, spec};
+use base::{Message, ModuleRange, PeerId, RequestId};
+use common::{ROW_BYTES, SAMPLING, Seen, model, options, spec};
 use proptest::prelude::*;
 use protocol::peer::*;
 use session::{AskId, Command, Input, JobId, Room};
@@ -14,6 +14,10 @@ type Pick = (u8, [u32; 4]);
 
 fn room(coordinator: bool) -> Room {
     common::room(PeerId(if coordinator { 0 } else { 3 }), coordinator)
+}
+
+fn ask(number: u32) -> Command {
+    Command::Ask { ask: number, messages: vec![Message::user("t")], options: options() }
 }
 
 fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
@@ -34,7 +38,7 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         4 => ProbeDone { nonce: a }.into(),
         5 if a == 0 && b == 0 => Leave {}.into(),
         5 | 6 => Measure { model: model(), peers: (0..a).map(PeerId).collect() }.into(),
-        7 => DeviceMeasured { flops_per_sec: a.into(), memory_bytes: b.into() }.into(),
+        7 => DeviceMeasured { flops_per_sec: a.into() }.into(),
         8 => MeasureFailed { message: message() }.into(),
         9 => LinkMeasured { to: PeerId(a), rtt_secs: b.into(), bytes_per_sec: c.into() }.into(),
         10 => LinkLost { peer: PeerId(a) }.into(),
@@ -43,10 +47,7 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         14 => StageReady { epoch: a }.into(),
         15 => StageFailed { epoch: a, message: message() }.into(),
         16 => Halt { epoch: a }.into(),
-        17 | 18 => {
-            Begin { request, epoch: b, slot: c as u16, sampling: SAMPLING, prompt_tokens: d + 1 }
-                .into()
-        }
+        17 | 18 => begin([a, b, c, d]).into(),
         19 | 20 => Activations {
             request,
             epoch: b,
@@ -58,16 +59,33 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
             data: vec![0; ((d + 1) * ROW_BYTES) as usize],
         }
         .into(),
-        21 => Token { request, position: b, token: c, dispatches: d }.into(),
+        21 => token([a, b, c, d]).into(),
         22 => ChunkDone { request, position: b }.into(),
         23 => Cancel { request }.into(),
         24 => Finished { request }.into(),
         25 => RequestFailed { request, message: message() }.into(),
         26 => Prepare { model: model() }.into(),
         27 => Prepared { url: "/m".into() }.into(),
-        28 => Ask { ask: a, text: message(), options: SAMPLING }.into(),
+        28 => Ask { ask: a, messages: vec![Message::user(message())], options: options() }.into(),
         _ => StopAsk { ask: a }.into(),
     }
+}
+
+fn begin([a, b, c, d]: [u32; 4]) -> Begin {
+    Begin {
+        request: RequestId(a),
+        epoch: b,
+        slot: c as u16,
+        sampling: SAMPLING,
+        prompt_tokens: d + 1,
+        seen: vec![a; d as usize],
+    }
+}
+
+/// With log probabilities or without them, though they are asked for.
+fn token([a, b, c, d]: [u32; 4]) -> Token {
+    let logprobs = (a != b).then(common::logprobs);
+    Token { request: RequestId(a), position: b, token: c, dispatches: d, logprobs }
 }
 
 fn roll_out([a, b, c, _]: [u32; 4]) -> RollOut {
@@ -86,7 +104,7 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
     match kind {
         0..=15 => Input::LinkUp { peer },
         16 => Input::LinkDown { peer },
-        17..=20 => Input::DeviceMeasured { flops_per_sec: (a + 1).into(), memory_bytes: 0.0 },
+        17..=20 => Input::DeviceMeasured { flops_per_sec: (a + 1).into() },
         21 if a == 0 => Input::MeasureFailed { message: "m".into() },
         21 => Input::Prepared { url: "/m".into() },
         22 => Input::LoadProgress { epoch: a, loaded_bytes: b.into(), total_bytes: c.into() },
@@ -98,7 +116,7 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
         71..=80 => Input::Decoded { request: room_has.request, text: "t".into() },
         81..=84 => Input::Command(Command::SetModel(spec())),
         85..=88 => Input::Command(Command::Begin),
-        89..=95 => Input::Command(Command::Ask { ask: b, text: "t".into(), options: SAMPLING }),
+        89..=95 => Input::Command(ask(b)),
         96..=98 => Input::Command(Command::Stop { ask: b }),
         99..=110 => Input::Timeout,
         _ => Input::Frame { peer, frame: frame(kind, [b, c, a, numbers[3]]) },
@@ -117,10 +135,10 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
         device: String::new(),
         pledge: Pledge::Bytes(25),
     };
-    let device = DeviceMeasured { flops_per_sec: 1.0, memory_bytes: 0.0 };
+    let device = DeviceMeasured { flops_per_sec: 1.0 };
     let link = LinkMeasured { to: PeerId(0), rtt_secs: 0.1, bytes_per_sec: 1e6 };
     let request = RequestId(1);
-    let begin = Begin { request, epoch: 1, slot: 0, sampling: SAMPLING, prompt_tokens: 2 };
+    let begin = begin([1, 1, 0, 1]);
     let rows = Activations {
         request,
         epoch: 1,
@@ -131,7 +149,7 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
         last: true,
         data: vec![0; 2 * ROW_BYTES as usize],
     };
-    let asked = Command::Ask { ask: 9, text: "t".into(), options: SAMPLING };
+    let asked = ask(9);
     let ask = AskId { from: PeerId(0), number: 9 };
     let mut inputs = vec![Input::LinkUp { peer }, from(hello.into())];
     if coordinator {
@@ -140,7 +158,7 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
             Input::Prepared { url: "/m".into() },
             from(Prepared { url: "/m".into() }.into()),
             Input::Command(Command::Begin),
-            Input::DeviceMeasured { flops_per_sec: 1.0, memory_bytes: 0.0 },
+            Input::DeviceMeasured { flops_per_sec: 1.0 },
             from(device.into()),
             from(link.into()),
             from(Ping { nonce: 0 }.into()),

@@ -1,6 +1,6 @@
 //! A simulated phone's driver: does what its room asks for, in its own time.
 
-use base::{PeerId, RequestId};
+use base::{Message, PeerId, RequestId};
 use session::{AskId, Event, Input, Job, LoadStage, Output};
 use transport::Link;
 
@@ -31,8 +31,7 @@ impl Sim {
             Output::LoadStage(stage) => self.load(phone, &stage),
             Output::UnloadStage => self.phones[phone].runner.unload(),
             Output::RunStage(job) => self.run_job(phone, &job),
-            Output::ResetSlot { slot } => self.phones[phone].runner.reset(slot),
-            Output::Tokenize { ask, text } => self.tokenize(phone, ask, &text),
+            Output::Tokenize { ask, messages } => self.tokenize(phone, ask, &messages),
             Output::Decode { request, token, last: _ } => self.decode(phone, request, token),
             Output::Event(event) => self.tell(phone, event),
             Output::WakeAt(at_secs) => self.phones[phone].wake_at_secs = Some(at_secs),
@@ -63,10 +62,8 @@ impl Sim {
 
     fn measure(&mut self, phone: usize) {
         if !self.phones[phone].driver_hangs {
-            let spec = &self.phones[phone].spec;
-            let (flops_per_sec, memory_bytes) = (spec.flops_per_sec, spec.memory_bytes);
-            let input = Input::DeviceMeasured { flops_per_sec, memory_bytes };
-            let input = self.if_fit(phone, input);
+            let flops_per_sec = self.phones[phone].spec.flops_per_sec;
+            let input = self.if_fit(phone, Input::DeviceMeasured { flops_per_sec });
             self.later(phone, MEASURE_SECS, input);
         }
     }
@@ -116,8 +113,8 @@ impl Sim {
         }
     }
 
-    fn tokenize(&mut self, phone: usize, ask: AskId, text: &str) {
-        let result = Ok(self.phones[phone].runner.tokenize(text));
+    fn tokenize(&mut self, phone: usize, ask: AskId, messages: &[Message]) {
+        let result = Ok(self.phones[phone].runner.tokenize(messages));
         self.later(phone, TEXT_SECS, Input::Tokenized { ask, result });
     }
 

@@ -16,8 +16,6 @@ pub struct PhoneSpec {
     pub name: String,
     /// How fast it runs a stage, and what it measures of itself.
     pub flops_per_sec: f64,
-    /// What its GPU can hold; 0 says nothing.
-    pub memory_bytes: f64,
     /// What it lends.
     pub pledge: Pledge,
     /// How fast it fetches weights.
@@ -32,7 +30,6 @@ impl PhoneSpec {
         Self {
             name: name.to_owned(),
             flops_per_sec: 1e9,
-            memory_bytes: 0.0,
             pledge,
             fetch_bytes_per_sec: 5e6,
             is_fit: true,

@@ -1,5 +1,6 @@
 //! What runs the stages of a simulated phone.
 
+use base::Message;
 use session::{Job, LoadStage, StageOutput};
 
 /// The model on one phone. Errors are sentences, as a driver would give them to its room.
@@ -13,17 +14,14 @@ pub trait StageRunner {
     /// Forgets what was loaded.
     fn unload(&mut self);
 
-    /// Empties a slot's KV cache in every range.
-    fn reset(&mut self, slot: u16);
-
-    /// Runs a step.
+    /// Runs a step. Position 0 begins a request in its slot: what the slot held is over.
     ///
     /// # Errors
     /// Why the step cannot be run.
     fn run(&mut self, job: &Job) -> Result<Ran, String>;
 
-    /// A prompt's tokens; asked of the header alone.
-    fn tokenize(&mut self, text: &str) -> Vec<u32>;
+    /// The tokens of a conversation's prompt; asked of the header alone.
+    fn tokenize(&mut self, messages: &[Message]) -> Vec<u32>;
 
     /// A token's text; asked of the header alone.
     fn decode(&mut self, token: u32) -> String;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use base::PeerId;
-use protocol::peer::{AnswerStats, Failure, Frame, Sampling};
+use base::{Message, PeerId};
+use protocol::peer::{AnswerStats, AskOptions, Failure, Frame};
 use session::{Command, Event, Input, ModelSpec, Room, RoomConfig, RoomLimits, RoomView};
 use transport::{
     Link, LinkEvent,
@@ -151,8 +151,15 @@ impl Sim {
     }
 
     /// Asks and waits for the end of the answer, at most 1000 seconds.
-    pub fn ask(&mut self, phone: usize, ask: u32, text: &str, options: Sampling) -> Answer {
-        self.command(phone, Command::Ask { ask, text: text.to_owned(), options });
+    pub fn ask(
+        &mut self,
+        phone: usize,
+        ask: u32,
+        text: &str,
+        options: impl Into<AskOptions>,
+    ) -> Answer {
+        let (messages, options) = (vec![Message::user(text)], options.into());
+        self.command(phone, Command::Ask { ask, messages, options });
         self.run_until(1000.0, |sim| sim.answer(phone, ask).is_some());
         self.answer(phone, ask).expect("an ask ends within its deadlines, which are shorter")
     }
@@ -203,6 +210,12 @@ impl Sim {
     /// A phone's driver ends no measuring and no loading any more.
     pub fn hang_driver(&mut self, phone: usize) {
         self.phones[phone].driver_hangs = true;
+    }
+
+    /// What kept a phone from running a stage is gone, and its driver has made it ready.
+    pub fn mend(&mut self, phone: usize) {
+        self.phones[phone].spec.is_fit = true;
+        self.give(phone, Input::Prepared { url: self.model.model.url.clone() });
     }
 
     /// A phone's device is lost.

@@ -1,13 +1,13 @@
 //! A model of integer arithmetic instead of weights: instant, exact, and sensitive
 //! to everything that a room could get wrong. A row depends on its token, its
 //! position and every row before it in every attention module, in order; a step at a
-//! position that does not follow the KV cache is an error.
+//! position that does not follow the KV cache is an error, but for 0, which begins anew.
 
 use std::collections::BTreeMap;
 
-use base::{ModuleProfile, ModuleRange, Tied};
-use protocol::peer::{ModelRef, Sampling};
-use session::{Job, JobInput, LoadStage, ModelSpec, StageOutput, Wants};
+use base::{Message, ModuleProfile, ModuleRange, Tied};
+use protocol::peer::{Alternative, ModelRef, Sampling, TokenLogprobs};
+use session::{Job, JobInput, LoadStage, ModelSpec, SamplingStep, StageOutput, Wants};
 
 use crate::{Loaded, Ran, StageRunner};
 
@@ -28,17 +28,22 @@ struct Loading {
 
 /// A toy of so many layers: `embed`, then `attn` and `mlp` for each, then `head`.
 pub fn spec(layers: usize) -> ModelSpec {
-    let named =
-        |name: String, weights_bytes| ModuleProfile { name, flops: MODULE_FLOPS, weights_bytes };
-    let layer = |l| [named(format!("attn.{l}"), 1.1e6), named(format!("mlp.{l}"), 1.9e6)];
-    let mut modules = vec![named("embed".into(), TABLE_BYTES)];
+    let named = |name: String, weights_bytes, kv_bytes| ModuleProfile {
+        name,
+        flops: MODULE_FLOPS,
+        weights_bytes,
+        kv_bytes,
+    };
+    let layer = |l| [named(format!("attn.{l}"), 1e6, 1e5), named(format!("mlp.{l}"), 1.9e6, 0.0)];
+    let mut modules = vec![named("embed".into(), TABLE_BYTES, 0.0)];
     modules.extend((0..layers).flat_map(layer));
-    modules.push(named("head".into(), TABLE_BYTES));
+    modules.push(named("head".into(), TABLE_BYTES, 0.0));
     let model = ModelRef {
         url: "/models/toy.gguf".into(),
         name: "toy".into(),
         total_bytes: modules.iter().map(|module| module.weights_bytes as u64).sum(),
         context_tokens: 256,
+        takes_chats: true,
     };
     ModelSpec {
         model,
@@ -52,7 +57,7 @@ pub fn spec(layers: usize) -> ModelSpec {
     }
 }
 
-/// The prompt of so many tokens: one for each character.
+/// The prompt of so many tokens: one for each character, of all messages.
 pub fn prompt(tokens: usize) -> String {
     (0..tokens).map(|i| char::from(b'a' + (i * 7 % 26) as u8)).collect()
 }
@@ -74,10 +79,6 @@ impl StageRunner for ToyModel {
         self.cache.clear();
     }
 
-    fn reset(&mut self, slot: u16) {
-        self.cache.retain(|&(_, of), _| of != slot);
-    }
-
     fn run(&mut self, job: &Job) -> Result<Ran, String> {
         let spec = self.spec.as_ref().ok_or("nothing is loaded")?;
         let end = job.position + u32::from(job.rows);
@@ -96,8 +97,8 @@ impl StageRunner for ToyModel {
         Ok(Ran { output: output(job, &rows), flops, dispatches })
     }
 
-    fn tokenize(&mut self, text: &str) -> Vec<u32> {
-        text.chars().map(u32::from).collect()
+    fn tokenize(&mut self, messages: &[Message]) -> Vec<u32> {
+        messages.iter().flat_map(|message| message.content.chars().map(u32::from)).collect()
     }
 
     fn decode(&mut self, token: u32) -> String {
@@ -126,6 +127,9 @@ impl ToyModel {
         let seen = mix(&row) ^ module as u32;
         let memory = if module % 2 == 1 {
             let cache = self.cache.entry((module, slot)).or_default();
+            if position == 0 {
+                cache.clear();
+            }
             if cache.len() != position as usize {
                 return Err(format!("position {position} does not follow {} rows", cache.len()));
             }
@@ -140,18 +144,35 @@ impl ToyModel {
 }
 
 fn output(job: &Job, rows: &[Row]) -> StageOutput {
-    match job.wants {
+    match &job.wants {
         Wants::Nothing => StageOutput::Nothing,
         Wants::Token(step) => {
             let last = rows.last().copied().unwrap_or_default();
-            let Sampling { temperature, seed, .. } = step.options;
-            let noise = if temperature > 0.0 { mix(&[seed as u32, step.step]) } else { 0 };
-            StageOutput::Token(mix(&last).wrapping_add(noise) % VOCABULARY)
+            let token = mix(&last).wrapping_add(noise(step)) % VOCABULARY;
+            let logprobs = step.options.logprobs.map(|count| logprobs(&last, token, count));
+            StageOutput::Token { token, logprobs }
         }
         Wants::Hidden => {
             let values = rows.iter().flatten();
             StageOutput::Hidden(values.flat_map(|value| value.to_le_bytes()).collect())
         }
+    }
+}
+
+/// What moves the choice away from the likeliest token: the seed, and the tokens seen.
+fn noise(step: &SamplingStep) -> u32 {
+    let Sampling { temperature, seed, .. } = step.options;
+    let drawn = if temperature > 0.0 { mix(&[seed as u32, step.step]) } else { 0 };
+    drawn.wrapping_add(if step.seen.is_empty() { 0 } else { mix(&step.seen) })
+}
+
+/// Made up, but of the row and the token alone, as they are in a real model.
+fn logprobs(row: &Row, token: u32, count: u8) -> TokenLogprobs {
+    let logprob = |token: u32| -((mix(row) ^ token) as f32);
+    let alternative = |token| Alternative { token, logprob: logprob(token) };
+    TokenLogprobs {
+        chosen: logprob(token),
+        alternatives: (0..count.into()).map(alternative).collect(),
     }
 }
 

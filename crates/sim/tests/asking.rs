@@ -2,6 +2,7 @@
 
 mod common;
 
+use base::{Message, Role};
 use common::{GREEDY, alone, config, failure, ready, ready_with, sim, stats};
 use protocol::peer::{FailureCode, Finish, Sampling};
 use session::{Command, Event};
@@ -10,7 +11,7 @@ use sim::{Sim, toy};
 const LONG: Sampling = Sampling { max_tokens: 200, ..GREEDY };
 
 fn ask(number: u32, text: &str, options: Sampling) -> Command {
-    Command::Ask { ask: number, text: text.to_owned(), options }
+    Command::Ask { ask: number, messages: vec![Message::user(text)], options: options.into() }
 }
 
 fn is_answered(sim: &Sim, phone: usize, numbers: std::ops::Range<u32>) -> bool {
@@ -25,6 +26,21 @@ fn any_phone_may_ask() {
         let answer = sim.ask(phone, 7, "who is there", GREEDY);
         assert_eq!(answer.text.split_whitespace().count(), 24);
         assert_eq!(stats(answer).tokens, expected.tokens, "asked by phone {phone}");
+    }
+}
+
+#[test]
+fn an_ask_is_a_conversation() {
+    let mut sim = ready(3);
+    let said = |role, content: &str| Message { role, content: content.into() };
+    let messages =
+        vec![said(Role::User, "who "), said(Role::Assistant, "is "), said(Role::User, "there")];
+    for phone in [0, 2] {
+        let messages = messages.clone();
+        sim.command(phone, Command::Ask { ask: 7, messages, options: GREEDY.into() });
+        sim.run_until(100.0, |sim| sim.answer(phone, 7).is_some());
+        let answer = stats(sim.answer(phone, 7).expect("an answer"));
+        assert_eq!(answer.tokens, alone("who is there", GREEDY).tokens, "asked by phone {phone}");
     }
 }
 

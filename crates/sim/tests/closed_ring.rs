@@ -3,6 +3,7 @@
 
 mod common;
 
+use base::Message;
 use common::{GREEDY, alone, config, failure, ready_with, ring, stats};
 use protocol::peer::{Finish, Pledge};
 use session::Command;
@@ -58,5 +59,5 @@ fn it_names_the_late_phone() {
 
 fn ask(number: u32) -> Command {
     let options = protocol::peer::Sampling { max_tokens: 200, ..GREEDY };
-    Command::Ask { ask: number, text: "go".to_owned(), options }
+    Command::Ask { ask: number, messages: vec![Message::user("go")], options: options.into() }
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+use base::Message;
 use common::{GREEDY, config, ready_with};
 use protocol::peer::Sampling;
 use session::Command;
@@ -10,7 +11,8 @@ use sim::toy;
 fn trace(seed: u64) -> Vec<String> {
     let mut sim = ready_with(config(4));
     let options = Sampling { temperature: 1.0, seed, ..GREEDY };
-    sim.command(2, Command::Ask { ask: 1, text: toy::prompt(70), options });
+    let messages = vec![Message::user(toy::prompt(70))];
+    sim.command(2, Command::Ask { ask: 1, messages, options: options.into() });
     sim.run_for(1.0);
     sim.kill(3);
     sim.run_for(20.0);

@@ -2,6 +2,7 @@
 
 mod common;
 
+use base::Message;
 use common::{GREEDY, alone, config, failure, ready, ring, sim, stats};
 use protocol::peer::{Phase, Pledge, Sampling};
 use session::{Command, LinkState};
@@ -11,7 +12,8 @@ const LONG: Sampling = Sampling { max_tokens: 200, ..GREEDY };
 
 fn ask_long(sim: &mut Sim, phone: usize) {
     let text = toy::prompt(50);
-    sim.command(phone, Command::Ask { ask: 1, text, options: LONG });
+    let messages = vec![Message::user(text)];
+    sim.command(phone, Command::Ask { ask: 1, messages, options: LONG.into() });
 }
 
 /// With one more phone that lends enough, the room begins again and answers.

@@ -2,11 +2,12 @@
 
 mod common;
 
-use base::{ModuleRange, PeerId, RequestId};
+use base::{Message, ModuleRange, PeerId, RequestId};
 use common::{GREEDY, alone, ready, ring, stats};
 use protocol::peer::{
     Activations, Ask, Begin, Cancel, ChunkDone, DeviceMeasured, Frame, Halt, Hello, Leave,
-    ModelRef, PlannedStage, Pledge, RollOut, StageFailed, StageReady, Text, Token,
+    ModelRef, PROTOCOL_VERSION, PlannedStage, Pledge, RollOut, Sampling, StageFailed, StageReady,
+    Text, Token, TokenLogprobs,
 };
 use session::{Command, Event};
 use sim::{Sim, toy};
@@ -26,16 +27,26 @@ fn activations() -> Activations {
     }
 }
 
+fn token() -> Token {
+    Token { request: REQUEST, position: 199, token: 1, dispatches: 0, logprobs: None }
+}
+
 fn roll_out(epoch: u32, peer: u32) -> RollOut {
     let url = "/models/x.gguf".to_owned();
-    let model = ModelRef { url, name: "x".to_owned(), total_bytes: 1, context_tokens: 8 };
+    let model = ModelRef {
+        url,
+        name: "x".to_owned(),
+        total_bytes: 1,
+        context_tokens: 8,
+        takes_chats: false,
+    };
     let stages = vec![PlannedStage { peer: PeerId(peer), range: ModuleRange::new(0, 2) }];
     RollOut { epoch, model, stages, chunk_tokens: 8, slots: 1, row_bytes: 16 }
 }
 
 fn begin(request: u32, slot: u16) -> Frame {
     let request = RequestId(request);
-    Begin { request, epoch: 1, slot, sampling: GREEDY, prompt_tokens: 2 }.into()
+    Begin { request, epoch: 1, slot, sampling: GREEDY, prompt_tokens: 2, seen: vec![] }.into()
 }
 
 /// What `to` says about `frame` from `from`, while an answer runs that must not change.
@@ -43,7 +54,8 @@ fn complaints(from: usize, to: usize, frame: impl Into<Frame>) -> Vec<String> {
     let mut sim = ready(3);
     assert_eq!(ring(&sim), [0, 1, 2]);
     let text = toy::prompt(200);
-    sim.command(0, Command::Ask { ask: 1, text: text.clone(), options: GREEDY });
+    let messages = vec![Message::user(&text)];
+    sim.command(0, Command::Ask { ask: 1, messages, options: GREEDY.into() });
     sim.run_for(0.3);
     sim.forge(from, to, &frame.into());
     sim.run_until(60.0, |sim| sim.answer(0, 1).is_some());
@@ -111,7 +123,8 @@ fn activations_must_fit() {
 /// What the tail expects a moment after the beginning: it has taken one chunk or none.
 fn next() -> Activations {
     let mut sim = ready(3);
-    sim.command(0, Command::Ask { ask: 1, text: toy::prompt(200), options: GREEDY });
+    let messages = vec![Message::user(toy::prompt(200))];
+    sim.command(0, Command::Ask { ask: 1, messages, options: GREEDY.into() });
     sim.run_for(0.3);
     let sent = |line: &&String| line.contains("00000002 -> 00000003 Activations");
     let position = 32 * sim.trace().iter().filter(sent).count() as u32;
@@ -122,7 +135,7 @@ fn next() -> Activations {
 fn late_frames_are_ignored() {
     is_ignored(0, 1, Activations { epoch: 0, ..activations() });
     is_ignored(0, 1, Activations { request: RequestId(9), ..activations() });
-    is_ignored(2, 0, Token { request: RequestId(9), position: 1, token: 1, dispatches: 0 });
+    is_ignored(2, 0, Token { request: RequestId(9), position: 1, ..token() });
     is_ignored(2, 0, ChunkDone { request: RequestId(9), position: 0 });
     is_ignored(0, 1, Cancel { request: RequestId(9) });
     is_ignored(1, 0, StageFailed { epoch: 0, message: "old".to_owned() });
@@ -139,11 +152,34 @@ fn requests_begin_with_a_new_number_and_a_free_slot() {
 
 #[test]
 fn tokens_come_from_the_tail_when_due() {
-    let token = Token { request: REQUEST, position: 199, token: 1, dispatches: 0 };
-    is_refused(1, 0, token, "from the tail");
-    is_refused(2, 0, Token { position: 250, ..token }, "not the next");
+    is_refused(1, 0, token(), "from the tail");
+    is_refused(2, 0, Token { position: 250, ..token() }, "not the next");
     is_refused(2, 0, ChunkDone { request: REQUEST, position: 777 }, "not the next");
-    is_refused(1, 2, token, "only the coordinator");
+    is_refused(1, 2, token(), "only the coordinator");
+}
+
+#[test]
+fn log_probabilities_come_where_they_were_asked_for() {
+    let logprobs = TokenLogprobs { chosen: -1.0, alternatives: Vec::new() };
+    let asking = Sampling { logprobs: Some(0), ..GREEDY };
+    for (options, sent) in [(GREEDY, Some(logprobs)), (asking, None)] {
+        let mut sim = ready(3);
+        // So that the first token is due and does not come.
+        sim.hang_device(2);
+        sim.command(
+            0,
+            Command::Ask {
+                ask: 1,
+                messages: vec![Message::user(toy::prompt(1))],
+                options: options.into(),
+            },
+        );
+        sim.run_for(0.3);
+        sim.forge(2, 0, &Token { position: 0, logprobs: sent, ..token() }.into());
+        sim.run_for(0.1);
+        let complaints = complaints_of(&sim, 0);
+        assert!(complaints.len() == 1 && complaints[0].contains("asked for"), "{complaints:?}");
+    }
 }
 
 #[test]
@@ -171,16 +207,18 @@ fn members_report_only_what_is_theirs() {
     is_refused(
         1,
         2,
-        Ask { ask: 1, text: "hi".to_owned(), options: GREEDY },
+        Ask { ask: 1, messages: vec![Message::user("hi")], options: GREEDY.into() },
         "only the coordinator",
     );
-    is_refused(1, 0, DeviceMeasured { flops_per_sec: 0.0, memory_bytes: 0.0 }, "speed of 0");
+    is_refused(1, 0, DeviceMeasured { flops_per_sec: 0.0 }, "speed of 0");
 }
 
 #[test]
 fn bytes_that_are_no_frame_cost_only_the_link() {
     let mut sim = ready(3);
-    for bytes in [vec![], vec![9, 9], vec![1, 200], vec![1, 49, 0], vec![0x81, 0, 0]] {
+    let version = PROTOCOL_VERSION;
+    let cut_slice = vec![version | 0x80, 0, 0];
+    for bytes in [vec![], vec![9, 9], vec![version, 200], vec![version, 49, 0], cut_slice] {
         sim.forge_bytes(1, 0, bytes);
         sim.run_for(0.5);
     }

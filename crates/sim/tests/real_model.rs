@@ -4,21 +4,35 @@ mod common;
 
 use std::{cell::RefCell, rc::Rc};
 
-use base::ModuleRange;
+use base::{Message, ModuleRange};
 use common::{GREEDY, NAMES, WIFI, stats};
 use kernels::{Gpu, Step};
-use model::{MemorySource, ModelFile, Sampler, Stage, StageInput, StageOptions, Tokenizer};
+use model::{
+    Logprobs, MemorySource, ModelFile, Sampler, Stage, StageInput, StageOptions, Tokenizer,
+};
 use pollster::block_on;
-use protocol::peer::{ModelRef, Pledge};
-use session::{Job, JobInput, LoadStage, ModelSpec, RoomLimits, StageOutput, Wants};
+use protocol::peer::{Alternative, ModelRef, Pledge, Sampling, TokenLogprobs};
+use session::{Job, JobInput, LoadStage, ModelSpec, RoomLimits, SamplingStep, StageOutput, Wants};
 use sim::{Loaded, PhoneSpec, Ran, Sim, SimConfig, StageRunner};
 
 const CONTEXT_TOKENS: usize = 128;
+/// Every way to narrow the choice at once.
+const PLAYFUL: Sampling = Sampling {
+    temperature: 1.2,
+    top_k: 60,
+    top_p: 0.95,
+    min_p: 0.05,
+    repetition_penalty: 1.3,
+    seed: 11,
+    logprobs: Some(3),
+    ..GREEDY
+};
 
 #[test]
 fn rooms_of_any_size_give_the_golden_tokens() {
     let golden = testkit::golden("qwen3-q8_0");
     let model = Rc::new(RealModel::open(golden.gguf));
+    let mut drawn = Vec::new();
     for phones in 1..=4 {
         let mut sim = room(&model, phones);
         assert!(sim.make_ready(), "{:?}", sim.view(0).error);
@@ -30,6 +44,11 @@ fn rooms_of_any_size_give_the_golden_tokens() {
         assert_eq!(answer.tokens, expected, "{phones} phones");
         let layers = model.file.config().layers as f64;
         assert!(answer.dispatches_per_token <= 6.0 * layers + 2.0);
+        let playful = stats(sim.ask(0, 2, &golden.long.text, PLAYFUL));
+        assert_ne!(playful.tokens, expected, "the seed's draws and not the likeliest tokens");
+        assert_eq!(playful.logprobs.len(), playful.tokens.len());
+        drawn.push((playful.tokens, playful.logprobs));
+        assert_eq!(drawn.last(), drawn.first(), "{phones} phones");
     }
 }
 
@@ -69,6 +88,7 @@ impl RealModel {
                 name: "tiny".into(),
                 total_bytes: self.file.bytes(),
                 context_tokens: CONTEXT_TOKENS as u32,
+                takes_chats: false,
             },
             modules: profiles.modules,
             sequential_bytes: profiles.sequential_bytes,
@@ -107,8 +127,6 @@ impl StageRunner for Phone {
         self.stages.clear();
     }
 
-    fn reset(&mut self, _slot: u16) {}
-
     fn run(&mut self, job: &Job) -> Result<Ran, String> {
         let stage = self.stages.iter_mut().find(|stage| stage.range() == job.range);
         let stage = stage.expect("the session runs loaded ranges");
@@ -123,18 +141,17 @@ impl StageRunner for Phone {
         let before = self.model.gpu.dispatches();
         let output = block_on(stage.run(step, input)).map_err(|error| error.to_string())?;
         let dispatches = (self.model.gpu.dispatches() - before) as u32;
-        let output = match (output, job.wants) {
+        let output = match (output, &job.wants) {
             (model::StageOutput::Hidden(bytes), _) => StageOutput::Hidden(bytes),
-            (model::StageOutput::Logits(logits), Wants::Token(draw)) => {
-                StageOutput::Token(sampler(draw.options).choose(&logits, draw.step))
-            }
+            (model::StageOutput::Logits(logits), Wants::Token(draw)) => drawn(&logits, draw),
             _ => StageOutput::Nothing,
         };
         Ok(Ran { output, flops: 1e6 * f64::from(job.rows), dispatches })
     }
 
-    fn tokenize(&mut self, text: &str) -> Vec<u32> {
-        self.model.tokenizer.encode(text).expect("any text has tokens")
+    fn tokenize(&mut self, messages: &[Message]) -> Vec<u32> {
+        let last = messages.last().expect("an ask has a message");
+        self.model.tokenizer.encode(&last.content).expect("any text has tokens")
     }
 
     fn decode(&mut self, token: u32) -> String {
@@ -142,7 +159,17 @@ impl StageRunner for Phone {
     }
 }
 
-fn sampler(options: protocol::peer::Sampling) -> Sampler {
-    let protocol::peer::Sampling { temperature, top_k, top_p, seed, .. } = options;
-    Sampler::new(model::Sampling { temperature, top_k, top_p, seed })
+/// The tail's choice from the logits of the last row.
+fn drawn(logits: &[f32], draw: &SamplingStep) -> StageOutput {
+    let Sampling { temperature, top_k, top_p, min_p, repetition_penalty, seed, .. } = draw.options;
+    let sampling = model::Sampling { repetition_penalty, temperature, top_k, top_p, min_p, seed };
+    let token = Sampler::new(sampling).choose(logits, &draw.seen, draw.step);
+    let logprobs = draw.options.logprobs.map(|count| logprobs(logits, token, count.into()));
+    StageOutput::Token { token, logprobs }
+}
+
+fn logprobs(logits: &[f32], token: u32, count: usize) -> TokenLogprobs {
+    let Logprobs { chosen, alternatives } = Logprobs::of(logits, token, count);
+    let alternative = |(token, logprob)| Alternative { token, logprob };
+    TokenLogprobs { chosen, alternatives: alternatives.into_iter().map(alternative).collect() }
 }

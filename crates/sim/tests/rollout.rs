@@ -5,6 +5,7 @@ mod common;
 use common::{GREEDY, NAMES, WIFI, config, ready, ready_with, ring, sim, stats};
 use protocol::peer::{Phase, Pledge};
 use session::{Command, Event, LinkState};
+use sim::Sim;
 
 #[test]
 fn every_screen_shows_the_same_room() {
@@ -77,7 +78,7 @@ fn the_view_has_the_names_that_the_page_knows() {
     assert_eq!(names(&view["plan"]), ["lowerBoundSecs", "predictedTokenSecs", "reason", "stages"]);
     let stage = ["end", "peer", "predictedSecs", "start", "weightsBytes"];
     assert_eq!(names(&view["plan"]["stages"][0]), stage);
-    let model = ["contextTokens", "modules", "name", "url", "weightsBytes"];
+    let model = ["contextTokens", "modules", "name", "takesChats", "url", "weightsBytes"];
     assert_eq!(names(&view["model"]), model);
 }
 
@@ -137,6 +138,22 @@ fn a_phone_that_cannot_compute_gets_no_stage() {
     let told = |event: &Event| matches!(event, Event::Note { message } if message.contains("Ben"));
     assert!(sim.events(0).iter().any(told));
     assert_eq!(stats(sim.ask(1, 1, "hi", GREEDY)).tokens.len(), 24);
+}
+
+#[test]
+fn a_phone_that_becomes_able_to_compute_is_no_longer_remarked_upon() {
+    let mut config = config(3);
+    config.phones[1].is_fit = false;
+    let mut sim = sim(config);
+    let remark = |sim: &Sim, phone: usize| {
+        sim.view(phone).peers.into_iter().find(|peer| peer.name == "Ben").and_then(|ben| ben.remark)
+    };
+    sim.gather();
+    assert!(sim.run_until(60.0, |sim| remark(sim, 0).is_some() && remark(sim, 1).is_some()));
+    sim.mend(1);
+    assert!(sim.run_until(60.0, |sim| remark(sim, 0).is_none() && remark(sim, 1).is_none()));
+    assert!(sim.make_ready(), "{:?}", sim.view(0).error);
+    assert!(ring(&sim).contains(&1), "{:?}", ring(&sim));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{GREEDY, alone, config, ready, ready_with, ring, stats};
-use protocol::peer::{Finish, Sampling};
+use protocol::peer::{AskOptions, Finish, Sampling};
 use sim::toy;
 
 #[test]
@@ -44,6 +44,48 @@ fn sampling_does_not_depend_on_the_tail() {
 }
 
 #[test]
+fn tokens_seen_are_the_same_wherever_the_tail_is() {
+    let options = Sampling { repetition_penalty: 1.3, ..GREEDY };
+    for tokens in [1, 100, 200] {
+        let prompt = toy::prompt(tokens);
+        let expected = alone(&prompt, options).tokens;
+        assert_ne!(expected, alone(&prompt, GREEDY).tokens, "the toy counts what it has seen");
+        for phones in 2..=4 {
+            let answer = stats(ready(phones).ask(0, 1, &prompt, options));
+            assert_eq!(answer.tokens, expected, "{phones} phones, {tokens} tokens");
+        }
+    }
+}
+
+#[test]
+fn with_all_options_on_everything_about_an_answer_is_that_of_one_phone() {
+    let sampling = Sampling {
+        temperature: 0.8,
+        top_k: 40,
+        top_p: 0.9,
+        min_p: 0.05,
+        repetition_penalty: 1.3,
+        seed: 42,
+        max_tokens: 20,
+        logprobs: Some(5),
+    };
+    let stop = stats(ready(1).ask(0, 1, "once upon", sampling)).tokens[14].to_string();
+    let options = AskOptions { sampling, stop: vec!["never said".into(), stop.clone()] };
+    let ask = |phones| ready(phones).ask(phones - 1, 1, "once upon", options.clone());
+    let expected = ask(1);
+    assert!(!expected.text.contains(&stop), "{}", expected.text);
+    for phones in 2..=4 {
+        let answer = ask(phones);
+        assert_eq!(answer.text, expected.text, "{phones} phones");
+        let (answer, expected) = (stats(answer), stats(expected.clone()));
+        assert_eq!(answer.tokens, expected.tokens, "{phones} phones");
+        assert_eq!(answer.logprobs, expected.logprobs, "{phones} phones");
+        assert_eq!(answer.logprobs.len(), answer.tokens.len());
+        assert_eq!(answer.finish, Finish::Stop);
+    }
+}
+
+#[test]
 fn the_second_answer_is_as_good_as_the_first() {
     let mut sim = ready(3);
     let first = stats(sim.ask(0, 1, "once upon a time", GREEDY));
@@ -76,7 +118,7 @@ fn an_answer_ends_where_the_model_ends_it() {
     let text: String = expected.tokens[..5].iter().map(|token| format!("{token} ")).collect();
     assert_eq!(answer.text, text);
     let answer = stats(answer);
-    assert_eq!((&answer.tokens[..], answer.finish), (&expected.tokens[..5], Finish::Stop));
+    assert_eq!((&answer.tokens[..], answer.finish), (&expected.tokens[..5], Finish::Eos));
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Random {
 /// tensors, tight memory, a token that goes elsewhere, a ring that may close.
 pub fn instance(random: &mut Random, devices: usize, modules: usize, plain: bool) -> PlanInput {
     let profiles: Vec<_> = (0..modules).map(|i| module(random, i)).collect();
-    let bytes: f64 = profiles.iter().map(|module| module.weights_bytes).sum();
+    let bytes: f64 = profiles.iter().map(ModuleProfile::resident_bytes).sum();
     let share = (bytes / devices as f64) as usize;
     let extras = !plain && modules > 2;
     let residual =
@@ -73,7 +73,8 @@ pub fn instance(random: &mut Random, devices: usize, modules: usize, plain: bool
 
 fn module(random: &mut Random, index: usize) -> ModuleProfile {
     let (flops, weights_bytes) = (random.real(0, 30), random.real(1, 30));
-    ModuleProfile { name: format!("m.{index}"), flops, weights_bytes }
+    let kv_bytes = (index % 2) as f64;
+    ModuleProfile { name: format!("m.{index}"), flops, weights_bytes, kv_bytes }
 }
 
 fn residuals(random: &mut Random, modules: usize) -> Vec<Residual> {
@@ -140,7 +141,7 @@ pub fn cost(input: &PlanInput, plan: &Plan) -> Option<f64> {
     let mut held = vec![0.0; input.devices.len()];
     for (module, &device) in input.modules.iter().zip(&owner) {
         busy[device] += module.flops / input.devices[device].flops_per_sec;
-        held[device] += module.weights_bytes;
+        held[device] += module.weights_bytes + module.kv_bytes;
     }
     for &Tied(a, b, bytes) in &input.tied {
         if owner[a] == owner[b] {

@@ -1,37 +1,29 @@
 //! Bodies between someone who asks and the header.
 
+use base::Message;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DecodeError, MAX_COMPLETION_TOKENS, MAX_PROMPT_BYTES, bounds, bounds::MAX_MESSAGE_CHARS,
-    frame::Control,
+    AskOptions, DecodeError, MAX_COMPLETION_TOKENS, MAX_MESSAGES, MAX_PROMPT_BYTES, TokenLogprobs,
+    bounds, bounds::MAX_MESSAGE_CHARS, frame::Control,
 };
 
-/// To the header: answer this prompt.
+/// To the header: answer the last message of this conversation.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Ask {
     /// Number of the ask, unique among the sender's.
     pub ask: u32,
-    /// At most 64 KiB.
-    pub text: String,
-    /// How tokens are picked.
-    pub options: Sampling,
+    /// What was said so far; within [`is_bounded`]. A model without a chat template is given
+    /// the last message alone.
+    pub messages: Vec<Message>,
+    /// What the answer is to be like.
+    pub options: AskOptions,
 }
 
-/// How the tail picks tokens. With the same seed and logits, the same tokens.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Sampling {
-    /// 0 always takes the likeliest token.
-    pub temperature: f32,
-    /// How many of the likeliest tokens are considered; 0 means all.
-    pub top_k: u32,
-    /// The considered tokens' share of probability; 1 means all.
-    pub top_p: f32,
-    /// Start of the random numbers.
-    pub seed: u64,
-    /// Longest completion, at most 64 Ki.
-    pub max_tokens: u32,
+/// Whether a conversation is one to ask with: 1 to 256 messages of at most 64 KiB together.
+pub fn is_bounded(messages: &[Message]) -> bool {
+    let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+    (1..=MAX_MESSAGES).contains(&messages.len()) && bytes <= MAX_PROMPT_BYTES
 }
 
 /// To the header: no more of this answer.
@@ -65,7 +57,7 @@ pub struct Answered {
 pub struct AnswerStats {
     /// Length of the prompt.
     pub prompt_tokens: u32,
-    /// Length of the completion, without a token that ends it.
+    /// Length of the completion, without a token that ends it, but with those of a stop string.
     pub completion_tokens: u32,
     /// From the question's arrival at the header to its first token.
     pub ttft_secs: f64,
@@ -77,13 +69,17 @@ pub struct AnswerStats {
     pub finish: Finish,
     /// The completion.
     pub tokens: Vec<u32>,
+    /// One for each of the tokens where they were asked for; else none.
+    pub logprobs: Vec<TokenLogprobs>,
 }
 
 /// Why an answer ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Finish {
-    /// The model ended it.
+    /// The model ended it, with a token that does so.
+    Eos,
+    /// Its text came to a stop string.
     Stop,
     /// It has as many tokens as were asked for, or fills the context.
     Length,
@@ -125,7 +121,7 @@ pub enum FailureCode {
         /// What the context takes.
         context_tokens: u32,
     },
-    /// The prompt's text is over [`super::MAX_PROMPT_BYTES`].
+    /// The conversation is not within [`is_bounded`].
     TextTooLong,
     /// The pledged memory does not hold the model.
     DoesNotFit,
@@ -171,7 +167,7 @@ impl FailureCode {
 
 impl Control for Ask {
     fn check(&self) -> Result<(), DecodeError> {
-        bounds::within("text", self.text.len() <= MAX_PROMPT_BYTES)?;
+        bounds::within("messages", is_bounded(&self.messages))?;
         self.options.check()
     }
 }
@@ -192,6 +188,8 @@ impl Control for Answered {
     fn check(&self) -> Result<(), DecodeError> {
         let stats = &self.stats;
         bounds::list("tokens", &stats.tokens, MAX_COMPLETION_TOKENS as usize)?;
+        bounds::list("logprobs", &stats.logprobs, stats.tokens.len())?;
+        stats.logprobs.iter().try_for_each(TokenLogprobs::check)?;
         bounds::figure("ttft_secs", stats.ttft_secs)?;
         bounds::figure("decode_tokens_per_sec", stats.decode_tokens_per_sec)?;
         bounds::figure("dispatches_per_token", stats.dispatches_per_token)

@@ -16,10 +16,20 @@ pub const MAX_MODULES: usize = 1024;
 pub const MAX_CHUNK_TOKENS: u16 = 1024;
 /// Requests that a stage keeps a KV cache for at once.
 pub const MAX_SLOTS: u16 = 64;
-/// A prompt's text, before its chat template.
+/// Messages of a conversation.
+pub const MAX_MESSAGES: usize = 256;
+/// A conversation's texts, before its chat template.
 pub const MAX_PROMPT_BYTES: usize = 64 << 10;
-/// Tokens of one answer.
-pub const MAX_COMPLETION_TOKENS: u32 = 64 << 10;
+/// Tokens of one answer; with all their log probabilities they still fit a control frame.
+pub const MAX_COMPLETION_TOKENS: u32 = 16 << 10;
+/// Alternatives that come with a token.
+pub const MAX_ALTERNATIVES: u8 = 5;
+/// Stop strings of an ask.
+pub const MAX_STOPS: usize = 4;
+/// The longest stop string.
+pub const MAX_STOP_BYTES: usize = 64;
+/// Tokens at the end of a prompt that a repetition penalty counts.
+pub const MAX_SEEN_TOKENS: usize = 4 << 10;
 
 pub(super) const MAX_NAME_CHARS: usize = 40;
 pub(super) const MAX_DEVICE_CHARS: usize = 80;

@@ -93,6 +93,8 @@ pub struct ModelRef {
     pub total_bytes: u64,
     /// Longest request, prompt and completion.
     pub context_tokens: u32,
+    /// Whether it has a chat template: it is asked with the whole conversation.
+    pub takes_chats: bool,
 }
 
 /// From the coordinator: open this model and get your device ready to be measured on it.
@@ -123,8 +125,6 @@ pub struct Measure {
 pub struct DeviceMeasured {
     /// Speed on the model's own kernels.
     pub flops_per_sec: f64,
-    /// The most its GPU can hold; the pledge is capped by it. 0 where unknown.
-    pub memory_bytes: f64,
 }
 
 /// To the coordinator: the sender's device cannot run a stage.
@@ -231,8 +231,7 @@ impl Control for Measure {
 
 impl Control for DeviceMeasured {
     fn check(&self) -> Result<(), DecodeError> {
-        bounds::figure("flops_per_sec", self.flops_per_sec)?;
-        bounds::figure("memory_bytes", self.memory_bytes)
+        bounds::figure("flops_per_sec", self.flops_per_sec)
     }
 }
 

@@ -5,11 +5,16 @@
 //!              4 request u32   8 epoch u32   12 position u32   16 row_len u32
 //!              20 dispatches u32   24 rows u16   26 data, rows x row_len values
 //! Token        0 version  1 tag  2 request u32  6 position u32  10 token u32  14 dispatches u32
+//!              18 log probabilities u8: 0 without any, else 1 + alternatives; then
+//!              19 chosen f32   23 alternatives, each token u32, logprob f32
 //! ```
 
 use base::RequestId;
 
-use super::{DecodeError, MAX_CHUNK_TOKENS, bounds, frame::Body};
+use super::{
+    Alternative, DecodeError, MAX_ALTERNATIVES, MAX_CHUNK_TOKENS, TokenLogprobs, bounds,
+    frame::Body,
+};
 
 /// From a stage to the next: hidden states of consecutive positions.
 #[derive(Clone, PartialEq, Debug)]
@@ -33,7 +38,7 @@ pub struct Activations {
 }
 
 /// From the tail to the header: a sampled token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Token {
     /// The request.
     pub request: RequestId,
@@ -43,6 +48,8 @@ pub struct Token {
     pub token: u32,
     /// GPU dispatches that the step has cost, of all stages.
     pub dispatches: u32,
+    /// Where they were asked for.
+    pub logprobs: Option<TokenLogprobs>,
 }
 
 impl Body for Activations {
@@ -87,10 +94,23 @@ impl Body for Token {
         for word in [self.request.0, self.position, self.token, self.dispatches] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
+        bytes.push(
+            self.logprobs.as_ref().map_or(0, |logprobs| 1 + logprobs.alternatives.len() as u8),
+        );
+        if let Some(logprobs) = &self.logprobs {
+            bytes.extend_from_slice(&logprobs.chosen.to_le_bytes());
+            for Alternative { token, logprob } in &logprobs.alternatives {
+                bytes.extend_from_slice(&token.to_le_bytes());
+                bytes.extend_from_slice(&logprob.to_le_bytes());
+            }
+        }
     }
 
     fn len(&self) -> usize {
-        TOKEN_BYTES
+        let bytes = |logprobs: &TokenLogprobs| {
+            VALUE_BYTES as usize + logprobs.alternatives.len() * ALTERNATIVE_BYTES
+        };
+        TOKEN_BYTES + self.logprobs.as_ref().map_or(0, bytes)
     }
 
     fn read(frame: &'static str, bytes: &[u8]) -> Result<Self, DecodeError> {
@@ -100,6 +120,7 @@ impl Body for Token {
             position: reader.word("position")?,
             token: reader.word("token")?,
             dispatches: reader.word("dispatches")?,
+            logprobs: reader.logprobs()?,
         };
         if reader.bytes.is_empty() { Ok(token) } else { Err(DecodeError::Malformed { frame }) }
     }
@@ -121,10 +142,28 @@ impl Reader<'_> {
     fn word(&mut self, field: &'static str) -> Result<u32, DecodeError> {
         self.take(field).map(u32::from_le_bytes)
     }
+
+    fn logprobs(&mut self) -> Result<Option<TokenLogprobs>, DecodeError> {
+        let [count] = self.take("logprobs")?;
+        let Some(count) = count.checked_sub(1) else { return Ok(None) };
+        bounds::within("alternatives", count <= MAX_ALTERNATIVES)?;
+        let chosen = self.take("chosen").map(f32::from_le_bytes)?;
+        let alternatives: Result<_, _> = (0..count).map(|_| self.alternative()).collect();
+        let logprobs = TokenLogprobs { chosen, alternatives: alternatives? };
+        logprobs.check()?;
+        Ok(Some(logprobs))
+    }
+
+    fn alternative(&mut self) -> Result<Alternative, DecodeError> {
+        let token = self.word("token")?;
+        let logprob = self.take("logprob").map(f32::from_le_bytes)?;
+        Ok(Alternative { token, logprob })
+    }
 }
 
 /// The only type of value so far.
 const F32: u8 = 1;
 const VALUE_BYTES: u64 = 4;
 const ACTIVATIONS_HEADER_BYTES: usize = 24;
-const TOKEN_BYTES: usize = 16;
+const TOKEN_BYTES: usize = 17;
+const ALTERNATIVE_BYTES: usize = 8;

@@ -5,8 +5,8 @@ use base::{ModuleRange, PeerId, RequestId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DecodeError, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_MODULES, MAX_SLOTS, MAX_STAGES,
-    ModelRef, Sampling, bounds, frame::Control,
+    DecodeError, MAX_CHUNK_TOKENS, MAX_MODULES, MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES, ModelRef,
+    Sampling, bounds, frame::Control,
 };
 
 /// From the coordinator: the plan of an epoch. Each peer loads its stages.
@@ -82,6 +82,9 @@ pub struct Begin {
     pub sampling: Sampling,
     /// Length of the prompt.
     pub prompt_tokens: u32,
+    /// The prompt's last tokens, at most 4 Ki, where the tail needs them for a repetition
+    /// penalty; else none.
+    pub seen: Vec<u32>,
 }
 
 /// From the tail to the header: a chunk that wanted no token has passed.
@@ -156,6 +159,7 @@ impl Control for Begin {
     fn check(&self) -> Result<(), DecodeError> {
         bounds::within("slot", self.slot < MAX_SLOTS)?;
         bounds::within("prompt_tokens", self.prompt_tokens > 0)?;
+        bounds::list("seen", &self.seen, MAX_SEEN_TOKENS)?;
         self.sampling.check()
     }
 }
@@ -181,13 +185,5 @@ impl Control for Finished {
 impl Control for RequestFailed {
     fn check(&self) -> Result<(), DecodeError> {
         bounds::message(&self.message)
-    }
-}
-
-impl Sampling {
-    pub(super) fn check(&self) -> Result<(), DecodeError> {
-        bounds::figure("temperature", self.temperature.into())?;
-        bounds::figure("top_p", self.top_p.into())?;
-        bounds::within("max_tokens", self.max_tokens <= MAX_COMPLETION_TOKENS)
     }
 }

@@ -1,7 +1,7 @@
 //! Frames larger than a channel's message, in slices.
 //!
 //! A message is either a whole frame (its first byte is the frame's version) or a
-//! slice: `0x81`, frame number u32, index u16, count u16, then its part; all parts
+//! slice: version + `0x80`, frame number u32, index u16, count u16, then its part; all parts
 //! but the last are full. The channel is reliable and ordered, so slices arrive in
 //! order; whole frames may pass between them.
 

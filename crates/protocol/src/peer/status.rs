@@ -85,7 +85,7 @@ pub struct ModelStatus {
     pub model: ModelRef,
     /// How many modules it has.
     pub modules: u32,
-    /// Resident bytes of all modules.
+    /// Bytes of all modules' weights; a shared tensor counts once.
     pub weights_bytes: u64,
 }
 
@@ -131,7 +131,8 @@ pub struct PlanStatus {
     pub stages: Vec<StageStatus>,
     /// One token through the whole ring.
     pub predicted_token_secs: f64,
-    /// No plan of these phones takes less, as the linear program proves.
+    /// No plan of these phones takes less: the relaxed linear program's bound or, where that
+    /// took too long, the search's.
     pub lower_bound_secs: f64,
     /// Why the plan looks as it does, a sentence.
     pub reason: String,
@@ -144,7 +145,7 @@ pub struct StageStatus {
     pub peer: PeerId,
     /// Its modules.
     pub range: ModuleRange,
-    /// Their resident bytes.
+    /// Bytes of their weights, without KV caches.
     pub weights_bytes: u64,
     /// One token through it.
     pub predicted_secs: f64,

@@ -1,15 +1,33 @@
 //! Every frame's bytes, round trips, and bytes that are no frame.
 
-use base::{ModuleRange, PeerId, RequestId};
+use base::{Message, ModuleRange, PeerId, RequestId, Role};
 use proptest::prelude::*;
 
 use super::*;
 
-const SAMPLING: Sampling =
-    Sampling { temperature: 0.5, top_k: 40, top_p: 1.0, seed: 7, max_tokens: 64 };
+const SAMPLING: Sampling = Sampling {
+    temperature: 0.5,
+    top_k: 40,
+    top_p: 1.0,
+    min_p: 0.25,
+    repetition_penalty: 1.5,
+    seed: 7,
+    max_tokens: 64,
+    logprobs: Some(1),
+};
 
 fn model() -> ModelRef {
-    ModelRef { url: "/m".into(), name: "m".into(), total_bytes: 300, context_tokens: 8 }
+    ModelRef {
+        url: "/m".into(),
+        name: "m".into(),
+        total_bytes: 300,
+        context_tokens: 8,
+        takes_chats: true,
+    }
+}
+
+fn asked(stop: &[&str]) -> AskOptions {
+    AskOptions { sampling: SAMPLING, stop: stop.iter().map(|&text| text.to_owned()).collect() }
 }
 
 fn failure() -> Failure {
@@ -25,7 +43,13 @@ fn stats() -> AnswerStats {
         dispatches_per_token: 12.0,
         finish: Finish::Length,
         tokens: vec![5, 300],
+        logprobs: vec![logprobs(1)],
     }
+}
+
+fn logprobs(alternatives: u32) -> TokenLogprobs {
+    let alternative = |token| Alternative { token, logprob: -0.25 };
+    TokenLogprobs { chosen: -0.5, alternatives: (0..alternatives).map(alternative).collect() }
 }
 
 fn status() -> Status {
@@ -81,29 +105,26 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 pledge: Pledge::Share { factor: 1.5, phones: 3 },
             }
             .into(),
-            "010101010161016201000000000000f83f03",
+            "020101010161016201000000000000f83f03",
         ),
-        (Ping { nonce: 300 }.into(), "0102ac02"),
-        (Pong { nonce: 300 }.into(), "0103ac02"),
-        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0104010103eeeeee"),
-        (ProbeDone { nonce: 1 }.into(), "010501"),
-        (Leave {}.into(), "0106"),
+        (Ping { nonce: 300 }.into(), "0202ac02"),
+        (Pong { nonce: 300 }.into(), "0203ac02"),
+        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0204010103eeeeee"),
+        (ProbeDone { nonce: 1 }.into(), "020501"),
+        (Leave {}.into(), "0206"),
         (
             Measure { model: model(), peers: vec![PeerId(1), PeerId(2)] }.into(),
-            "0110022f6d016dac020802083030303030303031083030303030303032",
+            "0210022f6d016dac02080102083030303030303031083030303030303032",
         ),
-        (
-            DeviceMeasured { flops_per_sec: 1.0, memory_bytes: 2.0 }.into(),
-            "0111000000000000f03f0000000000000040",
-        ),
-        (MeasureFailed { message: "no".into() }.into(), "0112026e6f"),
+        (DeviceMeasured { flops_per_sec: 1.0 }.into(), "0211000000000000f03f"),
+        (MeasureFailed { message: "no".into() }.into(), "0212026e6f"),
         (
             LinkMeasured { to: PeerId(1), rtt_secs: 0.5, bytes_per_sec: 2.0 }.into(),
-            "0113083030303030303031000000000000e03f0000000000000040",
+            "0213083030303030303031000000000000e03f0000000000000040",
         ),
-        (LinkLost { peer: PeerId(1) }.into(), "0114083030303030303031"),
-        (Prepare { model: model() }.into(), "0115022f6d016dac0208"),
-        (Prepared { url: "/m".into() }.into(), "0116022f6d"),
+        (LinkLost { peer: PeerId(1) }.into(), "0214083030303030303031"),
+        (Prepare { model: model() }.into(), "0215022f6d016dac020801"),
+        (Prepared { url: "/m".into() }.into(), "0216022f6d"),
     ]
 }
 
@@ -120,15 +141,23 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 row_bytes: 256,
             }
             .into(),
-            "012001022f6d016dac020801083030303030303031000620018002",
+            "022001022f6d016dac02080101083030303030303031000620018002",
         ),
-        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0121010405"),
-        (StageReady { epoch: 1 }.into(), "012201"),
-        (StageFailed { epoch: 1, message: "no".into() }.into(), "012301026e6f"),
-        (Halt { epoch: 1 }.into(), "012401"),
+        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0221010405"),
+        (StageReady { epoch: 1 }.into(), "022201"),
+        (StageFailed { epoch: 1, message: "no".into() }.into(), "022301026e6f"),
+        (Halt { epoch: 1 }.into(), "022401"),
         (
-            Begin { request, epoch: 1, slot: 0, sampling: SAMPLING, prompt_tokens: 3 }.into(),
-            "01300901000000003f280000803f074003",
+            Begin {
+                request,
+                epoch: 1,
+                slot: 0,
+                sampling: SAMPLING,
+                prompt_tokens: 3,
+                seen: vec![5, 300],
+            }
+            .into(),
+            "02300901000000003f280000803f0000803e0000c03f07400101030205ac02",
         ),
         (
             Activations {
@@ -142,44 +171,49 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 data: vec![0, 0, 0x80, 0x3f, 0, 0, 0, 0x40],
             }
             .into(),
-            "01310101090000000100000002000000010000000600000002000000803f00000040",
+            "02310101090000000100000002000000010000000600000002000000803f00000040",
         ),
+        (token(None).into(), "02320900000003000000020100000c00000000"),
         (
-            Token { request, position: 3, token: 0x0102, dispatches: 12 }.into(),
-            "01320900000003000000020100000c000000",
+            token(Some(logprobs(1))).into(),
+            "02320900000003000000020100000c00000002000000bf00000000000080be",
         ),
-        (ChunkDone { request, position: 2 }.into(), "01330902"),
-        (Cancel { request }.into(), "013409"),
-        (Finished { request }.into(), "013509"),
-        (RequestFailed { request, message: "no".into() }.into(), "013609026e6f"),
+        (ChunkDone { request, position: 2 }.into(), "02330902"),
+        (Cancel { request }.into(), "023409"),
+        (Finished { request }.into(), "023509"),
+        (RequestFailed { request, message: "no".into() }.into(), "023609026e6f"),
     ]
+}
+
+fn token(logprobs: Option<TokenLogprobs>) -> Token {
+    Token { request: RequestId(9), position: 3, token: 0x0102, dispatches: 12, logprobs }
 }
 
 fn ask_samples() -> Vec<(Frame, &'static str)> {
     let request = RequestId(9);
     vec![
         (
-            Ask { ask: 1, text: "hi".into(), options: SAMPLING }.into(),
-            "0140010268690000003f280000803f0740",
+            Ask { ask: 1, messages: vec![Message::user("hi")], options: asked(&["."]) }.into(),
+            "02400101010268690000003f280000803f0000803e0000c03f0740010101012e",
         ),
-        (StopAsk { ask: 1 }.into(), "014101"),
-        (Text { ask: 1, delta: "yo".into() }.into(), "01420102796f"),
+        (StopAsk { ask: 1 }.into(), "024101"),
+        (Text { ask: 1, delta: "yo".into() }.into(), "02420102796f"),
         (
             Answered { ask: 1, stats: stats() }.into(),
-            "0143010302000000000000e03f00000000000010400000000000002840010205ac02",
+            "0243010302000000000000e03f00000000000010400000000000002840020205ac0201000000bf0100000080be",
         ),
-        (AskFailed { ask: 1, failure: failure() }.into(), "014401020908046c6f6e67"),
+        (AskFailed { ask: 1, failure: failure() }.into(), "024401020908046c6f6e67"),
         (
             Report {
                 counters: Counters { bytes_sent: 300, ..Counters::default() },
                 last_step: Some(LastStep { request, next_position: 4 }),
             }
             .into(),
-            "015000000000ac0200010904",
+            "025000000000ac0200010904",
         ),
         (
             status().into(),
-            "01510501022f6d016dac02080680020108303030303030303101000000000000f03f0101720004050101020300000001083030303030303031083030303030303032000000000000e03f0000000000000040010108303030303030303100068002000000000000e03f000000000000e03f000000000000d03f036f6e6501020908046c6f6e67",
+            "02510501022f6d016dac0208010680020108303030303030303101000000000000f03f0101720004050101020300000001083030303030303031083030303030303032000000000000e03f0000000000000040010108303030303030303100068002000000000000e03f000000000000e03f000000000000d03f036f6e6501020908046c6f6e67",
         ),
     ]
 }
@@ -200,7 +234,8 @@ fn every_frame_has_these_bytes() {
 
 #[test]
 fn the_samples_cover_every_tag() {
-    let sampled: Vec<u8> = samples().iter().map(|(frame, _)| frame.tag()).collect();
+    let mut sampled: Vec<u8> = samples().iter().map(|(frame, _)| frame.tag()).collect();
+    sampled.dedup();
     let known =
         |tag: u8| Frame::decode(&[PROTOCOL_VERSION, tag]) != Err(DecodeError::UnknownTag { tag });
     assert_eq!(sampled, (0..=255).filter(|&tag| known(tag)).collect::<Vec<_>>());
@@ -222,8 +257,8 @@ fn a_cut_or_padded_frame_is_refused() {
 #[test]
 fn another_version_is_named() {
     let mut bytes = Frame::from(Leave {}).encode();
-    bytes[0] = 2;
-    assert_eq!(Frame::decode(&bytes), Err(DecodeError::Version { found: 2 }));
+    bytes[0] = 1;
+    assert_eq!(Frame::decode(&bytes), Err(DecodeError::Version { found: 1 }));
 }
 
 #[test]
@@ -231,15 +266,68 @@ fn values_out_of_bounds_are_refused() {
     let refused = |frame: Frame, field| {
         assert_eq!(Frame::decode(&frame.encode()), Err(DecodeError::OutOfRange { field }));
     };
-    refused(DeviceMeasured { flops_per_sec: f64::NAN, memory_bytes: 0.0 }.into(), "flops_per_sec");
-    refused(DeviceMeasured { flops_per_sec: 1.0, memory_bytes: -1.0 }.into(), "memory_bytes");
+    refused(DeviceMeasured { flops_per_sec: f64::NAN }.into(), "flops_per_sec");
+    refused(DeviceMeasured { flops_per_sec: -1.0 }.into(), "flops_per_sec");
     refused(Measure { model: model(), peers: vec![PeerId(1); 9] }.into(), "peers");
     refused(MeasureFailed { message: "x".repeat(1001) }.into(), "message");
     refused(LoadProgress { epoch: 1, loaded_bytes: 2, total_bytes: 1 }.into(), "loaded_bytes");
-    let text = "x".repeat(MAX_PROMPT_BYTES + 1);
-    refused(Ask { ask: 1, text, options: SAMPLING }.into(), "text");
-    let options = Sampling { temperature: f32::NAN, ..SAMPLING };
-    refused(Ask { ask: 1, text: String::new(), options }.into(), "temperature");
+    let ask = |messages| Ask { ask: 1, messages, options: asked(&[]) }.into();
+    let half = Message::user("x".repeat(MAX_PROMPT_BYTES / 2 + 1));
+    refused(ask(vec![half.clone(), half]), "messages");
+    refused(ask(vec![Message::user(""); MAX_MESSAGES + 1]), "messages");
+    refused(ask(Vec::new()), "messages");
+    refused(begin_after(MAX_SEEN_TOKENS + 1).into(), "seen");
+}
+
+#[test]
+fn wishes_out_of_bounds_are_refused() {
+    let refused = |options: AskOptions, field| {
+        let frame = Frame::from(Ask { ask: 1, messages: vec![Message::user("")], options });
+        assert_eq!(Frame::decode(&frame.encode()), Err(DecodeError::OutOfRange { field }));
+    };
+    refused(Sampling { temperature: f32::NAN, ..SAMPLING }.into(), "temperature");
+    for min_p in [-0.1, 1.1, f32::NAN] {
+        refused(Sampling { min_p, ..SAMPLING }.into(), "min_p");
+    }
+    for repetition_penalty in [0.0, -1.0, f32::INFINITY] {
+        refused(Sampling { repetition_penalty, ..SAMPLING }.into(), "repetition_penalty");
+    }
+    refused(Sampling { logprobs: Some(6), ..SAMPLING }.into(), "logprobs");
+    refused(asked(&["a"; 5]), "stop");
+    refused(asked(&["a", ""]), "stop");
+    refused(asked(&["x".repeat(65).as_str()]), "stop");
+}
+
+#[test]
+fn log_probabilities_out_of_bounds_are_refused() {
+    let refused = |logprobs: TokenLogprobs, field| {
+        let error = Err(DecodeError::OutOfRange { field });
+        let in_stats = AnswerStats { logprobs: vec![logprobs.clone()], ..stats() };
+        for frame in [token(Some(logprobs)).into(), Answered { ask: 1, stats: in_stats }.into()] {
+            assert_eq!(Frame::decode(&Frame::encode(&frame)), error);
+        }
+    };
+    refused(logprobs(6), "alternatives");
+    refused(TokenLogprobs { chosen: f32::NAN, ..logprobs(2) }, "logprobs");
+    refused(TokenLogprobs { chosen: 0.5, ..logprobs(2) }, "logprobs");
+}
+
+#[test]
+fn the_longest_answer_fits_a_frame() {
+    let alternatives = vec![Alternative { token: u32::MAX, logprob: -1.0 }; 5];
+    let most = MAX_COMPLETION_TOKENS as usize;
+    let answer = AnswerStats {
+        tokens: vec![u32::MAX; most],
+        logprobs: vec![TokenLogprobs { chosen: -1.0, alternatives }; most],
+        ..stats()
+    };
+    let frame = Frame::from(Answered { ask: 1, stats: answer });
+    assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+}
+
+fn begin_after(seen_tokens: usize) -> Begin {
+    let (request, seen) = (RequestId(9), vec![300; seen_tokens]);
+    Begin { request, epoch: 1, slot: 0, sampling: SAMPLING, prompt_tokens: 9_999, seen }
 }
 
 #[test]
@@ -270,27 +358,55 @@ fn activations() -> impl Strategy<Value = Activations> {
 
 fn begin() -> impl Strategy<Value = Begin> {
     let options = (0.0..9.0_f32, any::<u32>(), 0.0..=1.0_f32, any::<u64>(), 0..=1000_u32);
+    let more = (0.0..=1.0_f32, 0.1..9.0_f32, prop::collection::vec(any::<u32>(), 0..200));
     let rest = (any::<u32>(), any::<u32>(), 0..MAX_SLOTS, 1..u32::MAX);
-    (options, rest).prop_map(|((temperature, top_k, top_p, seed, max_tokens), rest)| Begin {
-        request: RequestId(rest.0),
-        epoch: rest.1,
-        slot: rest.2,
-        sampling: Sampling { temperature, top_k, top_p, seed, max_tokens },
-        prompt_tokens: rest.3,
+    (options, more, rest).prop_map(|(options, (min_p, repetition_penalty, seen), rest)| {
+        let (temperature, top_k, top_p, seed, max_tokens) = options;
+        Begin {
+            request: RequestId(rest.0),
+            epoch: rest.1,
+            slot: rest.2,
+            sampling: Sampling {
+                temperature,
+                top_k,
+                top_p,
+                min_p,
+                repetition_penalty,
+                seed,
+                max_tokens,
+                logprobs: (rest.0 % 7).checked_sub(1).map(|count| count as u8),
+            },
+            prompt_tokens: rest.3,
+            seen,
+        }
     })
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let roles = prop::sample::select(vec![Role::System, Role::User, Role::Assistant]);
+    (roles, ".{0,200}").prop_map(|(role, content)| Message { role, content })
 }
 
 fn any_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         activations().prop_map(Frame::from),
         begin().prop_map(Frame::from),
-        any::<[u32; 4]>().prop_map(|[request, position, token, dispatches]| {
-            Token { request: RequestId(request), position, token, dispatches }.into()
+        (any::<[u32; 4]>(), prop::option::of(0..=5_u32)).prop_map(|(words, alternatives)| {
+            let [request, position, token, dispatches] = words;
+            let logprobs = alternatives.map(logprobs);
+            Token { request: RequestId(request), position, token, dispatches, logprobs }.into()
         }),
-        (any::<u32>(), ".{0,200}")
-            .prop_map(|(ask, text)| Ask { ask, text, options: SAMPLING }.into()),
+        (
+            any::<u32>(),
+            prop::collection::vec(message(), 1..9),
+            prop::collection::vec(".{1,16}", 0..=4),
+        )
+            .prop_map(|(ask, messages, stop)| {
+                Ask { ask, messages, options: AskOptions { sampling: SAMPLING, stop } }.into()
+            }),
         (any::<u32>(), prop::collection::vec(any::<u32>(), 0..200)).prop_map(|(ask, tokens)| {
-            Answered { ask, stats: AnswerStats { tokens, ..stats() } }.into()
+            let logprobs = tokens.iter().map(|token| logprobs(token % 6)).collect();
+            Answered { ask, stats: AnswerStats { tokens, logprobs, ..stats() } }.into()
         }),
         (any::<u32>(), any::<bool>(), prop::collection::vec(any::<u8>(), 0..2000))
             .prop_map(|(nonce, last, padding)| Probe { nonce, last, padding }.into()),

@@ -1,21 +1,41 @@
 //! A room of four tiny modules and a driver that answers it, for tests and for `fuzz/` alike.
 
 use base::{ModuleProfile, PeerId, RequestId};
-use protocol::peer::{Frame, ModelRef, Pledge, Sampling};
+use protocol::peer::{Alternative, AskOptions, Frame, ModelRef, Pledge, Sampling, TokenLogprobs};
 use session::{
     AskId, Input, JobId, ModelSpec, Output, Room, RoomConfig, RoomLimits, StageOutput, Wants,
 };
 
 pub const ROW_BYTES: u32 = 8;
-pub const SAMPLING: Sampling =
-    Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0, max_tokens: 4 };
+pub const SAMPLING: Sampling = Sampling {
+    temperature: 0.0,
+    top_k: 0,
+    top_p: 1.0,
+    min_p: 0.0,
+    repetition_penalty: 1.5,
+    seed: 0,
+    max_tokens: 4,
+    logprobs: Some(1),
+};
+
+/// What an ask wishes; its answer may end at its text, which the tests spell with `t` only.
+pub fn options() -> AskOptions {
+    AskOptions { sampling: SAMPLING, stop: vec!["ttt".into()] }
+}
 
 pub fn model() -> ModelRef {
-    ModelRef { url: "/m".into(), name: "m".into(), total_bytes: 8, context_tokens: 12 }
+    ModelRef {
+        url: "/m".into(),
+        name: "m".into(),
+        total_bytes: 8,
+        context_tokens: 12,
+        takes_chats: false,
+    }
 }
 
 pub fn spec() -> ModelSpec {
-    let module = |i| ModuleProfile { name: format!("m{i}"), flops: 1.0, weights_bytes: 10.0 };
+    let module =
+        |i| ModuleProfile { name: format!("m{i}"), flops: 1.0, weights_bytes: 10.0, kv_bytes: 0.0 };
     ModelSpec {
         model: model(),
         modules: (0..4).map(module).collect(),
@@ -37,6 +57,11 @@ pub fn room(me: PeerId, coordinator: bool) -> Room {
         pledge: Pledge::Bytes(25),
         limits: RoomLimits { chunk_tokens: 3, ..RoomLimits::default() },
     })
+}
+
+/// As many as the sampling asks for.
+pub fn logprobs() -> TokenLogprobs {
+    TokenLogprobs { chosen: -1.0, alternatives: vec![Alternative { token: 2, logprob: -0.5 }] }
 }
 
 /// What the room has asked for last, so that some answers fit.
@@ -87,7 +112,9 @@ impl Seen {
                 self.job = job.id;
                 self.output = match job.wants {
                     Wants::Nothing => StageOutput::Nothing,
-                    Wants::Token(_) => StageOutput::Token(u32::from(job.rows)),
+                    Wants::Token(_) => {
+                        StageOutput::Token { token: job.rows.into(), logprobs: Some(logprobs()) }
+                    }
                     Wants::Hidden => {
                         StageOutput::Hidden(vec![0; (u32::from(job.rows) * ROW_BYTES) as usize])
                     }

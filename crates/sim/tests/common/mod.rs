@@ -1,7 +1,7 @@
 //! Rooms of toy models.
 #![allow(dead_code, reason = "every test file uses some of it")]
 
-use protocol::peer::{AnswerStats, FailureCode, Pledge, Sampling};
+use protocol::peer::{AnswerStats, AskOptions, FailureCode, Pledge, Sampling};
 use session::RoomLimits;
 use sim::{Answer, PhoneSpec, Sim, SimConfig, toy};
 use transport::memory::Conditions;
@@ -11,8 +11,16 @@ pub const WIFI: Conditions =
     Conditions { latency_secs: 0.004, bytes_per_sec: 4e6, cut_after_bytes: None };
 
 /// Always the likeliest token, 24 of them.
-pub const GREEDY: Sampling =
-    Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 1, max_tokens: 24 };
+pub const GREEDY: Sampling = Sampling {
+    temperature: 0.0,
+    top_k: 0,
+    top_p: 1.0,
+    min_p: 0.0,
+    repetition_penalty: 1.0,
+    seed: 1,
+    max_tokens: 24,
+    logprobs: None,
+};
 
 /// Names of phones, in order of joining.
 pub const NAMES: [&str; 9] = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal", "Ivy"];
@@ -59,6 +67,6 @@ pub fn failure(answer: Answer) -> (FailureCode, String) {
 }
 
 /// What one phone alone answers.
-pub fn alone(prompt: &str, options: Sampling) -> AnswerStats {
+pub fn alone(prompt: &str, options: impl Into<AskOptions>) -> AnswerStats {
     stats(ready(1).ask(0, 1, prompt, options))
 }

@@ -1,0 +1,151 @@
+//! One running request of the header: what has gone into the ring and come out of it.
+
+use protocol::peer::{AnswerStats, AskOptions, Finish, Sampling, Token, TokenLogprobs};
+
+use crate::{AskId, queue::QueuedAsk, stops::Stops};
+
+/// A prompt and its completion under way.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) ask: AskId,
+    pub(crate) sampling: Sampling,
+    pub(crate) prompt: Vec<u32>,
+    pub(crate) completion: Vec<u32>,
+    /// Of the completion, if they are wanted.
+    pub(crate) logprobs: Vec<TokenLogprobs>,
+    /// Rows that have entered the ring.
+    pub(crate) sent_rows: u32,
+    /// Rows that have come out at its end.
+    pub(crate) passed_rows: u32,
+    pub(crate) chunks_in_flight: u16,
+    asked_at_secs: f64,
+    first_token_at_secs: f64,
+    last_token_at_secs: f64,
+    /// Steps after the one that gave the first token (the end's included), and what all phones
+    /// dispatched for them.
+    decode_steps: u32,
+    decode_dispatches: u64,
+    /// Texts that the driver still owes us.
+    pub(crate) texts_due: u32,
+    /// Texts that it has given, one for each token from the first.
+    texts_taken: usize,
+    stops: Stops,
+    /// Set once nothing of it is in the ring.
+    pub(crate) ended: Option<Finish>,
+    pub(crate) progress_at_secs: f64,
+}
+
+impl Request {
+    pub(crate) fn new(
+        ask: AskId,
+        options: AskOptions,
+        prompt: Vec<u32>,
+        asked_at_secs: f64,
+        now_secs: f64,
+    ) -> Self {
+        Self {
+            ask,
+            sampling: options.sampling,
+            prompt,
+            completion: Vec::new(),
+            logprobs: Vec::new(),
+            sent_rows: 0,
+            passed_rows: 0,
+            chunks_in_flight: 0,
+            asked_at_secs,
+            first_token_at_secs: now_secs,
+            last_token_at_secs: now_secs,
+            decode_steps: 0,
+            decode_dispatches: 0,
+            texts_due: 0,
+            texts_taken: 0,
+            stops: Stops::new(options.stop),
+            ended: None,
+            progress_at_secs: now_secs,
+        }
+    }
+
+    /// Whether the next thing out of the ring is a token.
+    pub(crate) fn awaits_token(&self) -> bool {
+        self.sent_rows as usize >= self.prompt.len() && self.chunks_in_flight == 1
+    }
+
+    pub(crate) fn count_token(&mut self, token: &Token, now_secs: f64) {
+        self.progress_at_secs = now_secs;
+        self.last_token_at_secs = now_secs;
+        self.passed_rows = self.sent_rows;
+        if self.completion.is_empty() {
+            self.first_token_at_secs = now_secs;
+        } else {
+            self.decode_steps += 1;
+            self.decode_dispatches += u64::from(token.dispatches);
+        }
+    }
+
+    /// Takes the text of the next token; gives what can be shown, and whether the answer ends
+    /// here. It then has the tokens up to this one, however many came out of the ring since.
+    pub(crate) fn take_text(&mut self, text: &str, now_secs: f64) -> (String, bool) {
+        self.texts_due = self.texts_due.saturating_sub(1);
+        self.texts_taken += 1;
+        if self.ended.is_some() {
+            self.progress_at_secs = now_secs;
+        }
+        let had_stopped = self.stops.have_stopped();
+        let mut shown = self.stops.push(text);
+        let stops_here = self.stops.have_stopped() && !had_stopped;
+        if stops_here {
+            self.completion.truncate(self.texts_taken);
+            self.logprobs.truncate(self.texts_taken);
+        }
+        if self.is_over() {
+            shown += &self.stops.rest();
+        }
+        (shown, stops_here)
+    }
+
+    /// Whether nothing of it is to come, neither token nor text.
+    pub(crate) fn is_over(&self) -> bool {
+        self.texts_due == 0 && self.ended.is_some()
+    }
+
+    /// The position after the step that is to come out of the ring next.
+    pub(crate) fn awaited_position(&self, chunk_tokens: u16) -> u32 {
+        (self.passed_rows + u32::from(chunk_tokens)).min(self.sent_rows)
+    }
+
+    pub(crate) fn stats(self) -> AnswerStats {
+        let completion_tokens = self.completion.len() as u32;
+        let decoded = f64::from(self.decode_steps);
+        let decode_secs = self.last_token_at_secs - self.first_token_at_secs;
+        AnswerStats {
+            prompt_tokens: self.prompt.len() as u32,
+            completion_tokens,
+            ttft_secs: self.first_token_at_secs - self.asked_at_secs,
+            decode_tokens_per_sec: ratio(decoded, decode_secs),
+            dispatches_per_token: ratio(self.decode_dispatches as f64, decoded),
+            finish: self.ended.unwrap_or(Finish::Cancelled),
+            tokens: self.completion,
+            logprobs: self.logprobs,
+        }
+    }
+}
+
+impl QueuedAsk {
+    /// An answer without a token.
+    pub(crate) fn stats(&self, finish: Finish) -> AnswerStats {
+        AnswerStats {
+            prompt_tokens: self.prompt.as_ref().map_or(0, |prompt| prompt.len() as u32),
+            completion_tokens: 0,
+            ttft_secs: 0.0,
+            decode_tokens_per_sec: 0.0,
+            dispatches_per_token: 0.0,
+            finish,
+            tokens: Vec::new(),
+            logprobs: Vec::new(),
+        }
+    }
+}
+
+fn ratio(amount: f64, of: f64) -> f64 {
+    if of > 0.0 { amount / of } else { 0.0 }
+}
