@@ -32,6 +32,7 @@ const stats: AnswerStats = {
   dispatchesPerToken: 32,
   finish: "length",
   tokens: [],
+  logprobs: [],
 };
 
 /** What a worker would say on its way to the named screen. */
@@ -55,6 +56,8 @@ export async function* script(screen: string): AsyncGenerator<FromWorker> {
     };
   } else if (kind.startsWith("chat")) {
     yield* chat(kind);
+  } else if (kind === "guest-file") {
+    yield { type: "room", room: withoutFile(seenBy("0badcafe", room("gathering", 3))) };
   } else {
     const phones = screen === "gathering-alone" ? 1 : 3;
     const phase = (screen === "guest" ? "gathering" : screen.replace("-alone", "")) as RoomPhase;
@@ -84,6 +87,15 @@ function seenBy(me: string, view: RoomView): RoomView {
   return { ...view, me, peers: view.peers.map((peer) => ({ ...peer, me: peer.id === me })) };
 }
 
+/** On a phone where the file that the room runs has still to be picked. */
+function withoutFile(view: RoomView): RoomView {
+  const url = `file:6580000:${"0".repeat(64)}:stories-f16.gguf`;
+  const remark =
+    "It runs no part of the model: The file `stories-f16.gguf` has to be picked on this phone too.";
+  const peers = view.peers.map((peer) => (peer.me ? { ...peer, remark } : peer));
+  return { ...view, peers, model: view.model && { ...view.model, url } };
+}
+
 function room(phase: RoomPhase, phones: number, steps = 0): RoomView {
   const isPlanned = ["loading", "ready", "failed"].includes(phase);
   const predicted = stages.map((stage) => ({ ...stage, predictedSecs: 0.011 }));
@@ -100,6 +112,7 @@ function room(phase: RoomPhase, phones: number, steps = 0): RoomView {
       modules: 14,
       weightsBytes: 6.58e6,
       contextTokens: 512,
+      takesChats: false,
     },
     links: [],
     error: null,

@@ -7,7 +7,7 @@
 mod framing;
 mod link;
 pub mod memory;
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", clippy))]
 pub mod web;
 
 pub use framing::Framing;

@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn slices_that_do_not_fit_close_the_link() {
         let (clock, mut a, mut b) = open_pair(GOOD);
-        a.send(vec![0x81, 9, 9]).expect("open");
+        a.send(vec![protocol::peer::PROTOCOL_VERSION | 0x80, 9, 9]).expect("open");
         clock.advance_to(2.0);
         assert_eq!(b.poll(), Some(LinkEvent::Closed));
     }

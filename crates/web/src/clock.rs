@@ -1,7 +1,8 @@
 //! Time and timers of the worker.
 
 use wasm_bindgen::{JsCast, prelude::*};
-use web_sys::WorkerGlobalScope;
+
+use crate::browser::scope;
 
 /// Seconds since the worker started.
 pub fn now_secs() -> f64 {
@@ -46,8 +47,4 @@ impl Drop for Timer {
     fn drop(&mut self) {
         scope().clear_timeout_with_handle(self.id);
     }
-}
-
-fn scope() -> WorkerGlobalScope {
-    js_sys::global().unchecked_into()
 }

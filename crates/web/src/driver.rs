@@ -123,8 +123,8 @@ impl Driver {
     pub fn on_page(&mut self, message: ToWorker) {
         match message {
             ToWorker::Begin => self.command(Command::Begin),
-            ToWorker::Ask { ask, prompt, options } => {
-                self.command(Command::Ask { ask, text: prompt, options: options.into() });
+            ToWorker::Ask { ask, messages, options } => {
+                self.command(Command::Ask { ask, messages, options: options.into() });
             }
             ToWorker::Check { ask, prompt } => self.queue(Work::Check { ask, prompt }),
             ToWorker::Stop { ask } => self.command(Command::Stop { ask }),
@@ -254,13 +254,13 @@ impl Driver {
 
     fn on_done(&mut self, done: Done) {
         match done {
-            Done::Ready => {}
             Done::GpuLost(reason) => self.fail(error("device_lost", reason)),
             Done::NoGpu(reason) => self.fail(error("no_webgpu", reason)),
             Done::Opened(opened) => self.on_opened(opened),
             Done::OpenFailed(failed) => {
                 self.fail(error("model_unavailable", failed.to_string()));
             }
+            Done::Warning(message) => self.emit.send(&FromWorker::Warning { message }),
             Done::Checked { ask, prompt_tokens, context_tokens } => {
                 let context_tokens = context_tokens as u32;
                 self.emit.send(&FromWorker::Checked { ask, prompt_tokens, context_tokens });
@@ -300,7 +300,7 @@ pub(crate) fn with(this: &This, act: impl FnOnce(&mut Driver)) {
 fn start_machine(me: PeerId, this: This) -> Sender<Work> {
     let (sender, receiver) = channel(QUEUED_WORK);
     let tell = move |done| with(&this, |driver| driver.on_done(done));
-    let machine = Machine::new(me.to_string(), Rc::default(), Rc::new(tell));
+    let machine = Machine::new(me.to_string(), Rc::new(tell));
     spawn_local(machine.work(receiver));
     sender
 }

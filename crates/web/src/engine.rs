@@ -3,13 +3,14 @@
 use std::{cell::RefCell, rc::Rc};
 
 use base::PeerId;
-use js_sys::{Function, Reflect};
+use js_sys::{Array, Function, Reflect};
 use serde::Serialize;
 use wasm_bindgen::{JsCast, prelude::*};
-use web_sys::RtcDataChannel;
+use web_sys::{File, RtcDataChannel};
 
 use crate::{
     driver::Driver,
+    machine::Work,
     messages::{FromWorker, ToWorker, error},
 };
 
@@ -17,6 +18,7 @@ use crate::{
 #[wasm_bindgen]
 pub struct Engine {
     driver: Rc<RefCell<Option<Driver>>>,
+    picked: RefCell<Option<Vec<File>>>,
     emit: Emit,
 }
 
@@ -25,7 +27,7 @@ impl Engine {
     /// An engine that calls `emit(message)` for everything the page should know.
     #[wasm_bindgen(constructor)]
     pub fn new(emit: Function) -> Self {
-        Self { driver: Rc::default(), emit: Emit(emit) }
+        Self { driver: Rc::default(), picked: RefCell::default(), emit: Emit(emit) }
     }
 
     /// Takes one message of the page.
@@ -35,6 +37,10 @@ impl Engine {
     pub fn handle(&self, message: JsValue) -> Result<(), JsValue> {
         if let Some((peer, channel)) = channel_of(&message) {
             self.with_driver(|driver| driver.add_channel(peer, channel));
+            return Ok(());
+        }
+        if let Some(files) = files_of(&message) {
+            self.pick(files);
             return Ok(());
         }
         match serde_wasm_bindgen::from_value(message)? {
@@ -52,9 +58,20 @@ impl Engine {
         match Driver::start(config, self.emit.clone(), Rc::downgrade(&self.driver)) {
             Ok(driver) => {
                 *self.driver.borrow_mut() = Some(driver);
+                if let Some(files) = self.picked.take() {
+                    self.pick(files);
+                }
                 self.with_driver(Driver::greet);
             }
             Err(view) => self.emit.send(&FromWorker::Failed { ask: None, error: view }),
+        }
+    }
+
+    /// Files that were picked before the room is started wait for it.
+    fn pick(&self, files: Vec<File>) {
+        match self.driver.borrow_mut().as_mut() {
+            Some(driver) => driver.queue(Work::Picked(files)),
+            None => *self.picked.borrow_mut() = Some(files),
         }
     }
 
@@ -92,4 +109,14 @@ fn channel_of(message: &JsValue) -> Option<(PeerId, RtcDataChannel)> {
     }
     let peer = get(&event, "peer")?.as_string()?.parse().ok()?;
     Some((peer, get(&event, "channel")?.unchecked_into()))
+}
+
+/// The files in a `{type: "files", files}`.
+fn files_of(message: &JsValue) -> Option<Vec<File>> {
+    let get = |key: &str| Reflect::get(message, &key.into()).ok();
+    if get("type")?.as_string()? != "files" {
+        return None;
+    }
+    let files: Array = get("files")?.dyn_into().ok()?;
+    Some(files.iter().filter_map(|file| file.dyn_into().ok()).collect())
 }

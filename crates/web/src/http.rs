@@ -1,4 +1,4 @@
-//! A model file behind a URL, read by HTTP Range requests.
+//! A model file behind a URL, read by HTTP Range requests, and kept for the next time.
 
 use std::{
     cell::{Cell, RefCell},
@@ -7,25 +7,28 @@ use std::{
     rc::Rc,
 };
 
-use js_sys::Uint8Array;
 use model::{ByteSource, SourceError};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Request, RequestInit, Response, WorkerGlobalScope};
+use web_sys::{AbortSignal, Request, RequestInit, Response};
 
-use crate::clock::sleep;
+use crate::{
+    browser::{bytes_of, scope, text},
+    clock::{now_secs, sleep},
+    kept::Kept,
+};
 
-/// How long one request may take: a piece at 35 kB/s. All attempts together stay under the time
-/// without progress after which a room gives a phone up.
+/// How long one request may take: a piece at 35 kB/s.
 const REQUEST_TIMEOUT_MS: u32 = 15_000;
-/// How often a request is tried, with pauses between.
-const ATTEMPTS: usize = 3;
-const PAUSE_SECS: f64 = 1.0;
+/// No attempt starts later than this after the first. The last one ends before the time without
+/// progress after which a room gives a phone up.
+const RETRY_SECS: f64 = 25.0;
+/// The pause after the first attempt; each is twice the one before.
+const FIRST_PAUSE_SECS: f64 = 0.5;
 /// The most bytes of one request; larger ranges are read in pieces.
 const PIECE_BYTES: u64 = 512 << 10;
-const NO_SUCH_FILE: &str = "the server has no such file";
 
-/// Counts the bytes that came from the server.
+/// Counts the bytes of model files that came, from wherever.
 #[derive(Default)]
 pub struct Fetched {
     bytes: Cell<u64>,
@@ -43,7 +46,8 @@ impl Fetched {
         *self.listener.borrow_mut() = listener;
     }
 
-    fn add(&self, bytes: u64) {
+    /// Some more came.
+    pub fn add(&self, bytes: u64) {
         self.bytes.set(self.bytes.get() + bytes);
         let listener = self.listener.borrow().clone();
         if let Some(listener) = listener {
@@ -58,43 +62,83 @@ impl fmt::Debug for Fetched {
     }
 }
 
-/// A file on the server.
+/// Why a request gave nothing.
+enum Failure {
+    /// Another attempt may succeed.
+    Passing(String),
+    /// None will.
+    Lasting(String),
+}
+
+/// A file on a server.
 #[derive(Clone, Debug)]
 pub struct HttpSource {
     url: String,
     file_bytes: u64,
+    /// What changes whenever the file does, if the server says.
+    version: Option<String>,
     fetched: Rc<Fetched>,
+    kept: Option<Rc<Kept>>,
 }
 
 impl HttpSource {
-    /// Asks the server for the file's length.
+    /// Asks the server for the file's length, and looks for what is kept of it. `query` goes behind the
+    /// URL and does not change the file; `warn` hears what a person should know though it stops nothing.
     ///
     /// # Errors
     /// [`SourceError`] when there is no such file or the server does not serve ranges.
-    pub async fn open(url: &str, fetched: Rc<Fetched>) -> Result<Self, SourceError> {
+    pub async fn open(
+        url: &str,
+        query: &str,
+        fetched: Rc<Fetched>,
+        warn: Rc<dyn Fn(String)>,
+    ) -> Result<Self, SourceError> {
+        let full_url = format!("{url}{query}");
         let range = 0..1;
-        let response = again_and_again(&range, || request(url, &range)).await?;
-        let total = response.headers().get("content-range").ok().flatten();
-        let total = total.as_deref().and_then(|range| range.rsplit('/').next()?.parse().ok());
-        let file_bytes =
-            total.ok_or_else(|| failed(&range, "the server does not serve parts of files"))?;
-        Ok(Self { url: url.to_owned(), file_bytes, fetched })
+        let response = again_and_again(&range, || request(&full_url, &range)).await?;
+        let file_bytes = total_of(&response).ok_or_else(|| {
+            let reason =
+                "the server does not serve parts of files, or hides from other pages that it does";
+            SourceError { range, reason: reason.into() }
+        })?;
+        let version = version_of(&response);
+        let kept = match &version {
+            Some(version) => Kept::open(url, &format!("{file_bytes} {version}"), warn).await,
+            None => None,
+        };
+        Ok(Self { url: full_url, file_bytes, version, fetched, kept: kept.map(Rc::new) })
     }
 
+    /// A piece that is kept, or else comes from the server.
     async fn piece(&self, range: Range<u64>) -> Result<Vec<u8>, SourceError> {
-        again_and_again(&range, || self.attempt(&range)).await
+        let known = match &self.kept {
+            Some(kept) => kept.read(&range).await,
+            None => None,
+        };
+        if let Some(piece) = known {
+            self.fetched.add(piece.len() as u64);
+            return Ok(piece);
+        }
+        let piece = again_and_again(&range, || self.attempt(&range)).await?;
+        self.fetched.add(piece.len() as u64);
+        if let Some(kept) = &self.kept {
+            kept.write(&range, &piece).await;
+        }
+        Ok(piece)
     }
 
-    async fn attempt(&self, range: &Range<u64>) -> Result<Vec<u8>, SourceError> {
+    async fn attempt(&self, range: &Range<u64>) -> Result<Vec<u8>, Failure> {
+        let passing = |error: JsValue| Failure::Passing(text(&error));
         let response = request(&self.url, range).await?;
-        let body = response.array_buffer().map_err(|error| failed(range, &text(&error)))?;
-        let body = JsFuture::from(body).await.map_err(|error| failed(range, &text(&error)))?;
-        let bytes = Uint8Array::new(&body);
-        if u64::from(bytes.length()) != range.end - range.start {
-            return Err(failed(range, &format!("{} bytes came", bytes.length())));
+        if total_of(&response) != Some(self.file_bytes) || version_of(&response) != self.version {
+            return Err(Failure::Lasting("the file was changed on the server".into()));
         }
-        self.fetched.add(bytes.length().into());
-        Ok(bytes.to_vec())
+        let body = response.array_buffer().map_err(passing)?;
+        let bytes = bytes_of(body).await.map_err(passing)?;
+        if bytes.len() as u64 != range.end - range.start {
+            return Err(Failure::Passing(format!("{} bytes came", bytes.len())));
+        }
+        Ok(bytes)
     }
 }
 
@@ -105,9 +149,10 @@ impl ByteSource for HttpSource {
 
     async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, SourceError> {
         if range.start > range.end || range.end > self.file_bytes {
-            return Err(failed(&range, &format!("the file has {} bytes", self.file_bytes)));
+            let reason = format!("the file has {} bytes", self.file_bytes);
+            return Err(SourceError { range, reason });
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity((range.end - range.start) as usize);
         let mut start = range.start;
         while start < range.end {
             let end = range.end.min(start + PIECE_BYTES);
@@ -118,47 +163,54 @@ impl ByteSource for HttpSource {
     }
 }
 
-/// Tries until it succeeds, with pauses, unless trying again cannot help.
+/// Tries until it succeeds, with growing pauses, while another attempt may help.
 async fn again_and_again<T>(
     range: &Range<u64>,
-    attempt: impl AsyncFn() -> Result<T, SourceError>,
+    attempt: impl AsyncFn() -> Result<T, Failure>,
 ) -> Result<T, SourceError> {
-    let mut last = failed(range, "it was not tried");
-    for number in 0..ATTEMPTS {
-        if number > 0 {
-            sleep(PAUSE_SECS).await;
-        }
-        match attempt().await {
-            Err(error) if error.reason != NO_SUCH_FILE => last = error,
-            outcome => return outcome,
-        }
+    let (started, mut pause_secs) = (now_secs(), FIRST_PAUSE_SECS);
+    loop {
+        let reason = match attempt().await {
+            Ok(outcome) => return Ok(outcome),
+            Err(Failure::Passing(_)) if now_secs() + pause_secs < started + RETRY_SECS => {
+                sleep(pause_secs).await;
+                pause_secs *= 2.0;
+                continue;
+            }
+            Err(Failure::Passing(reason) | Failure::Lasting(reason)) => reason,
+        };
+        return Err(SourceError { range: range.clone(), reason });
     }
-    Err(last)
 }
 
-async fn request(url: &str, range: &Range<u64>) -> Result<Response, SourceError> {
-    let wrong = |error: JsValue| failed(range, &text(&error));
+async fn request(url: &str, range: &Range<u64>) -> Result<Response, Failure> {
+    let lasting = |error: JsValue| Failure::Lasting(text(&error));
     let init = RequestInit::new();
     init.set_signal(Some(&AbortSignal::timeout_with_u32(REQUEST_TIMEOUT_MS)));
-    let request = Request::new_with_str_and_init(url, &init).map_err(wrong)?;
+    let request = Request::new_with_str_and_init(url, &init).map_err(lasting)?;
     let wanted = format!("bytes={}-{}", range.start, range.end - 1);
-    request.headers().set("range", &wanted).map_err(wrong)?;
-    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
-    let response = JsFuture::from(scope.fetch_with_request(&request)).await.map_err(wrong)?;
+    request.headers().set("range", &wanted).map_err(lasting)?;
+    let response = JsFuture::from(scope().fetch_with_request(&request)).await;
+    let response = response.map_err(|error| Failure::Passing(text(&error)))?;
     let response: Response = response.unchecked_into();
     match response.status() {
         206 => Ok(response),
-        404 => Err(failed(range, NO_SUCH_FILE)),
-        status => Err(failed(range, &format!("the server answered {status}"))),
+        200 => Err(Failure::Lasting("the server does not serve parts of files".into())),
+        404 => Err(Failure::Lasting("the server has no such file".into())),
+        status @ 400..500 if !matches!(status, 408 | 429) => {
+            Err(Failure::Lasting(format!("the server answered {status}")))
+        }
+        status => Err(Failure::Passing(format!("the server answered {status}"))),
     }
 }
 
-fn failed(range: &Range<u64>, reason: &str) -> SourceError {
-    SourceError { range: range.clone(), reason: reason.to_owned() }
+/// The file's length, of which this is a part.
+fn total_of(response: &Response) -> Option<u64> {
+    let range = response.headers().get("content-range").ok().flatten()?;
+    range.rsplit('/').next()?.parse().ok()
 }
 
-fn text(error: &JsValue) -> String {
-    error
-        .dyn_ref::<js_sys::Error>()
-        .map_or_else(|| format!("{error:?}"), |error| String::from(error.message()))
+fn version_of(response: &Response) -> Option<String> {
+    let header = |name: &str| response.headers().get(name).ok().flatten();
+    header("etag").or_else(|| header("last-modified"))
 }

@@ -4,18 +4,23 @@
 //! One law: `JsValue` ends here. The crates below know no JavaScript, and the page knows
 //! nothing but the messages of [`messages`].
 
-#![cfg(target_family = "wasm")]
+// Clippy looks at it on any machine.
+#![cfg(any(target_family = "wasm", clippy))]
 
+mod browser;
 mod clock;
 mod driver;
 mod engine;
+mod folder;
 mod http;
 mod introductions;
+mod kept;
 mod machine;
 mod measure;
 mod messages;
 mod opened;
 mod perform;
+mod picked;
 mod signaling;
 
 use wasm_bindgen::prelude::*;

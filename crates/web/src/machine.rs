@@ -1,22 +1,36 @@
 //! The device at work: one thing after the other, in the order it was asked for.
 
-use std::rc::Rc;
+use std::{pin::pin, rc::Rc};
 
-use base::ModuleRange;
+use base::{Message, ModuleRange};
 use futures_channel::mpsc::Receiver;
-use futures_util::StreamExt;
+use futures_util::{
+    StreamExt,
+    future::{Either, select},
+};
 use kernels::{Gpu, GpuError, Step};
-use model::{ModelError, Sampler, Sampling, Stage, StageInput, StageOptions};
-use protocol::peer::ModelRef;
-use session::{Input, Job, JobInput, LoadStage, StageOutput, Wants};
+use model::{Logprobs, ModelError, Sampler, Stage, StageInput, StageOptions};
+use protocol::peer::{Alternative, ModelRef, Sampling, TokenLogprobs};
+use session::{Input, Job, JobInput, LoadStage, SamplingStep, StageOutput, Wants};
+use web_sys::File;
 
-use crate::{clock::now_secs, http::Fetched, measure::Trial, opened::Opened};
+use crate::{
+    clock::{now_secs, sleep},
+    folder::Means,
+    measure::Trial,
+    opened::Opened,
+};
+
+/// Opening a GPU takes well under a second, its process's first start included a few.
+const OPEN_SECS: f64 = 20.0;
 
 /// Something for the device to do.
 #[derive(Debug)]
 pub enum Work {
     /// Open a model that the room may run.
     Open(String),
+    /// Files that were picked on this phone.
+    Picked(Vec<File>),
     /// Count a prompt's tokens.
     Check { ask: u32, prompt: String },
     /// Get ready to measure the device's speed on a model.
@@ -34,8 +48,6 @@ pub enum Work {
 /// What came of it.
 #[derive(Debug)]
 pub enum Done {
-    /// The GPU is open.
-    Ready,
     /// There is no usable GPU.
     NoGpu(String),
     /// The GPU is gone.
@@ -44,6 +56,8 @@ pub enum Done {
     Opened(Rc<Opened>),
     /// The model cannot be opened.
     OpenFailed(ModelError),
+    /// What a person should know though it stops nothing.
+    Warning(String),
     /// A prompt was counted.
     Checked { ask: u32, prompt_tokens: usize, context_tokens: usize },
     /// A prompt cannot be counted.
@@ -54,11 +68,12 @@ pub enum Done {
 
 /// The device, its model and its stage.
 pub struct Machine {
-    me: String,
-    fetched: Rc<Fetched>,
+    means: Means,
     tell: Rc<dyn Fn(Done)>,
     gpu: Option<Gpu>,
     opened: Option<Rc<Opened>>,
+    /// A model that could not be prepared; perhaps its files are picked yet.
+    unprepared: Option<ModelRef>,
     /// What is ready to be measured.
     trial: Option<Trial>,
     stages: Vec<Stage>,
@@ -67,14 +82,16 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine that tells what it did. `fetched` counts the bytes of model files.
-    pub fn new(me: String, fetched: Rc<Fetched>, tell: Rc<dyn Fn(Done)>) -> Self {
+    /// A machine that tells what it did; `me` is its name in the server's log.
+    pub fn new(me: String, tell: Rc<dyn Fn(Done)>) -> Self {
+        let told = tell.clone();
+        let warn = Rc::new(move |message| told(Done::Warning(message)));
         Self {
-            me,
-            fetched,
+            means: Means { me, fetched: Rc::default(), picked: Vec::new(), warn },
             tell,
             gpu: None,
             opened: None,
+            unprepared: None,
             trial: None,
             stages: Vec::new(),
             epoch: 0,
@@ -83,11 +100,8 @@ impl Machine {
 
     /// Works until the queue is closed.
     pub async fn work(mut self, mut queue: Receiver<Work>) {
-        match Gpu::open().await {
-            Ok(gpu) => {
-                self.gpu = Some(gpu);
-                (self.tell)(Done::Ready);
-            }
+        match open_gpu().await {
+            Ok(gpu) => self.gpu = Some(gpu),
             Err(error) => (self.tell)(Done::NoGpu(error.to_string())),
         }
         while let Some(work) = queue.next().await {
@@ -102,6 +116,7 @@ impl Machine {
                 Ok(opened) => Done::Opened(opened),
                 Err(error) => Done::OpenFailed(error),
             },
+            Work::Picked(files) => Done::Input(self.pick(files).await?),
             Work::Check { ask, prompt } => self.check(ask, &prompt),
             Work::Prepare(model) => Done::Input(self.prepare(model).await),
             Work::Measure(model) => Done::Input(self.measure(model).await),
@@ -118,7 +133,7 @@ impl Machine {
         if let Some(opened) = self.opened.as_ref().filter(|opened| opened.url == url) {
             return Ok(opened.clone());
         }
-        let opened = Rc::new(Opened::open(url, &self.me, &self.fetched).await?);
+        let opened = Rc::new(Opened::open(url, &self.means).await?);
         self.opened = Some(opened.clone());
         Ok(opened)
     }
@@ -127,7 +142,7 @@ impl Machine {
         let Some(opened) = &self.opened else {
             return Done::CheckFailed { ask, message: "The model is not open yet.".into() };
         };
-        match opened.tokenizer.encode(prompt) {
+        match opened.prompt(&[Message::user(prompt)]) {
             Ok(tokens) => {
                 let context_tokens = opened.context_tokens();
                 Done::Checked { ask, prompt_tokens: tokens.len(), context_tokens }
@@ -169,13 +184,24 @@ impl Machine {
         true
     }
 
+    /// Takes the picked files, and tries again what could not be done without them.
+    async fn pick(&mut self, files: Vec<File>) -> Option<Input> {
+        self.means.picked = files;
+        let model = self.unprepared.take()?;
+        Some(self.prepare(model).await)
+    }
+
     async fn prepare(&mut self, model: ModelRef) -> Input {
+        self.unprepared = None;
         match self.trial(&model).await {
             Ok(trial) => {
                 self.trial = Some(trial);
                 Input::Prepared { url: model.url }
             }
-            Err(error) => self.unmeasured(&error).await,
+            Err(error) => {
+                self.unprepared = Some(model);
+                self.unmeasured(&error).await
+            }
         }
     }
 
@@ -190,7 +216,7 @@ impl Machine {
             trial.flops_per_sec().await
         };
         match measured.await {
-            Ok(flops_per_sec) => Input::DeviceMeasured { flops_per_sec, memory_bytes: 0.0 },
+            Ok(flops_per_sec) => Input::DeviceMeasured { flops_per_sec },
             Err(error) => self.unmeasured(&error).await,
         }
     }
@@ -208,7 +234,7 @@ impl Machine {
         let epoch = plan.epoch;
         self.epoch = epoch;
         let loaded = self.try_load(plan).await;
-        self.fetched.listen(None);
+        self.means.fetched.listen(None);
         match loaded {
             Ok(()) => Input::StageLoaded { epoch },
             Err(error) => {
@@ -241,13 +267,13 @@ impl Machine {
 
     /// Tells the room of every piece that comes from now on.
     fn tell_progress(&self, epoch: u32, total_bytes: u64) {
-        let (tell, fetched, before) =
-            (self.tell.clone(), self.fetched.clone(), self.fetched.bytes());
+        let (tell, fetched) = (self.tell.clone(), self.means.fetched.clone());
+        let before = fetched.bytes();
         let listener = move || {
             let loaded_bytes = fetched.bytes() - before;
             tell(Done::Input(Input::LoadProgress { epoch, loaded_bytes, total_bytes }));
         };
-        self.fetched.listen(Some(Rc::new(listener)));
+        self.means.fetched.listen(Some(Rc::new(listener)));
     }
 
     async fn run(&mut self, job: Job) -> Input {
@@ -280,11 +306,9 @@ impl Machine {
             JobInput::Hidden(bytes) => StageInput::Hidden(bytes),
         };
         let output = stage.run(step, input).await?;
-        Ok(match (output, job.wants) {
+        Ok(match (output, &job.wants) {
             (model::StageOutput::Hidden(bytes), _) => StageOutput::Hidden(bytes),
-            (model::StageOutput::Logits(logits), Wants::Token(draw)) => {
-                StageOutput::Token(sampler(draw.options).choose(&logits, draw.step))
-            }
+            (model::StageOutput::Logits(logits), Wants::Token(draw)) => drawn(&logits, draw),
             _ => StageOutput::Nothing,
         })
     }
@@ -294,11 +318,31 @@ impl Machine {
     }
 }
 
+/// Opens the GPU, but does not wait for a browser that never answers.
+async fn open_gpu() -> Result<Gpu, GpuError> {
+    match select(pin!(Gpu::open()), pin!(sleep(OPEN_SECS))).await {
+        Either::Left((opened, _)) => opened,
+        Either::Right(_) => Err(GpuError::Unavailable(format!(
+            "it did not open within {OPEN_SECS} s; close other tabs or restart the browser"
+        ))),
+    }
+}
+
 fn total_bytes(opened: &Opened, ranges: &[ModuleRange]) -> Result<u64, ModelError> {
     ranges.iter().map(|&range| opened.file.stage_bytes(range)).sum()
 }
 
-fn sampler(options: protocol::peer::Sampling) -> Sampler {
-    let protocol::peer::Sampling { temperature, top_k, top_p, seed, .. } = options;
-    Sampler::new(Sampling { temperature, top_k, top_p, seed })
+/// The tail's choice from the logits of the last row.
+fn drawn(logits: &[f32], draw: &SamplingStep) -> StageOutput {
+    let Sampling { temperature, top_k, top_p, min_p, repetition_penalty, seed, .. } = draw.options;
+    let sampling = model::Sampling { repetition_penalty, temperature, top_k, top_p, min_p, seed };
+    let token = Sampler::new(sampling).choose(logits, &draw.seen, draw.step);
+    let logprobs = draw.options.logprobs.map(|count| logprobs(logits, token, count.into()));
+    StageOutput::Token { token, logprobs }
+}
+
+fn logprobs(logits: &[f32], token: u32, count: usize) -> TokenLogprobs {
+    let Logprobs { chosen, alternatives } = Logprobs::of(logits, token, count);
+    let alternative = |(token, logprob)| Alternative { token, logprob };
+    TokenLogprobs { chosen, alternatives: alternatives.into_iter().map(alternative).collect() }
 }

@@ -1,12 +1,12 @@
 //! What crosses between the page and the engine. The TypeScript of the same contract is
 //! `web/src/engine/messages.ts`; the names there are the names here in camel case.
 
-use base::PeerId;
+use base::{Message, PeerId};
 use protocol::signal::IceServer;
 use serde::{Deserialize, Serialize};
 use session::{ErrorView, RoomView};
 
-/// What the page asks for. A channel comes apart from these, since it is no plain value.
+/// What the page asks for. Channels and picked files come apart from these, since they are no plain values.
 #[derive(Deserialize, Debug)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ToWorker {
@@ -14,8 +14,8 @@ pub enum ToWorker {
     Start { config: StartConfig },
     /// Coordinator: measure, plan and load.
     Begin,
-    /// Answer a prompt.
-    Ask { ask: u32, prompt: String, options: AskOptions },
+    /// Answer the last message of a conversation.
+    Ask { ask: u32, messages: Vec<Message>, options: AskOptions },
     /// Coordinator: count a prompt's tokens.
     Check { ask: u32, prompt: String },
     /// No more of this answer.
@@ -48,15 +48,19 @@ pub enum Pledge {
     Share { factor: f64, phones: u32 },
 }
 
-/// How tokens are picked.
-#[derive(Deserialize, Debug, Clone, Copy)]
+/// What an answer is to be like.
+#[derive(Deserialize, Debug, Clone)]
 #[serde(rename_all = "camelCase")]
 pub struct AskOptions {
     pub temperature: f32,
     pub top_k: u32,
     pub top_p: f32,
+    pub min_p: Option<f32>,
+    pub repetition_penalty: Option<f32>,
     pub seed: f64,
     pub max_tokens: u32,
+    pub stop: Option<Vec<String>>,
+    pub logprobs: Option<u8>,
 }
 
 /// What the page's peer connections tell.
@@ -78,6 +82,7 @@ pub enum FromWorker {
     Done { ask: u32, stats: protocol::peer::AnswerStats },
     Failed { ask: Option<u32>, error: ErrorView },
     Note { message: String },
+    Warning { message: String },
     Checked { ask: u32, prompt_tokens: usize, context_tokens: u32 },
     Rtc { command: RtcCommand },
 }
@@ -103,10 +108,19 @@ impl From<Pledge> for protocol::peer::Pledge {
     }
 }
 
-impl From<AskOptions> for protocol::peer::Sampling {
+impl From<AskOptions> for protocol::peer::AskOptions {
     fn from(options: AskOptions) -> Self {
-        let AskOptions { temperature, top_k, top_p, seed, max_tokens } = options;
-        Self { temperature, top_k, top_p, seed: seed as u64, max_tokens }
+        let sampling = protocol::peer::Sampling {
+            temperature: options.temperature,
+            top_k: options.top_k,
+            top_p: options.top_p,
+            min_p: options.min_p.unwrap_or(0.0),
+            repetition_penalty: options.repetition_penalty.unwrap_or(1.0),
+            seed: options.seed as u64,
+            max_tokens: options.max_tokens,
+            logprobs: options.logprobs,
+        };
+        Self { sampling, stop: options.stop.unwrap_or_default() }
     }
 }
 

@@ -1,45 +1,54 @@
 //! A model whose front has been read: what the room needs to know of it.
 
-use std::rc::Rc;
-
-use model::{ModelError, ModelFile, SourceError, Tokenizer};
+use base::Message;
+use model::{Address, ChatTemplate, ModelError, ModelFile, Parts, Place, Tokenizer};
 use protocol::peer::ModelRef;
 use session::ModelSpec;
 
-use crate::http::{Fetched, HttpSource};
+use crate::{
+    folder::{Means, WebFile, WebFolder},
+    picked::PickedSource,
+};
 
 /// The longest context that is offered, prompt and completion together.
 const MAX_CONTEXT_TOKENS: usize = 4096;
 /// Requests that have a KV cache at once.
 const SLOTS: usize = 1;
-/// Where the server keeps models; a peer may not send us elsewhere.
-const MODELS_PATH: &str = "/models/";
 
 /// An opened model.
 #[derive(Debug)]
 pub struct Opened {
-    /// Path on the server.
+    /// Its [`Address`], as other phones open it.
     pub url: String,
-    /// The file.
-    pub file: ModelFile<HttpSource>,
+    /// Its files.
+    pub file: ModelFile<Parts<WebFile>>,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
+    /// Its chat template, if it was made for conversations.
+    pub template: Option<ChatTemplate>,
 }
 
 impl Opened {
-    /// Reads the front of the file at `url`, telling the server that `me` asks.
-    pub async fn open(url: &str, me: &str, fetched: &Rc<Fetched>) -> Result<Self, ModelError> {
-        let lawful = url.strip_prefix(MODELS_PATH).is_some_and(|name| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        });
-        if !lawful {
-            let reason = format!("`{url}` is not a path below {MODELS_PATH}");
-            return Err(SourceError { range: 0..0, reason }.into());
-        }
-        let source = HttpSource::open(&format!("{url}?peer={me}"), fetched.clone()).await?;
-        let file = ModelFile::open(source).await?;
+    /// Reads the fronts of the files at `url`, an [`Address`] in a line.
+    pub async fn open(url: &str, means: &Means) -> Result<Self, ModelError> {
+        let mut address: Address =
+            url.parse().map_err(|error| ModelError::Unavailable(format!("{error}.")))?;
+        mark(&mut address, means).await?;
+        let folder = WebFolder { address: &address, means };
+        let file = ModelFile::find(&folder, address.name()).await?;
+        let file = file.with_precision(address.precision);
         let tokenizer = file.tokenizer()?;
-        Ok(Self { url: url.to_owned(), file, tokenizer })
+        let template = file.chat_template(&tokenizer)?;
+        Ok(Self { url: address.to_string(), file, tokenizer, template })
+    }
+
+    /// The tokens of a conversation's prompt. A model without a chat template goes on from
+    /// the last message.
+    pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>, ModelError> {
+        match &self.template {
+            Some(template) => self.tokenizer.encode_prompt(&template.render(messages, true)?),
+            None => self.tokenizer.encode(messages.last().map_or("", |last| &last.content)),
+        }
     }
 
     /// The longest request it is run with.
@@ -57,6 +66,7 @@ impl Opened {
                 name: self.file.name().to_owned(),
                 total_bytes: self.file.bytes(),
                 context_tokens: self.context_tokens() as u32,
+                takes_chats: self.template.is_some(),
             },
             modules: profiles.modules,
             sequential_bytes: profiles.sequential_bytes,
@@ -67,4 +77,12 @@ impl Opened {
             slots: SLOTS as u16,
         })
     }
+}
+
+/// Of a picked file: says in the address which it is, or checks that it is the one that is said.
+async fn mark(address: &mut Address, means: &Means) -> Result<(), ModelError> {
+    let Place::Picked { name, mark } = &mut address.place else { return Ok(()) };
+    let file = PickedSource::find(&means.picked, name, &means.fetched)?;
+    let found = file.mark().await?;
+    file.expect(found, *mark.get_or_insert(found))
 }

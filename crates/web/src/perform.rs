@@ -1,6 +1,6 @@
 //! Doing what the room wants.
 
-use base::{PeerId, RequestId};
+use base::{Message, PeerId, RequestId};
 use protocol::peer::{Failure, FailureCode, Frame};
 use session::{AskId, ErrorView, Event, Input, Output};
 use transport::{Link, LinkError};
@@ -18,9 +18,7 @@ impl Driver {
             Output::LoadStage(stage) => self.queue(Work::Load(stage)),
             Output::UnloadStage => self.queue(Work::Unload),
             Output::RunStage(job) => self.queue(Work::Run(job)),
-            // A request reads no position of its cache that it has not written.
-            Output::ResetSlot { .. } => {}
-            Output::Tokenize { ask, text } => self.tokenize(ask, &text),
+            Output::Tokenize { ask, messages } => self.tokenize(ask, &messages),
             Output::Decode { request, token, last } => self.decode(request, token, last),
             Output::Event(event) => self.tell(event),
             Output::WakeAt(at_secs) => self.set_alarm(at_secs),
@@ -46,11 +44,10 @@ impl Driver {
         }
     }
 
-    fn tokenize(&mut self, ask: AskId, text: &str) {
+    fn tokenize(&mut self, ask: AskId, messages: &[Message]) {
         let result = match &self.opened {
             Some(opened) => opened
-                .tokenizer
-                .encode(text)
+                .prompt(messages)
                 .map_err(|error| Failure::new(FailureCode::Internal, error.to_string())),
             None => Err(Failure::new(FailureCode::Internal, "The model is not open.")),
         };

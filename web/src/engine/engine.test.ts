@@ -54,6 +54,17 @@ function started(): ScriptedWorker {
 }
 
 describe("the facade", () => {
+  it("gives picked files before it starts, and later ones when they come", () => {
+    const [first, second] = [new File(["a"], "a.gguf"), new File(["b"], "b.gguf")];
+    engine.start(config, [first]);
+    engine.pick([second]);
+    expect(workers[0]?.received).toEqual([
+      { type: "files", files: [first] },
+      { type: "start", config },
+      { type: "files", files: [second] },
+    ]);
+  });
+
   it("starts one worker and shows what it says", () => {
     const worker = started();
     worker.say({ type: "invitation", fragment: "abc" });
@@ -68,6 +79,31 @@ describe("the facade", () => {
     worker.say({ type: "text", ask, delta: " world" });
     worker.say({ type: "failed", ask, error: { code: "too_slow", message: "slow" } });
     await expect(finished).resolves.toMatchObject({ text: " world", state: "failed" });
+  });
+
+  it("asks with one question or a conversation", () => {
+    const worker = started();
+    engine.ask("hello", options);
+    const messages = [
+      { role: "user" as const, content: "hello" },
+      { role: "assistant" as const, content: "hi" },
+      { role: "user" as const, content: "who?" },
+    ];
+    engine.ask(messages, options);
+    const asked = worker.received.flatMap((message) => (message.type === "ask" ? [message.messages] : []));
+    expect(asked).toEqual([[{ role: "user", content: "hello" }], messages]);
+    expect(engine.view.value.turns.map((turn) => turn.prompt)).toEqual(["hello", "who?"]);
+  });
+
+  it("stops what is running when a new conversation begins", () => {
+    const worker = started();
+    const [done, running] = [engine.ask("one", options), engine.ask("two", options)];
+    worker.say({ type: "failed", ask: done, error: { code: "too_slow", message: "" } });
+    engine.newConversation();
+    expect(worker.received.filter((message) => message.type === "stop")).toEqual([
+      { type: "stop", ask: running },
+    ]);
+    expect(engine.view.value.turns).toEqual([]);
   });
 
   it("rejects an answer whose room was left, and ends the worker", async () => {

@@ -1,4 +1,4 @@
-import type { AskOptions, EngineError, FromWorker, StartConfig, ToWorker } from "./messages.ts";
+import type { AskOptions, ChatMessage, EngineError, FromWorker, StartConfig, ToWorker } from "./messages.ts";
 import { RtcHost } from "./rtc.ts";
 import { Store } from "./store.ts";
 import { emptyView, isOver, reduce, withTurn, type EngineView, type Turn } from "./view.ts";
@@ -49,8 +49,11 @@ export class Engine {
       new RtcHost(send),
   ) {}
 
-  /** Makes a room, or joins the one whose secret is in `config`. Leaves the room before, if any. */
-  start(config: StartConfig): void {
+  /**
+   * Makes a room, or joins the one whose secret is in `config`, with the model files that were picked for it. Leaves
+   * the room before, if any.
+   */
+  start(config: StartConfig, files: File[] = []): void {
     this.leave();
     this.view.set({ ...emptyView(), status: "loading" });
     const worker = this.spawn();
@@ -63,7 +66,13 @@ export class Engine {
       () => this.#fail("server_unreachable", "the engine did not load within two minutes"),
       LOAD_TIMEOUT_MS,
     );
+    if (files.length > 0) this.pick(files);
     this.#post({ type: "start", config });
+  }
+
+  /** Gives the engine model files that were picked on this phone. */
+  pick(files: File[]): void {
+    this.#post({ type: "files", files });
   }
 
   /** Coordinator: everybody is here; measure, plan and load. */
@@ -71,12 +80,22 @@ export class Engine {
     this.#post({ type: "begin" });
   }
 
-  /** Asks the room; the answer grows in `view.turns`. Returns the turn's number. */
-  ask(prompt: string, options: AskOptions): number {
+  /**
+   * Asks the room, with one question or with the conversation that ends with it. The answer grows in `view.turns`.
+   * Returns the turn's number.
+   */
+  ask(question: string | ChatMessage[], options: AskOptions): number {
+    const messages = typeof question === "string" ? [{ role: "user" as const, content: question }] : question;
     const ask = ++this.#lastAsk;
-    this.view.set(withTurn(this.view.value, ask, prompt));
-    this.#post({ type: "ask", ask, prompt, options });
+    this.view.set(withTurn(this.view.value, ask, messages.at(-1)?.content ?? ""));
+    this.#post({ type: "ask", ask, messages, options });
     return ask;
+  }
+
+  /** Forgets the turns on the screen, so that the next question begins a new conversation. */
+  newConversation(): void {
+    for (const turn of this.view.value.turns) if (!isOver(turn)) this.stop(turn.ask);
+    this.view.set({ ...this.view.value, turns: [] });
   }
 
   /** The turn once its answer is complete or has failed. Rejects when the room is left before. */

@@ -9,9 +9,12 @@
 /** What the page asks of the worker. */
 export type ToWorker =
   | { type: "start"; config: StartConfig }
+  /** Model files that a person picked on this phone; may come before `start`, and replaces those picked before. */
+  | { type: "files"; files: File[] }
   /** Coordinator: everybody is here, measure and plan. */
   | { type: "begin" }
-  | { type: "ask"; ask: number; prompt: string; options: AskOptions }
+  /** Answer the last message of a conversation. A model without a chat template reads only that one. */
+  | { type: "ask"; ask: number; messages: ChatMessage[]; options: AskOptions }
   /** Coordinator: count the prompt's tokens, before anything is loaded. Answered by `checked`. */
   | { type: "check"; ask: number; prompt: string }
   | { type: "stop"; ask: number }
@@ -31,6 +34,8 @@ export type FromWorker =
   | { type: "failed"; ask: number | null; error: EngineError }
   /** Something for a log; it stopped nothing. */
   | { type: "note"; message: string }
+  /** Something a person should know; it stopped nothing. */
+  | { type: "warning"; message: string }
   | { type: "checked"; ask: number; promptTokens: number; contextTokens: number }
   | { type: "rtc"; command: RtcCommand };
 
@@ -42,7 +47,10 @@ export interface StartConfig {
   name: string;
   /** A short name of the device, for the others' cards. */
   device: string;
-  /** Coordinator: path of the model file, like `/models/x.gguf`. */
+  /**
+   * Coordinator: address of the model file: `/models/x.gguf`, `https://…/x.gguf`, or `file:::x.gguf` for a picked
+   * one; with `#q8_0` or `#q4_0` behind, floats are quantised so.
+   */
   modelUrl: string | null;
   pledge: Pledge;
 }
@@ -56,8 +64,28 @@ export interface AskOptions {
   /** 0 considers every token. */
   topK: number;
   topP: number;
+  /** Tokens less than this times as likely as the likeliest are not considered; 0, or nothing, considers all. */
+  minP?: number;
+  /**
+   * Logits of tokens that were there before are divided by this, or multiplied below zero; 1, or nothing, changes
+   * nothing. Counts the answer so far and the prompt's last 4,096 tokens.
+   */
+  repetitionPenalty?: number;
   seed: number;
   maxTokens: number;
+  /**
+   * The answer ends before the first of these texts that it comes to; nothing of it is shown. At most 4, each of 1 to
+   * 64 bytes in UTF-8.
+   */
+  stop?: string[];
+  /** How many alternatives come with each token's log probability, at most 5; nothing for no log probabilities. */
+  logprobs?: number;
+}
+
+/** At most 256 of them and 64 KiB of text make a conversation. */
+export interface ChatMessage {
+  role: "system" | "user" | "assistant";
+  content: string;
 }
 
 /** What the engine asks of the page's peer connections; `peer` is the other phone's id. */
@@ -132,7 +160,7 @@ export interface PlanView {
   /** In ring order. */
   stages: { peer: string; start: number; end: number; weightsBytes: number; predictedSecs: number }[];
   predictedTokenSecs: number;
-  /** No plan of these phones takes less, as the linear program proves. */
+  /** No plan of these phones takes less: the relaxed linear program's bound, or the search's. */
   lowerBoundSecs: number;
   /** Why the plan looks as it does, one plain sentence. */
   reason: string;
@@ -145,6 +173,8 @@ export interface ModelView {
   modules: number;
   weightsBytes: number;
   contextTokens: number;
+  /** It has a chat template, so it is asked with the whole conversation. */
+  takesChats: boolean;
 }
 
 export interface LinkView {
@@ -161,8 +191,19 @@ export interface AnswerStats {
   ttftSecs: number;
   decodeTokensPerSec: number;
   dispatchesPerToken: number;
-  finish: "stop" | "length" | "cancelled";
+  /** The model ended it, its text came to a stop text, it was long enough, or somebody stopped it. */
+  finish: "eos" | "stop" | "length" | "cancelled";
   tokens: number[];
+  /** One for each of the tokens where they were asked for, else none. */
+  logprobs: TokenLogprobs[];
+}
+
+/** Natural logarithms of probabilities, of the model's own distribution: before penalty, temperature and cuts. */
+export interface TokenLogprobs {
+  /** Of the token that was chosen. */
+  chosen: number;
+  /** The likeliest tokens, likeliest first; the chosen one may be among them. */
+  alternatives: { token: number; logprob: number }[];
 }
 
 export type ErrorCode =

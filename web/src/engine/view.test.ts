@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { AnswerStats, FromWorker } from "./messages.ts";
-import { emptyView, reduce, TURNS_KEPT, withTurn, type EngineView } from "./view.ts";
+import { conversation, emptyView, reduce, TURNS_KEPT, withTurn, type EngineView } from "./view.ts";
 
 const stats: AnswerStats = {
   promptTokens: 3,
@@ -9,8 +9,9 @@ const stats: AnswerStats = {
   ttftSecs: 0.2,
   decodeTokensPerSec: 20,
   dispatchesPerToken: 6,
-  finish: "stop",
+  finish: "eos",
   tokens: [1, 2],
+  logprobs: [],
 };
 
 function after(view: EngineView, ...messages: FromWorker[]): EngineView {
@@ -50,6 +51,26 @@ describe("the view", () => {
     const view = after(asked, { type: "done", ask: 1, stats }, { type: "failed", ask: null, error });
     expect(view.error).toEqual(error);
     expect(view.turns.map((turn) => turn.state)).toEqual(["done", "failed"]);
+  });
+
+  it("makes a conversation of what was answered", () => {
+    const error = { code: "busy", message: "" } as const;
+    const view = after(
+      asked,
+      { type: "text", ask: 1, delta: "un" },
+      { type: "done", ask: 1, stats },
+      { type: "failed", ask: 2, error },
+    );
+    expect(conversation(view.turns, "three")).toEqual([
+      { role: "user", content: "one" },
+      { role: "assistant", content: "un" },
+      { role: "user", content: "three" },
+    ]);
+  });
+
+  it("shows the last warning and goes on", () => {
+    const view = after(asked, { type: "warning", message: "no room" });
+    expect([view.warning, view.error, view.turns]).toEqual(["no room", null, asked.turns]);
   });
 
   it("forgets the oldest turns beyond its bound", () => {

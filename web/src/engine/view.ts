@@ -1,4 +1,4 @@
-import type { AnswerStats, EngineError, FromWorker, RoomView } from "./messages.ts";
+import type { AnswerStats, ChatMessage, EngineError, FromWorker, RoomView } from "./messages.ts";
 
 /** Everything the screen shows, as one value. Changed only by the functions below. */
 export interface EngineView {
@@ -10,6 +10,8 @@ export interface EngineView {
   turns: Turn[];
   /** What went wrong with the room, not with one answer. */
   error: EngineError | null;
+  /** What a person should know though it stopped nothing. */
+  warning: string | null;
 }
 
 /** One question and its answer, as far as it has come. */
@@ -23,7 +25,7 @@ export type TurnState =
 export const TURNS_KEPT = 100;
 
 export function emptyView(): EngineView {
-  return { status: "idle", room: null, invitation: null, turns: [], error: null };
+  return { status: "idle", room: null, invitation: null, turns: [], error: null, warning: null };
 }
 
 export function isOver(turn: Turn): boolean {
@@ -33,6 +35,16 @@ export function isOver(turn: Turn): boolean {
 export function withTurn(view: EngineView, ask: number, prompt: string): EngineView {
   const turn: Turn = { ask, prompt, text: "", state: "waiting" };
   return { ...view, turns: [...view.turns, turn].slice(-TURNS_KEPT) };
+}
+
+/** The conversation so far and a question more. Questions without an answer are no part of it. */
+export function conversation(turns: Turn[], question: string): ChatMessage[] {
+  const answered = turns.filter((turn) => turn.state === "done");
+  const said = answered.flatMap((turn): ChatMessage[] => [
+    { role: "user", content: turn.prompt },
+    { role: "assistant", content: turn.text },
+  ]);
+  return [...said, { role: "user", content: question }];
 }
 
 /** The view after a message from the engine. Messages that change nothing on screen return the same object. */
@@ -50,6 +62,8 @@ export function reduce(view: EngineView, message: FromWorker): EngineView {
       return changeTurn(view, message.ask, (turn) => ended(turn, { state: "done", stats: message.stats }));
     case "failed":
       return failed(view, message.ask, message.error);
+    case "warning":
+      return { ...view, warning: message.message };
     case "checked":
     case "note":
     case "rtc":

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import type { PeerView, RoomView } from "../../engine/messages.ts";
+import type { EngineError, PeerView, RoomView } from "../../engine/messages.ts";
 import { nameFromUserAgent } from "./device.ts";
 import { bytes, duration, initials, moduleName, percent, speed, tokenRate } from "./format.ts";
 import { modelTitle, readModels } from "./models.ts";
@@ -98,6 +98,14 @@ describe("a notice", () => {
     expect(noticeFor(error).advice).toMatch(/611 tokens.*512/);
   });
 
+  it("says that a new room has a new code, to whom it matters", () => {
+    const lost: EngineError = { code: "device_lost", message: "" };
+    expect(noticeFor(lost, true).advice).toMatch(/try again\. .*scan its code/);
+    expect(noticeFor(lost, false).advice).not.toMatch(/scan its code/);
+    const left: EngineError = { code: "phone_left", message: "" };
+    expect(noticeFor(left, true)).toEqual(noticeFor(left, false));
+  });
+
   it("exists even for a code from a newer engine", () => {
     expect(noticeFor({ code: "brand_new" as "internal", message: "" }).title).toBe("Something went wrong");
   });
@@ -149,6 +157,13 @@ describe("sampling", () => {
     let drawn = 40;
     expect([askOptions(free, () => ++drawn).seed, askOptions(free, () => ++drawn).seed]).toEqual([41, 42]);
     expect(askOptions(fixed)).toMatchObject({ temperature: 0, seed: 7, maxTokens: 64 });
+  });
+
+  it("follows the style, except where the address says the temperature", () => {
+    const chosen = samplingFrom({ temperature: null, seed: 1, maxTokens: null });
+    expect(askOptions(chosen)).toMatchObject({ temperature: 0.7, topK: 40, topP: 0.95 });
+    expect(askOptions({ ...chosen, style: "playful" })).toMatchObject({ temperature: 1.1, minP: 0.05 });
+    expect(askOptions({ ...chosen, temperature: 0 })).toMatchObject({ temperature: 0, topK: 40 });
   });
 });
 

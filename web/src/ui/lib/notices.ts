@@ -49,7 +49,8 @@ const notices: Record<ErrorCode, Notice> = {
   },
   prompt_too_long: {
     title: "That is more text than the model can read",
-    advice: "Shorten it and send it again.",
+    advice:
+      "Shorten it and send it again. What was said before counts too: a new conversation has more room.",
     wayOut: "edit_prompt",
   },
   does_not_fit: {
@@ -99,15 +100,20 @@ const notices: Record<ErrorCode, Notice> = {
   },
 };
 
-export function noticeFor(error: EngineError): Notice {
+/** `hasGuests`: this phone started the room, and others are in it. */
+export function noticeFor(error: EngineError, hasGuests = false): Notice {
   if (error === damagedInvitation) return damagedNotice;
   const notice = notices[error.code] ?? notices.internal;
+  if (hasGuests && notice.wayOut === "retry") return { ...notice, advice: `${notice.advice} ${newCode}` };
   const { promptTokens, contextTokens } = error;
   if (error.code !== "prompt_too_long" || promptTokens === undefined || contextTokens === undefined)
     return notice;
   const counts = `Your text has ${promptTokens} tokens; the model reads at most ${contextTokens}.`;
   return { ...notice, advice: `${counts} ${notice.advice}` };
 }
+
+/** A phone that starts a room again starts another one. */
+const newCode = "This phone started the room, so that opens a new one: let the others scan its code.";
 
 /** For an invitation whose secret is not complete: a link cut off on its way. */
 export const damagedInvitation: EngineError = { code: "room_gone", message: "" };

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+
+import { keptBytes, removeKept, type Storage } from "./kept.ts";
+
+type Tree = { [name: string]: Tree | number };
+
+/** A directory of the browser's file system; numbers are the sizes of files. */
+function directory(tree: Tree): FileSystemDirectoryHandle {
+  const scripted = {
+    kind: "directory",
+    async *values() {
+      for (const entry of Object.values(tree))
+        yield typeof entry === "number"
+          ? { kind: "file", getFile: async () => ({ size: entry }) }
+          : directory(entry);
+    },
+    async getDirectoryHandle(name: string) {
+      const entry = tree[name];
+      if (typeof entry !== "object") throw new DOMException("", "NotFoundError");
+      return directory(entry);
+    },
+    async removeEntry(name: string) {
+      delete tree[name];
+    },
+  };
+  return scripted as unknown as FileSystemDirectoryHandle;
+}
+
+describe("what is kept", () => {
+  it("is counted and removed, and nothing else is", async () => {
+    const tree: Tree = { models: { a: { version: 10, "0-512": 544 }, b: { "0-1": 33 } }, other: { x: 7 } };
+    const storage: Storage = { getDirectory: async () => directory(tree) };
+    expect(await keptBytes(storage)).toBe(587);
+    await removeKept(storage);
+    expect(await keptBytes(storage)).toBe(0);
+    expect(tree).toEqual({ other: { x: 7 } });
+  });
+
+  it("is nothing where the browser keeps nothing", async () => {
+    const refuses: Storage = { getDirectory: () => Promise.reject(new DOMException("", "SecurityError")) };
+    expect(await keptBytes(refuses)).toBe(0);
+  });
+});
