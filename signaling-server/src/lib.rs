@@ -9,6 +9,7 @@
 //! [`Router`] for those who bring their own.
 
 mod access_log;
+mod catalogue;
 mod config;
 mod error;
 mod limits;
@@ -90,9 +91,10 @@ pub fn app(server: &Server) -> Router {
         .route("/signal", any(socket::upgrade))
         .route("/healthz", get(async || "ok\n"))
         .route("/api/stats", get(stats))
-        .route("/api/models", get(models::list))
+        .route("/api/models", get(catalogue::list))
         .route("/api/{*rest}", any(async || StatusCode::NOT_FOUND))
         .route("/models/{name}", get(models::serve))
+        .route("/models/{folder}/{name}", get(models::serve_of_folder))
         .fallback(statics::serve)
         .layer(middleware::map_response(statics::guard))
         .layer(middleware::from_fn_with_state(server.clone(), access_log::record))

@@ -2,7 +2,6 @@
 //! only its own tensors; never compressed, so that offsets stay offsets.
 
 use std::{
-    collections::BTreeMap,
     fs::Metadata,
     io::SeekFrom,
     path::{Path, PathBuf},
@@ -10,20 +9,18 @@ use std::{
 };
 
 use axum::{
-    Json,
     body::Body,
     extract::{Path as UrlPath, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
 use tokio::{
     fs::File,
     io::{AsyncReadExt as _, AsyncSeekExt as _},
 };
 use tokio_util::io::ReaderStream;
 
-use crate::{Error, NO_STORE, Server};
+use crate::{Error, Server, catalogue::SETTINGS};
 
 /// Fails unless every folder can be read.
 pub(crate) fn check(folders: &[PathBuf]) -> Result<(), Error> {
@@ -31,16 +28,6 @@ pub(crate) fn check(folders: &[PathBuf]) -> Result<(), Error> {
         Ok(_) => Ok(()),
         Err(source) => Err(Error::Models { folder: folder.clone(), source }),
     })
-}
-
-/// `GET /api/models`: what there is, by name.
-pub(crate) async fn list(State(server): State<Server>) -> impl IntoResponse {
-    let mut models = BTreeMap::new();
-    // The first folder that has a name wins, so it is the last to be written.
-    for folder in server.0.config.model_dirs.iter().rev() {
-        models.extend(models_in(folder).await);
-    }
-    (NO_STORE, Json(models.into_values().collect::<Vec<Model>>()))
 }
 
 /// `GET /models/NAME.gguf`, or the `NAME.json` beside it; whole or one range.
@@ -56,25 +43,31 @@ pub(crate) async fn serve(
     }
 }
 
-#[derive(Serialize)]
-struct Model {
-    name: String,
-    bytes: u64,
-    url: String,
+/// `GET /models/FOLDER/NAME`: a file of a model as Hugging Face has it; whole or one range.
+pub(crate) async fn serve_of_folder(
+    State(server): State<Server>,
+    path: Option<UrlPath<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(UrlPath((folder, name))) = path else { return StatusCode::NOT_FOUND.into_response() };
+    match find_in_model(&server.0.config.model_dirs, &folder, &name).await {
+        Some((file, metadata)) => answer(file, &metadata, &name, &headers).await,
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
-async fn models_in(folder: &Path) -> Vec<(String, Model)> {
-    let mut models = Vec::new();
-    let Ok(mut entries) = tokio::fs::read_dir(folder).await else { return models };
-    while let Ok(Some(entry)) = entries.next_entry().await {
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let Ok(metadata) = tokio::fs::metadata(entry.path()).await else { continue };
-        if metadata.is_file() && is_plain(&name) && name.ends_with(".gguf") {
-            let url = format!("/models/{name}");
-            models.push((name.clone(), Model { name, bytes: metadata.len(), url }));
+async fn find_in_model(dirs: &[PathBuf], folder: &str, name: &str) -> Option<(File, Metadata)> {
+    let is_offered = name.ends_with(".safetensors") || name.ends_with(".json");
+    if !is_plain(folder) || !is_plain(name) || !is_offered {
+        return None;
+    }
+    for dir in dirs {
+        let (settings, path) = (dir.join(folder).join(SETTINGS), dir.join(folder).join(name));
+        if is_file(&settings).await && is_file(&path).await {
+            return open_file(&path).await;
         }
     }
-    models
+    None
 }
 
 async fn find(folders: &[PathBuf], name: &str) -> Option<(File, Metadata)> {
@@ -99,18 +92,22 @@ async fn open(folder: &Path, name: &str) -> Option<(File, Metadata)> {
     if !is_offered || !is_file(&path).await {
         return None;
     }
+    open_file(&path).await
+}
+
+async fn open_file(path: &Path) -> Option<(File, Metadata)> {
     let file = File::open(path).await.ok()?;
     let metadata = file.metadata().await.ok()?;
     Some((file, metadata))
 }
 
 /// Asked before opening, because opening a pipe would wait for its other end.
-async fn is_file(path: &Path) -> bool {
+pub(crate) async fn is_file(path: &Path) -> bool {
     tokio::fs::metadata(path).await.is_ok_and(|metadata| metadata.is_file())
 }
 
 /// A name that means the same in a URL, on every file system, and to a reader.
-fn is_plain(name: &str) -> bool {
+pub(crate) fn is_plain(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     name.len() <= 255 && !name.starts_with('.') && name.chars().all(is_plain)
 }

@@ -8,7 +8,8 @@ use axum::{
         State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code},
     },
-    response::Response,
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{IntoResponse as _, Response},
 };
 use base::PeerId;
 use bytes::Bytes;
@@ -27,8 +28,12 @@ use crate::{
 pub(crate) async fn upgrade(
     State(server): State<Server>,
     place: Option<Extension<Arc<Place>>>,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    if !is_own_page(&headers) {
+        return (StatusCode::FORBIDDEN, FOREIGN_PAGE).into_response();
+    }
     let limits = server.limits();
     let longest = limits.message_bytes.max(limits.relay_message_bytes + TARGET_BYTES);
     upgrade
@@ -41,6 +46,18 @@ pub(crate) async fn upgrade(
             tracked.await;
             drop(place);
         })
+}
+
+/// Whether a page of this server asks, or a program that is no browser: browsers always name the page's origin, and let
+/// any page open sockets to any server.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    match (origin.as_ref().and_then(Uri::authority), host) {
+        (Some(origin), Some(host)) => origin.as_str().eq_ignore_ascii_case(host),
+        _ => false,
+    }
 }
 
 async fn serve(socket: WebSocket, server: Server) {
@@ -256,5 +273,7 @@ fn broken(error: &axum::Error) -> End {
     }
 }
 
+const FOREIGN_PAGE: &str =
+    "only this server's own page may open a room here: open the page from this server\n";
 /// A binary message starts with the receiver's id, big-endian.
 const TARGET_BYTES: usize = size_of::<u32>();

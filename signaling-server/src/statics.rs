@@ -73,7 +73,7 @@ const GUARDS: [(HeaderName, &str); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
-         connect-src 'self' ws: wss:; img-src 'self' data: blob:; media-src 'self' blob:; \
+         connect-src 'self' https: ws: wss:; img-src 'self' data: blob:; media-src 'self' blob:; \
          worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'",
     ),

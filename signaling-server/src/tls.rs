@@ -7,7 +7,7 @@ use std::{
     fmt::{self, Write as _},
     fs,
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
     sync::Arc,
 };
@@ -20,6 +20,7 @@ use rustls::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 use time::{Duration, OffsetDateTime};
 use tokio_rustls::TlsAcceptor;
 
@@ -185,14 +186,13 @@ fn make_folder(folder: &Path) -> Result<(), Error> {
 
 /// Writes a file that only its owner can read; whole or not at all.
 fn write_private(file: &Path, text: &str) -> Result<(), Error> {
-    let draft = file.with_extension("draft");
     let write = || -> io::Result<()> {
-        let _ = fs::remove_file(&draft);
-        let mut options = fs::OpenOptions::new();
-        let mut opened = options.write(true).create_new(true).mode(0o600).open(&draft)?;
-        opened.write_all(text.as_bytes())?;
-        opened.sync_all()?;
-        fs::rename(&draft, file)
+        // Made for its owner alone.
+        let mut draft = NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
+        draft.write_all(text.as_bytes())?;
+        draft.as_file().sync_all()?;
+        draft.persist(file)?;
+        Ok(())
     };
     write().map_err(|source| Error::IdentityFile { file: file.into(), source })
 }

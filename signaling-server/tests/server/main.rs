@@ -7,6 +7,7 @@ mod bounds;
 mod client;
 mod http;
 mod models;
+mod origins;
 mod relay;
 mod rooms;
 mod shutdown;

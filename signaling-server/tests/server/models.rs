@@ -31,6 +31,46 @@ async fn the_first_folder_with_a_name_wins() {
 }
 
 #[tokio::test]
+async fn folders_and_files_in_parts_are_models() {
+    let server = TestServer::start_with(|config| {
+        let folder = &config.model_dirs[0];
+        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+        for folder in ["whole", "shards", "other"].map(|name| folder.join(name)) {
+            std::fs::create_dir(folder).unwrap();
+        }
+        write("parts-00001-of-00002.gguf", b"12");
+        write("parts-00002-of-00002.gguf", b"345");
+        write("whole/config.json", b"{}");
+        write("whole/model.safetensors", b"1234");
+        write("whole/notes.txt", b"secret");
+        write("shards/config.json", b"{}");
+        write("shards/model.safetensors.index.json", b"{}");
+        write("shards/model-00001-of-00002.safetensors", b"1");
+        write("shards/model-00002-of-00002.safetensors", b"23");
+        write("other/model.safetensors", b"secret");
+    })
+    .await;
+    let models = http::get(server.address, "/api/models", &[]).await.json();
+    let expected = json!([
+        { "name": "parts-00001-of-00002.gguf", "bytes": 5, "url": "/models/parts-00001-of-00002.gguf" },
+        { "name": "shards", "bytes": 3, "url": "/models/shards/model.safetensors.index.json" },
+        { "name": "tiny.gguf", "bytes": 100_000, "url": "/models/tiny.gguf" },
+        { "name": "whole", "bytes": 4, "url": "/models/whole/model.safetensors" },
+    ]);
+    assert_eq!(models, expected);
+    let range = [("range", "bytes=1-2")];
+    let part = http::get(server.address, "/models/whole/model.safetensors", &range).await;
+    assert_eq!((part.status, part.body), (206, b"23".to_vec()));
+    assert_eq!(http::get(server.address, "/models/whole/config.json", &[]).await.body, b"{}");
+    for target in
+        ["whole/notes.txt", "other/model.safetensors", "whole/..%2ftiny.gguf", "whole/x/y"]
+    {
+        let answer = http::get(server.address, &format!("/models/{target}"), &[]).await;
+        assert_eq!(answer.status, 404, "{target}");
+    }
+}
+
+#[tokio::test]
 async fn a_whole_model() {
     let server = TestServer::start().await;
     let accept = [("accept-encoding", "br, gzip")];
