@@ -22,7 +22,7 @@ pub struct Args {
 pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     app(project)?;
     if !args.app_only {
-        server(project)?;
+        server(project, Profile::Release)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -34,19 +34,39 @@ pub fn app(project: &Project) -> Result<()> {
     check_sizes(&project.path(DIST))
 }
 
+/// How carefully a program is compiled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// As the tests are.
+    Dev,
+    /// For use.
+    Release,
+}
+
 /// Builds the server and returns its program.
-pub fn server(project: &Project) -> Result<PathBuf> {
+pub fn server(project: &Project, profile: Profile) -> Result<PathBuf> {
+    let (args, folder): (&[&str], _) = match profile {
+        // With the whole workspace, so that the libraries are those that the tests have compiled.
+        Profile::Dev => (&["--workspace"], "debug"),
+        Profile::Release => (&["--package", "signaling-server", "--release"], "release"),
+    };
     let mut command = project.cargo();
-    command.args(["build", "--release", "--package", "signaling-server"]);
+    command.args(["build", "--bin", "signaling-server"]).args(args);
     step(project, "build the server", command)?;
-    let name = if cfg!(windows) { "signaling-server.exe" } else { "signaling-server" };
-    Ok(project.target.join("release").join(name))
+    Ok(project.target.join(folder).join("signaling-server"))
+}
+
+/// Compiles the engine and the kernels' own checks side by side: linking either takes minutes of one processor.
+pub fn engine_and_checks(project: &Project) -> Result<()> {
+    setup::ensure(project, &[Need::Wasm])?;
+    let what = [ENGINE, CHECKS].concat();
+    compile(project, "the engine and the kernels' checks", &what, "lingualinked.wasm").map(drop)
 }
 
 /// Builds the engine's wasm and its bindings into `web/src/generated`.
 pub fn engine(project: &Project) -> Result<()> {
     setup::ensure(project, &[Need::Wasm, Need::Web])?;
-    let wasm = compile(project, "the engine", &["--package", "web"], "lingualinked.wasm")?;
+    let wasm = compile(project, "the engine", ENGINE, "lingualinked.wasm")?;
     let generated = project.path(GENERATED);
     let stamp = generated.join(".stamp");
     let tools = ["Cargo.lock", "crates/xtask/src/bin/bindgen.rs", "web/package-lock.json"];
@@ -65,7 +85,7 @@ pub fn engine(project: &Project) -> Result<()> {
 pub fn kernel_checks(project: &Project) -> Result<PathBuf> {
     setup::ensure(project, &[Need::Wasm])?;
     // With the engine beside it, the libraries have the engine's features, and are those that it has compiled.
-    let what = ["--package", "kernels", "--package", "web", "--example", "checks"];
+    let what = [ENGINE, CHECKS].concat();
     let wasm = compile(project, "the kernels' checks", &what, "examples/checks.wasm")?;
     let folder = project.scratch("kernel-checks")?;
     let stamp = folder.join(".stamp");
@@ -211,6 +231,8 @@ fn megabytes(bytes: u64) -> String {
 pub const DIST: &str = "web/dist";
 /// The bundled models.
 pub const MODELS: &str = "models/stories";
+const ENGINE: &[&str] = &["--package", "web", "--lib"];
+const CHECKS: &[&str] = &["--package", "kernels", "--example", "checks"];
 const GENERATED: &str = "web/src/generated";
 const PROFILE: &str = "wasm-release";
 /// All wasm that a page loads, before its first token, as `gzip -9` makes it.

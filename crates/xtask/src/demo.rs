@@ -1,9 +1,10 @@
 //! `cargo xtask demo`: one prompt, answered by several phones, each a browser process of its own.
 //!
-//! The phones and the server are started by `e2e/src/demo.ts`. It takes its options as JSON in the environment, writes
+//! The phones and the server are started by `e2e/src/demo.ts`. It takes its options as JSON by its input, writes
 //! its progress to stderr and the result as the last line of its output; its exit status is passed on.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
+use crate::build::{self, Profile};
+use crate::children::Group;
 use crate::e2e;
 use crate::progress::note;
 use crate::project::Project;
@@ -50,11 +53,13 @@ pub struct Args {
 
 pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     let options = options(args)?;
-    let server = e2e::prepare(project)?;
+    e2e::ensure(project)?;
+    build::app(project)?;
+    let server = build::server(project, Profile::Release)?;
     let mut command = project.command("node");
-    command.args(["--import", "tsx", "src/demo.ts"]).env(OPTIONS, options.to_string());
+    command.args(["--import", "tsx", "src/demo.ts"]);
     e2e::describe(project, &server, &mut command);
-    let (code, last) = drive(command)?;
+    let (code, last) = drive(command, &options)?;
     let Ok(result) = serde_json::from_str::<Value>(&last) else {
         if code == 0 {
             bail!("the demo's last line is no JSON: {last}");
@@ -93,17 +98,25 @@ fn options(args: &Args) -> Result<Value> {
 
 /// The driver runs in another folder, so it gets the whole path.
 fn model_file(path: &Path) -> Result<PathBuf> {
-    if path.extension().is_none_or(|extension| extension != "gguf") || !path.is_file() {
-        bail!("--model {}: there is no such .gguf file", path.display());
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start))
+        .with_context(|| format!("--model {}: the file cannot be read", path.display()))?;
+    if start != MAGIC {
+        bail!("--model {}: this is no GGUF file; name one, or convert the model", path.display());
     }
     path.canonicalize().with_context(|| format!("cannot open {}", path.display()))
 }
 
 /// Runs the driver and returns its exit status and the last line of its output.
-fn drive(mut command: Command) -> Result<(u8, String)> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = command.spawn().context("cannot start node for the demo")?;
-    let stdout = child.stdout.take().context("the driver's output is a pipe")?;
+fn drive(mut command: Command, options: &Value) -> Result<(u8, String)> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut group = Group::start(&mut command).context("cannot start node for the demo")?;
+    let mut stdin = group.child.stdin.take().context("the driver's input is a pipe")?;
+    // A driver that ends without reading them says why itself.
+    let _ = stdin.write_all(options.to_string().as_bytes());
+    drop(stdin);
+    let stdout = group.child.stdout.take().context("the driver's output is a pipe")?;
     let (sender, lines) = mpsc::sync_channel(16);
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -121,13 +134,12 @@ fn drive(mut command: Command) -> Result<(u8, String)> {
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 note("the demo takes too long and is stopped");
-                child.kill()?;
-                child.wait()?;
+                group.end()?;
                 bail!("the phones did not answer within {} s", LIMIT.as_secs());
             }
         }
     }
-    let status = child.wait()?;
+    let status = group.child.wait()?;
     Ok((status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1), last))
 }
 
@@ -169,6 +181,27 @@ fn temperature(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The driver's options, one JSON object.
-const OPTIONS: &str = "LINGUALINKED_DEMO";
+/// What every GGUF file starts with.
+const MAGIC: &[u8] = b"GGUF";
 const LIMIT: Duration = Duration::from_secs(1800);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_known_by_what_is_in_it() {
+        let folder = std::env::temp_dir().join(format!("xtask-models-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let is_taken = |name: &str, bytes: &[u8]| {
+            std::fs::write(folder.join(name), bytes).unwrap();
+            model_file(&folder.join(name)).is_ok()
+        };
+        assert!(is_taken("blob", b"GGUF\x03"));
+        assert!(!is_taken("text.gguf", b"version https"));
+        assert!(!is_taken("short.gguf", b"GGU"));
+        assert!(model_file(&folder.join("none.gguf")).is_err());
+        assert!(model_file(&folder).is_err());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -3,12 +3,12 @@
 //! The tests start servers and browsers of their own. Where those are stands in the environment; `e2e/README.md` lists
 //! the variables.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::build;
+use crate::build::{self, Profile};
 use crate::project::Project;
 use crate::setup::{self, Need};
 
@@ -25,7 +25,9 @@ pub struct Args {
 }
 
 pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
-    let server = prepare(project)?;
+    ensure(project)?;
+    build::app(project)?;
+    let server = build::server(project, Profile::Dev)?;
     let mut command = playwright(project, &server)?;
     if args.headed {
         command.arg("--headed");
@@ -45,11 +47,9 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Builds all that the browser tests and the demo need, and returns the server's program.
-pub fn prepare(project: &Project) -> Result<PathBuf> {
-    setup::ensure(project, &[Need::Node, Need::E2e, Need::Chromium])?;
-    build::app(project)?;
-    build::server(project)
+/// Installs what the browser tests and the demo need.
+pub fn ensure(project: &Project) -> Result<()> {
+    setup::ensure(project, &[Need::Node, Need::E2e, Need::Chromium])
 }
 
 /// Playwright with all that its tests read; all projects, unless the caller adds some.

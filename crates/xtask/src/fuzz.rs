@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, anyhow};
@@ -43,20 +44,44 @@ struct Target {
 
 const TARGETS: &[Target] = &[
     Target { name: "gguf", seeds: &["crates/testkit/golden"], longest_bytes: 1 << 20 },
+    Target {
+        name: "safetensors",
+        seeds: &["crates/testkit/golden/folders/llama-f32"],
+        longest_bytes: 1 << 20,
+    },
+    Target {
+        name: "settings",
+        seeds: &["crates/testkit/golden/folders/qwen3-f16"],
+        longest_bytes: 1 << 14,
+    },
     Target { name: "frame", seeds: &[], longest_bytes: 1 << 14 },
     Target { name: "slices", seeds: &[], longest_bytes: 1 << 14 },
     Target { name: "signal", seeds: &[], longest_bytes: 1 << 14 },
+    Target {
+        name: "tokenizer",
+        seeds: &["crates/testkit/golden/tokenizers"],
+        longest_bytes: 1 << 16,
+    },
+    Target { name: "template", seeds: &[], longest_bytes: 1 << 12 },
     Target { name: "room", seeds: &[], longest_bytes: 1 << 14 },
 ];
 
+/// As many at once as the machine has processors; they share nothing.
 fn run_targets<'a>(
     project: &Project,
     targets: impl Iterator<Item = &'a Target>,
     secs: u64,
 ) -> Result<()> {
     build(project)?;
-    for target in targets {
-        run_target(project, target, secs)?;
+    let at_once = thread::available_parallelism().map_or(1, usize::from);
+    let targets: Vec<&Target> = targets.collect();
+    for group in targets.chunks(at_once) {
+        thread::scope(|scope| {
+            let run = |&target| scope.spawn(move || run_target(project, target, secs));
+            let running: Vec<_> = group.iter().map(run).collect();
+            let ended = running.into_iter().map(|one| one.join().expect("a step does not panic"));
+            ended.collect::<Result<Vec<()>>>()
+        })?;
     }
     Ok(())
 }
@@ -67,8 +92,12 @@ fn build(project: &Project) -> Result<()> {
     command.args(["build", "--package", "xtask", "--bin", "xtask-coverage"]);
     step(project, "build the compiler's wrapper", command)?;
     let mut command = project.cargo();
+    // With the whole workspace, so that the libraries are those that the tests have compiled.
     command
-        .args(["build", "--package", "fuzz", "--bins"])
+        .args(["build", "--workspace"])
+        .args(
+            TARGETS.iter().flat_map(|target| ["--bin".to_owned(), format!("fuzz-{}", target.name)]),
+        )
         .env("RUSTC_WORKSPACE_WRAPPER", project.target.join("debug/xtask-coverage"));
     step(project, "build the fuzz targets", command)
 }

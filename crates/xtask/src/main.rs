@@ -4,6 +4,7 @@
 //! sentence what is missing and what to do about it.
 
 mod build;
+mod children;
 mod demo;
 mod e2e;
 mod files;

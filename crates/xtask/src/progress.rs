@@ -6,13 +6,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, PipeReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::children::Group;
 use crate::project::Project;
 
 /// Runs a child as one step of at most an hour. Fails with the end of its output and the place of all of it.
@@ -32,12 +33,13 @@ pub fn step_within(
     command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     let name = command.get_program().to_string_lossy().into_owned();
     let start = Instant::now();
-    let mut child = command.spawn().with_context(|| format!("{label}: cannot start {name}"))?;
+    let group =
+        Group::start(&mut command).with_context(|| format!("{label}: cannot start {name}"))?;
     // The command holds the pipe's writing end; the reader ends when all of those are closed.
     drop(command);
     let tail = Arc::new(Mutex::new(Tail::default()));
     let copier = copy_output(reader, File::create(&log)?, Arc::clone(&tail), project.verbose);
-    let status = wait(&mut child, label, &tail, start, limit, project.verbose)?;
+    let status = wait(group, label, &tail, start, limit, project.verbose)?;
     finish(copier);
     if status.success() {
         done(label, start);
@@ -98,7 +100,7 @@ fn copy_output(
 }
 
 fn wait(
-    child: &mut Child,
+    mut group: Group,
     label: &str,
     tail: &Mutex<Tail>,
     start: Instant,
@@ -109,13 +111,12 @@ fn wait(
     let pause = if live { Duration::from_secs(1) } else { Duration::from_secs(30) };
     let mut next = start + if live { Duration::from_millis(300) } else { pause };
     loop {
-        if let Some(status) = child.try_wait()? {
+        if let Some(status) = group.child.try_wait()? {
             return Ok(status);
         }
         let now = Instant::now();
         if now.duration_since(start) > limit {
-            child.kill()?;
-            child.wait()?;
+            group.end()?;
             bail!("{label} was stopped after {} s", limit.as_secs());
         }
         if now >= next {

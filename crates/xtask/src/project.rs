@@ -61,7 +61,7 @@ impl Project {
 
     /// npm in a folder of the workspace.
     pub fn npm(&self, folder: &str) -> Command {
-        let mut command = self.command(if cfg!(windows) { "npm.cmd" } else { "npm" });
+        let mut command = self.command("npm");
         command.current_dir(self.path(folder));
         command
     }
@@ -69,9 +69,8 @@ impl Project {
 
 /// The first program of that name on the search path.
 pub fn on_path(name: &str) -> Option<PathBuf> {
-    let file = if cfg!(windows) { format!("{name}.exe") } else { name.to_owned() };
     env::split_paths(&env::var_os("PATH")?)
-        .map(|folder| folder.join(&file))
+        .map(|folder| folder.join(name))
         .find(|path| path.is_file())
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build;
+use crate::build::{self, Profile};
 use crate::project::Project;
 
 #[derive(clap::Args)]
@@ -32,7 +32,7 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     }
     models.push(project.path(build::MODELS));
     build::app(project)?;
-    let program = build::server(project)?;
+    let program = build::server(project, Profile::Release)?;
     let usual = if args.tls { "0.0.0.0:8443" } else { "127.0.0.1:8080" };
     let mut command = project.command(&program);
     command.arg("--app").arg(project.path(build::DIST));

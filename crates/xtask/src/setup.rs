@@ -20,7 +20,7 @@ use crate::project::Project;
 
 pub use browser::{CHROMIUM_VARIABLE, chromium};
 pub use vulkan::software_driver;
-pub use wasm::{WasmToolchain, wasm_toolchain};
+pub use wasm::wasm_toolchain;
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -2,15 +2,18 @@
 //!
 //! A failed step does not stop the later ones; a tool that is not there is a skipped step with its reason.
 
+mod browsers;
+
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::progress::{note, step, step_within};
+use crate::children::Group;
+use crate::progress::{note, step};
 use crate::project::{Project, on_path};
-use crate::setup::{self, Need, WasmToolchain};
-use crate::{build, e2e, fuzz};
+use crate::setup::{self, Need};
+use crate::{build, fuzz};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,8 +39,11 @@ struct Step {
     check: fn(&Project) -> Result<Outcome>,
 }
 
+#[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Passed,
+    /// With a reason for what it left out.
+    Partly(String),
     Failed(String),
     Skipped(String),
 }
@@ -79,21 +85,7 @@ fn lint(project: &Project) -> Result<Outcome> {
     setup::ensure(project, &[Need::Components, Need::Cxx])?;
     let mut command = project.cargo();
     command.args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]);
-    step(project, "cargo clippy", command)?;
-    lint_for_browsers(project)
-}
-
-/// What only a browser runs is nothing to the compiler elsewhere.
-fn lint_for_browsers(project: &Project) -> Result<Outcome> {
-    setup::ensure(project, &[Need::Wasm])?;
-    if setup::wasm_toolchain(project) != Some(WasmToolchain::Installed) {
-        note("the browser's half is not linted: clippy needs rustup's wasm32 target");
-        return Ok(Outcome::Passed);
-    }
-    let mut command = project.cargo();
-    command.args(["clippy", "--target", "wasm32-unknown-unknown"]);
-    command.args(["--package", "web", "--package", "transport", "--", "--deny", "warnings"]);
-    passed(step(project, "cargo clippy for browsers", command))
+    passed(step(project, "cargo clippy", command))
 }
 
 fn rust_tests(project: &Project) -> Result<Outcome> {
@@ -142,6 +134,7 @@ fn spelling(project: &Project) -> Result<Outcome> {
 }
 
 fn wasm_and_page(project: &Project) -> Result<Outcome> {
+    build::engine_and_checks(project)?;
     passed(build::app(project))
 }
 
@@ -164,16 +157,6 @@ fn page_tests(project: &Project) -> Result<Outcome> {
     passed(step(project, "npm test in web", command))
 }
 
-fn browser_tests(project: &Project) -> Result<Outcome> {
-    let server = e2e::prepare(project)?;
-    // Without adb the Android project skips itself and says so, as it does without a phone.
-    if let Err(error) = setup::ensure(project, &[Need::Adb]) {
-        note(&format!("no adb: {error:#}"));
-    }
-    let command = e2e::playwright(project, &server)?;
-    passed(step_within(project, "playwright", command, Duration::from_secs(2700)))
-}
-
 fn passed(result: Result<()>) -> Result<Outcome> {
     result.map(|()| Outcome::Passed)
 }
@@ -185,16 +168,15 @@ fn missing(program: &str, need: &str) -> Outcome {
 }
 
 fn succeeds_within(mut command: Command, limit: Duration) -> Result<bool> {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let mut group = Group::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
     let end = Instant::now() + limit;
     while Instant::now() < end {
-        if let Some(status) = child.try_wait()? {
+        if let Some(status) = group.child.try_wait()? {
             return Ok(status.success());
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    child.kill()?;
-    child.wait()?;
+    group.end()?;
     Ok(false)
 }
 
@@ -204,6 +186,7 @@ fn print_table(rows: &[Row]) {
     for row in rows {
         let (index, text) = match &row.outcome {
             Outcome::Passed => (0, "passed".to_owned()),
+            Outcome::Partly(reason) => (0, format!("passed, but skipped: {reason}")),
             Outcome::Failed(reason) => (1, format!("FAILED: {reason}")),
             Outcome::Skipped(reason) => (2, format!("skipped: {reason}")),
         };
@@ -230,5 +213,6 @@ const STEPS: &[Step] = &[
     Step { name: "wasm and page", slow: true, check: wasm_and_page },
     Step { name: "page checks", slow: true, check: page_checks },
     Step { name: "page tests", slow: true, check: page_tests },
-    Step { name: "browser tests", slow: true, check: browser_tests },
+    Step { name: "browser tests", slow: true, check: browsers::chromium },
+    Step { name: "android tests", slow: true, check: browsers::android },
 ];

@@ -67,6 +67,5 @@ const NAMES: &[&str] =
 const PLACES: &[&str] = &[
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
 ];
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(600);

@@ -1,9 +1,9 @@
 //! Tools that only some commands use, installed when they are asked for.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
-use super::apt;
-use crate::progress::step;
+use super::{apt, wasm::RUSTUP_LIMIT};
+use crate::progress::{step, step_within};
 use crate::project::{Project, ask, on_path};
 
 /// adb from the search path or from Debian.
@@ -25,7 +25,13 @@ pub fn ensure_components(project: &Project) -> Result<String> {
         }
         let mut install = project.command("rustup");
         install.args(["component", "add", component]);
-        step(project, &format!("rustup component add {component}"), install)?;
+        let label = format!("rustup component add {component}");
+        step_within(project, &label, install, RUSTUP_LIMIT).with_context(|| {
+            format!(
+                "{component} is missing and rustup could not download it; run `{label}` where it can, \
+                 or install {component} beside cargo"
+            )
+        })?;
     }
     Ok("rustfmt and clippy are there".to_owned())
 }

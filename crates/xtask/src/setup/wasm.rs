@@ -121,4 +121,4 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 /// Behind some firewalls the download neither works nor fails.
-const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
+pub(super) const RUSTUP_LIMIT: Duration = Duration::from_secs(180);

@@ -2,56 +2,70 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::{packages, report, root};
 
-/// What each crate may use, besides what those may use themselves. A crate that is not here has no place yet.
-const ARROWS: &[(&str, &[&str])] = &[
-    ("base", &[]),
-    ("graph", &["base"]),
-    ("plan", &["base"]),
-    ("protocol", &["base"]),
-    ("session", &["base", "plan", "protocol"]),
-    ("kernels", &[]),
-    ("model", &["base", "graph", "kernels"]),
-    ("transport", &["base", "protocol"]),
-    ("sim", &["session", "transport"]),
-    ("web", &["model", "session", "transport"]),
-    // For tests: nothing may use it otherwise, so it may use anything that has no cycle with it.
-    ("testkit", &["base"]),
-    ("fuzz", &["model", "session"]),
-    ("xtask", &[]),
-    ("signaling-server", &["protocol"]),
-];
-
 /// Crates that may only be used by tests.
 const FOR_TESTS: &[&str] = &["testkit"];
 
+/// The table in ARCHITECTURE.md says what each crate may use, besides what those may use themselves.
 #[test]
 fn crates_use_only_those_below_them() {
     let packages = packages();
     let names: BTreeSet<&str> = packages.iter().map(name).collect();
-    let arrows: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
+    let table = table();
+    let arrows: BTreeMap<&str, Vec<&str>> = packages
+        .iter()
+        .filter_map(|package| Some((name(package), words(table.get(&folder(package))?))))
+        .collect();
     let mut complaints = Vec::new();
-    for listed in arrows.keys().filter(|listed| !names.contains(*listed)) {
-        complaints.push(format!("{listed}: listed in tidy/arrows.rs, and no crate"));
-    }
     for package in &packages {
         let user = name(package);
-        if !arrows.contains_key(user) {
-            complaints.push(format!("{user}: say in tidy/arrows.rs what it may use"));
+        let Some(listed) = arrows.get(user) else {
+            complaints.push(format!("{}: has no row in ARCHITECTURE.md", folder(package)));
             continue;
+        };
+        let used: Vec<&str> = dependencies(package, "normal").collect();
+        for word in listed.iter().filter(|word| !names.contains(*word) && !used.contains(word)) {
+            complaints.push(format!("{user}: ARCHITECTURE.md lists {word}, which it does not use"));
         }
         let allowed = reachable(&arrows, user);
-        for used in dependencies(package, "normal").filter(|used| names.contains(used)) {
+        for used in used.into_iter().filter(|used| names.contains(used)) {
             if FOR_TESTS.contains(&used) || !allowed.contains(used) {
                 complaints.push(format!("{user} must not use {used}"));
             }
         }
     }
     report(&complaints);
+}
+
+#[test]
+fn the_table_lists_crates_that_exist() {
+    let folders: BTreeSet<String> = packages().iter().map(folder).collect();
+    let complaints: Vec<String> = table()
+        .into_keys()
+        .filter(|listed| !folders.contains(listed) && !root().join(listed).is_dir())
+        .map(|listed| format!("ARCHITECTURE.md lists {listed}, which is not there"))
+        .collect();
+    report(&complaints);
+}
+
+/// ARCHITECTURE.md's rows: by folder, what stands in the last column.
+fn table() -> BTreeMap<String, String> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the map of the code");
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| `")?.strip_suffix(" |")?.split(" | ");
+        let folder = cells.next()?.strip_suffix('`')?.to_owned();
+        Some((folder, cells.last()?.to_owned()))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+fn words(cell: &str) -> Vec<&str> {
+    cell.split(", ").filter(|word| *word != "nothing").collect()
 }
 
 #[test]
@@ -131,6 +145,13 @@ fn is_own_version(line: &str) -> bool {
     is_word && !key.contains("version") && value.contains("version = ")
 }
 
+/// Where the package is, from the workspace's root.
+fn folder(package: &Value) -> String {
+    let manifest = Path::new(package["manifest_path"].as_str().expect("a package has a manifest"));
+    let folder = manifest.parent().expect("a manifest is in a folder");
+    folder.strip_prefix(root()).expect("a member is in the workspace").display().to_string()
+}
+
 fn name(package: &Value) -> &str {
     package["name"].as_str().expect("a package has a name")
 }
@@ -144,12 +165,12 @@ fn dependencies<'a>(package: &'a Value, kind: &'a str) -> impl Iterator<Item = &
         .filter_map(|used| used["name"].as_str())
 }
 
-fn reachable<'a>(arrows: &BTreeMap<&'a str, &[&'a str]>, from: &str) -> BTreeSet<&'a str> {
+fn reachable<'a>(arrows: &BTreeMap<&'a str, Vec<&'a str>>, from: &str) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
-    let mut waiting: Vec<&str> = arrows[from].to_vec();
+    let mut waiting = arrows[from].clone();
     while let Some(next) = waiting.pop() {
         if found.insert(next) {
-            waiting.extend(arrows[next]);
+            waiting.extend(arrows.get(next).into_iter().flatten());
         }
     }
     found
