@@ -20,6 +20,10 @@ export interface ChromiumOptions {
   isHeaded?: boolean;
   /** Whether the browser has WebGPU. */
   hasGpu?: boolean;
+  /** Whether the page was allowed the camera. */
+  mayUseCamera?: boolean;
+  /** Whether its person went on past the warning of a certificate that nobody vouches for. */
+  trustsServer?: boolean;
 }
 
 /** A phone that is a Chromium process of its own, with a profile of its own that goes when it is closed. */
@@ -29,8 +33,13 @@ export async function launchChromium(descriptor: string, options: ChromiumOption
   const { defaultBrowserType: _, ...look } = device;
   const browser = await launchBrowser(options);
   try {
-    // Who has let the page use the camera, as for scanning a code, is found by address and not by a multicast name.
-    const context = await browser.newContext({ ...look, permissions: ["camera"] });
+    const context = await browser.newContext({
+      ...look,
+      ignoreHTTPSErrors: options.trustsServer ?? false,
+      // No person allows it, for the page has no use for it: but a browser that was allowed it gives other phones its
+      // addresses instead of multicast names, which not every machine that tests carries.
+      permissions: options.mayUseCamera === false ? [] : ["camera"],
+    });
     return new Phone(descriptor, await context.newPage(), () => browser.close());
   } catch (cause) {
     await browser.close();

@@ -12,6 +12,8 @@ export interface DemoOptions {
   /** A folder for pictures of the phones. */
   screenshots: string | undefined;
   headed: boolean;
+  /** A file for the demo's server to note its answers in. */
+  accessLog: string | undefined;
 }
 
 export function parseDemoOptions(text: string): DemoOptions {
@@ -25,6 +27,7 @@ export function parseDemoOptions(text: string): DemoOptions {
     model: isText,
     screenshots: isText,
     headed: isFlag,
+    accessLog: isText,
   };
   for (const [key, value] of Object.entries(given)) {
     const check = known[key as keyof DemoOptions] as Check | undefined;
@@ -43,6 +46,7 @@ const DEFAULTS: DemoOptions = {
   model: undefined,
   screenshots: undefined,
   headed: false,
+  accessLog: undefined,
 };
 
 type Check = (value: unknown) => boolean;

@@ -1,13 +1,13 @@
 /**
  * The driver of `cargo xtask demo`: several phones answer one prompt, then one phone answers it alone, and the tokens
- * are compared. Options come as one JSON object in `LINGUALINKED_DEMO`; progress and the streamed text go to standard
- * error; the last line of standard output is the result.
+ * are compared. Options come as one JSON object by standard input; progress and the streamed text go to standard error; the last line of standard output is the result.
  */
 
 import { randomInt } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { text } from "node:stream/consumers";
 
 import type { AskOptions } from "../../web/src/engine/messages.ts";
 import { DESCRIPTORS, launchChromium } from "./chromium.ts";
@@ -31,7 +31,7 @@ export async function demo(options: DemoOptions, tell: (line: string) => void): 
   const folder = mkdtempSync(join(tmpdir(), "lingualinked-model-"));
   symlinkSync(resolve(options.model ?? bundledModel(settings().models)), join(folder, MODEL_NAME));
   try {
-    const server = await Server.start({ models: [folder] });
+    const server = await Server.start({ models: [folder], accessLog: options.accessLog });
     try {
       return await compare(options, server, tell);
     } finally {
@@ -164,7 +164,7 @@ async function main(): Promise<void> {
     const secs = ((Date.now() - started) / 1000).toFixed(1);
     process.stderr.write(`[${secs.padStart(6)} s] ${line}\n`);
   };
-  const result = await demo(parseDemoOptions(process.env["LINGUALINKED_DEMO"] || "{}"), tell);
+  const result = await demo(parseDemoOptions((await text(process.stdin)) || "{}"), tell);
   process.stdout.write(`${JSON.stringify(result)}\n`);
   if (!result.matches_single_device) throw new Error("the phones' tokens are not those of one phone alone");
 }

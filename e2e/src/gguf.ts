@@ -55,10 +55,13 @@ function modulesOf(name: string, layers: number, hasOutput: boolean): number[] {
   const head = 2 * layers + 1;
   // A tied embedding is also the head's matrix.
   if (name === "token_embd.weight") return hasOutput ? [0] : [0, head];
-  if (name === "output.weight" || name === "output_norm.weight") return [head];
-  const [, block, part] = /^blk\.(\d+)\.(attn|ffn)_/.exec(name) ?? [];
+  if (/^(token_embd_norm|position_embd)\./.test(name)) return [0];
+  if (/^output(_norm)?\./.test(name)) return [head];
+  // What rotary frequencies are divided by: every attention needs it.
+  if (name === "rope_freqs.weight") return Array.from({ length: layers }, (_, layer) => 1 + 2 * layer);
+  const [, block, part] = /^blk\.(\d+)\.(attn|post_attention|ffn|post_ffw)_/.exec(name) ?? [];
   if (block === undefined) throw new Error(`a tensor of no known module: ${name}`);
-  return [1 + 2 * Number(block) + (part === "ffn" ? 1 : 0)];
+  return [1 + 2 * Number(block) + (part?.includes("ff") ? 1 : 0)];
 }
 
 /** Bytes of `elements` weights, by the type's number: elements and bytes of its smallest block. */

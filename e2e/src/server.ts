@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
+import { ask } from "./ask.ts";
 import { readAccessLog, type Access } from "./access-log.ts";
 import { settings } from "./settings.ts";
 import { LateError, until, within } from "./waiting.ts";
@@ -24,13 +25,19 @@ export interface ServerOptions {
   program?: string;
   app?: string;
   models?: string[];
-  /** Of the loopback address; by default one that the system chooses. */
+  /** Where it listens; by default the loopback address. */
+  host?: string;
+  /** By default one that the system chooses. */
   port?: number;
+  /** Whether it speaks HTTPS, with a certificate made for this run. */
+  hasTls?: boolean;
+  /** Where it notes its answers; by default a file that goes with it. */
+  accessLog?: string | undefined;
   /** More of the program's own options. */
   args?: string[];
 }
 
-/** The real signaling server as a child process, on the loopback address. */
+/** The real signaling server as a child process. */
 export class Server {
   private constructor(
     /** Origin without a slash at its end. */
@@ -43,8 +50,8 @@ export class Server {
     const program = options.program ?? settings().server;
     const served = { app: options.app ?? settings().app, models: options.models ?? settings().models };
     const folder = mkdtempSync(join(tmpdir(), "lingualinked-server-"));
-    const log = join(folder, "access.jsonl");
-    const args = [...commandLine(served, options.port ?? 0, log), ...(options.args ?? [])];
+    const log = options.accessLog ?? join(folder, "access.jsonl");
+    const args = [...commandLine(served, log), ...listening(options, folder), ...(options.args ?? [])];
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
     const kill = (): void => void child.kill("SIGKILL");
     process.once("exit", kill);
@@ -91,13 +98,13 @@ export class Server {
   }
 }
 
-function commandLine(
-  { app, models }: { app: string; models: string[] },
-  port: number,
-  log: string,
-): string[] {
+function commandLine({ app, models }: { app: string; models: string[] }, log: string): string[] {
   const folders = models.flatMap((folder) => ["--models", folder]);
-  return ["--listen", `127.0.0.1:${port}`, "--app", app, "--access-log", log, ...folders];
+  return ["--app", app, "--access-log", log, ...folders];
+}
+
+function listening({ host = "127.0.0.1", port = 0, hasTls }: ServerOptions, state: string): string[] {
+  return ["--listen", `${host}:${port}`, ...(hasTls ? ["--tls", "--state", state] : [])];
 }
 
 /** The address that the server prints. */
@@ -132,16 +139,16 @@ function tooEarlyEnd(child: ChildProcess): Promise<never> {
 /** The address again, once it answers. A server that ends before it does is the other side's to tell. */
 async function isHealthy(url: string): Promise<string> {
   const answer = await until(START_LIMIT_MS, `${url}/healthz`, () =>
-    fetch(`${url}/healthz`).catch(() => undefined),
+    ask(`${url}/healthz`, START_LIMIT_MS).catch(() => undefined),
   );
-  if (!answer.ok) throw new Error(`the server's health check answers ${answer.status}`);
+  if (answer.status !== 200) throw new Error(`the server's health check answers ${answer.status}`);
   return url;
 }
 
 async function getJson(url: string): Promise<unknown> {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(STOP_LIMIT_MS) });
-  if (!answer.ok) throw new Error(`${url} answers ${answer.status}`);
-  return answer.json();
+  const { status, body } = await ask(url, STOP_LIMIT_MS);
+  if (status !== 200) throw new Error(`${url} answers ${status}`);
+  return JSON.parse(body);
 }
 
 async function stop(child: ChildProcess): Promise<void> {

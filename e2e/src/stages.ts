@@ -47,4 +47,4 @@ export function ownView(room: RoomView): PeerView {
   return mine;
 }
 
-const FIRST_READ_BYTES = 128 * 1024;
+const FIRST_READ_BYTES = 32 * 1024;

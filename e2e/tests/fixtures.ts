@@ -13,6 +13,7 @@ export interface RoomOptions {
   seats: "chromium" | "android";
 }
 
+/** Chromium's options are not an Android phone's. */
 interface PhoneWishes extends ChromiumOptions {
   watchGpu?: boolean;
 }

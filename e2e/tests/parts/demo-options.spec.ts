@@ -33,6 +33,7 @@ test("an odd option is refused by its name", () => {
     { seed: 2 ** 32 },
     { model: null },
     { headed: "yes" },
+    { accessLog: 1 },
     { shards: 3 },
   ]) {
     expect(() => parseDemoOptions(JSON.stringify(odd)), JSON.stringify(odd)).toThrow(

@@ -64,10 +64,10 @@ async function shows(phone: Phone, code: ErrorCode): Promise<Locator> {
   return notice;
 }
 
-/** To how many others the phone is linked. */
+/** To how many others the phone is linked; none while it is in no room. */
 async function openLinks(phone: Phone): Promise<number> {
-  const { peers } = await phone.room();
-  return peers.filter((peer) => !peer.me && peer.link === "open").length;
+  const { room } = await phone.view();
+  return (room?.peers ?? []).filter((peer) => !peer.me && peer.link === "open").length;
 }
 
 async function beginAgain(coordinator: Phone, other: Phone): Promise<void> {
