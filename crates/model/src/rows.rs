@@ -15,19 +15,12 @@ impl<S: ByteSource> ModelFile<S> {
         Ok(self.kept(self.info(name)?))
     }
 
-    /// The rows that are to be read at once, so that no piece takes more than 4 MiB: whole groups.
+    /// Some rows of a tensor in the pieces in which they are to be read, so that none takes more than
+    /// 4 MiB: whole groups, counted from the first of the rows.
     ///
     /// # Errors
     /// [`ModelError::Tensor`] when there is none of that name.
-    pub fn pieces(&self, name: &str) -> Result<impl Iterator<Item = Range<usize>>, ModelError> {
-        self.pieces_of(name, 0..self.info(name)?.row_shape().rows)
-    }
-
-    /// As [`ModelFile::pieces`], of some rows alone.
-    ///
-    /// # Errors
-    /// As [`ModelFile::pieces`].
-    pub fn pieces_of(
+    pub fn pieces(
         &self,
         name: &str,
         rows: Range<usize>,

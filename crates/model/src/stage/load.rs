@@ -1,5 +1,7 @@
 //! From a file's tensors to modules on the GPU.
 
+use std::ops::Range;
+
 use super::*;
 use graph::{FeedForward, NormKind, Positions, Traits};
 use kernels::{
@@ -83,12 +85,9 @@ impl<'a, S: ByteSource> Loader<'a, S> {
     async fn places(&mut self) -> Result<Buffer, ModelError> {
         let name = "position_embd.weight";
         let mut values = Vec::new();
-        for rows in self.file.pieces(name)? {
-            let wanted = rows.start..rows.end.min(self.options.context_tokens);
-            if wanted.is_empty() {
-                break;
-            }
-            let piece = self.file.rows(name, wanted).await?;
+        let wanted = self.options.context_tokens.min(self.file.row_shape(name)?.rows);
+        for rows in self.file.pieces(name, 0..wanted)? {
+            let piece = self.file.rows(name, rows).await?;
             let source = piece.source();
             values.extend((0..source.rows).flat_map(|row| source.widened_row(row)));
         }
@@ -284,11 +283,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
             let layout = Layout::stacked(&[RowShape { rows: rows.len(), ..shape }]);
             let wrong = |error: PackError| ModelError::tensor(name, error.to_string());
             let packing = Packing::new(self.gpu, layout.map_err(wrong)?);
-            for piece in self.file.pieces_of(name, rows)? {
-                let at = piece.start - first;
-                let piece = self.file.rows(name, piece).await?;
-                packing.write(0, at, &piece.source()).map_err(wrong)?;
-            }
+            self.fill(&packing, 0, name, rows).await?;
             parts.push(packing.finish());
         }
         Ok(Table::new(parts))
@@ -305,12 +300,27 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         self.check_binding(names[0], layout.bytes())?;
         let packing = Packing::new(self.gpu, layout);
         for (tensor, name) in names.iter().enumerate() {
-            for rows in self.file.pieces(name)? {
-                let piece = self.file.rows(name, rows.clone()).await?;
-                packing.write(tensor, rows.start, &piece.source()).map_err(wrong)?;
-            }
+            let rows = 0..self.file.row_shape(name)?.rows;
+            self.fill(&packing, tensor, name, rows).await?;
         }
         Ok(packing.finish())
+    }
+
+    /// Reads rows of a tensor piece by piece and packs them as all rows of the layout's `tensor`.
+    async fn fill(
+        &self,
+        packing: &Packing<'_>,
+        tensor: usize,
+        name: &str,
+        rows: Range<usize>,
+    ) -> Result<(), ModelError> {
+        for piece in self.file.pieces(name, rows.clone())? {
+            let at = piece.start - rows.start;
+            let piece = self.file.rows(name, piece).await?;
+            let packed = packing.write(tensor, at, &piece.source());
+            packed.map_err(|error| ModelError::tensor(name, error.to_string()))?;
+        }
+        Ok(())
     }
 
     fn check_binding(&self, name: &str, needed: u64) -> Result<(), ModelError> {
