@@ -245,19 +245,16 @@ fn merge(
     #[comptime] quads: usize,
 ) {
     let mut highest = f32::new(NO_SCORE);
-    #[unroll]
     for other in 0..lanes {
         highest = max(highest, peaks[other]);
     }
     let mut total = f32::new(0.0);
-    #[unroll]
     for other in 0..lanes {
         total = fma(weights[other], (peaks[other] - highest).exp(), total);
     }
     let mut quad = lane;
     while quad < quads {
         let mut merged = Vec4::new(0.0);
-        #[unroll]
         for other in 0..lanes {
             let scale = (peaks[other] - highest).exp();
             merged = fma(sums[other * quads + quad], Vec4::new(scale), merged);

@@ -285,11 +285,11 @@ pub(crate) fn embed(
         asked >= lookup.first_row && asked < comptime!(lookup.first_row + 4 * section.groups);
     if is_own && block < comptime!(section.columns / BLOCK_COLUMNS) {
         let token = asked - lookup.first_row;
-        let group = token / 4;
+        let group = token >> 2;
         let target = row * section.columns + block * BLOCK_COLUMNS;
-        #[unroll]
         for quad in 0..comptime!(BLOCK_COLUMNS / 4) {
-            let part = comptime!(4 * quad / section.weight_type.scale_columns());
+            let part =
+                quad >> comptime!((section.weight_type.scale_columns() / 4).ilog2() as usize);
             let mut weights = Array::<Vec4>::new(4usize);
             unpack(words, block, group, &mut weights, quad, section);
             #[unroll]
@@ -301,15 +301,15 @@ pub(crate) fn embed(
                 if comptime!(section.weight_type.has_minimum()) {
                     four -= minimum(scales, block, group, section);
                 }
-                let mut value = component(four, token % 4);
+                let mut value = component(four, token & 3);
                 if comptime!(lookup.scale_bits.is_some()) {
                     value *= comptime!(f32::from_bits(lookup.scale_bits.unwrap_or(0)));
                 }
                 if comptime!(lookup.has_places) {
                     let place = step[row] as usize * section.columns + block * BLOCK_COLUMNS;
-                    value += places[place + comptime!(4 * quad + at)];
+                    value += places[place + 4 * quad + at];
                 }
-                output[target + comptime!(4 * quad + at)] = value;
+                output[target + 4 * quad + at] = value;
             }
         }
     }
@@ -373,7 +373,6 @@ pub(crate) fn products(
         row_scales[row] = row_scale(input, row_at, means[row], from);
     }
     for block in 0..section.columns / BLOCK_COLUMNS {
-        #[unroll]
         for part in 0..comptime!(BLOCK_COLUMNS / 4 / quads) {
             let mut parts = Array::<Vec4>::new(from.rows_per_lane);
             let mut inputs = Array::<Vec4>::new(from.rows_per_lane);
@@ -382,9 +381,8 @@ pub(crate) fn products(
                 parts[row] = Vec4::new(0.0);
                 inputs[row] = Vec4::new(0.0);
             }
-            #[unroll]
             for quad in 0..quads {
-                let own = comptime!(part * quads + quad);
+                let own = part * quads + quad;
                 let column = block * comptime!(BLOCK_COLUMNS / 4) + own;
                 let mut weights = Array::<Vec4>::new(4usize);
                 unpack(words, block, group, &mut weights, own, section);
@@ -436,7 +434,7 @@ fn scaled(
     sum: Vec4,
     products: Vec4,
     inputs: Vec4,
-    #[comptime] part: usize,
+    part: usize,
     #[comptime] section: Section,
 ) -> Vec4 {
     let mut result = if comptime!(section.weight_type.is_quantised()) {

@@ -1,4 +1,7 @@
 //! Weights and scales of a group of four rows, out of their packed words.
+//!
+//! Loops over columns stay loops: unrolled, a kernel took five times as long to compile. And indices
+//! are shifted and masked, since not every driver's compiler does that for a division.
 
 use cubecl::prelude::*;
 
@@ -15,7 +18,7 @@ pub(crate) fn unpack(
     block: usize,
     group: usize,
     weights: &mut Array<Vec4>,
-    #[comptime] quad: usize,
+    quad: usize,
     #[comptime] section: Section,
 ) {
     let per_block = comptime!(BLOCK_COLUMNS / section.weight_type.columns_per_word());
@@ -23,13 +26,13 @@ pub(crate) fn unpack(
     if comptime!(section.weight_type == WeightType::F32) {
         #[unroll]
         for at in 0..4usize {
-            let word = words[word_at(first + comptime!(4 * quad + at), group, section)];
+            let word = words[word_at(first + 4 * quad + at, group, section)];
             weights[at] = Vec4::reinterpret(word);
         }
     } else if comptime!(matches!(section.weight_type, WeightType::F16 | WeightType::Bf16)) {
         #[unroll]
         for at in 0..2usize {
-            let pair = words[word_at(first + comptime!(2 * quad + at), group, section)];
+            let pair = words[word_at(first + 2 * quad + at, group, section)];
             if comptime!(section.weight_type == WeightType::F16) {
                 weights[2 * at] = widen_half(pair & Words::new(0xffff));
                 weights[2 * at + 1] = widen_half(pair >> Words::new(16));
@@ -46,13 +49,13 @@ pub(crate) fn unpack(
             weights[at] = Vec4::cast_from((word << Ints::new(shift)) >> Ints::new(24));
         }
     } else {
-        let word = words[word_at(first + comptime!(quad / 2), group, section)];
+        let word = words[word_at(first + (quad >> 1), group, section)];
         #[unroll]
         for at in 0..4usize {
-            let shift = comptime!((16 * (quad % 2) + 4 * at) as u32);
+            let shift = (16 * (quad & 1) + 4 * at) as u32;
             let mut code = (word >> Words::new(shift)) & Words::new(15);
             if comptime!(section.weight_type.columns_per_high_word().is_some()) {
-                code |= high_bits(words, block, group, comptime!(4 * quad + at), section);
+                code |= high_bits(words, block, group, 4 * quad + at, section);
             }
             let offset = comptime!(section.weight_type.offset() as f32);
             weights[at] = Vec4::cast_from(code) - Vec4::new(offset);
@@ -66,15 +69,16 @@ fn high_bits(
     words: &[Words],
     block: usize,
     group: usize,
-    #[comptime] column: usize,
+    column: usize,
     #[comptime] section: Section,
 ) -> Words {
     let per_word = comptime!(section.weight_type.columns_per_high_word().unwrap_or(32));
     let bits = comptime!(32 / per_word);
     let before = comptime!(section.columns / section.weight_type.columns_per_word());
-    let at = before + block * comptime!(BLOCK_COLUMNS / per_word) + comptime!(column / per_word);
+    let part = column >> comptime!(per_word.ilog2() as usize);
+    let at = before + block * comptime!(BLOCK_COLUMNS / per_word) + part;
     let word = words[word_at(at, group, section)];
-    let shift = comptime!((column % per_word * bits) as u32);
+    let shift = ((column & comptime!(per_word - 1)) * bits) as u32;
     let mask = comptime!((1u32 << bits) - 1);
     ((word >> Words::new(shift)) & Words::new(mask)) << Words::new(4)
 }
@@ -85,18 +89,18 @@ pub(crate) fn scale(
     scales: &[Words],
     block: usize,
     group: usize,
-    #[comptime] part: usize,
+    part: usize,
     #[comptime] section: Section,
 ) -> Vec4 {
     if comptime!(matches!(section.weight_type, WeightType::Q8_0 | WeightType::Q4_0)) {
         Vec4::reinterpret(scales[scale_at(block, group, section)])
     } else {
-        let first = block / 8 * SUPER_SCALE_WORDS;
+        let first = (block >> 3) * SUPER_SCALE_WORDS;
         let factor = scales[scale_at(first, group, section)];
         if comptime!(section.weight_type == WeightType::Q6K) {
-            let own = block % 8 * 2 + part;
-            let word = scales[scale_at(first + 1 + own / 4, group, section)];
-            let shift = Ints::new(24 - 8 * (own % 4) as i32);
+            let own = (block & 7) * 2 + part;
+            let word = scales[scale_at(first + 1 + (own >> 2), group, section)];
+            let shift = Ints::new(24 - 8 * (own & 3) as i32);
             let byte = (Ints::reinterpret(word) << shift) >> Ints::new(24);
             Vec4::reinterpret(factor) * Vec4::cast_from(byte)
         } else {
@@ -114,7 +118,7 @@ pub(crate) fn minimum(
     group: usize,
     #[comptime] section: Section,
 ) -> Vec4 {
-    let factor = scales[scale_at(block / 8 * SUPER_SCALE_WORDS, group, section)];
+    let factor = scales[scale_at((block >> 3) * SUPER_SCALE_WORDS, group, section)];
     widen_half(factor >> Words::new(16)) * scale_byte(scales, block, group, 2usize, section)
 }
 
@@ -127,10 +131,10 @@ fn scale_byte(
     #[comptime] words_later: usize,
     #[comptime] section: Section,
 ) -> Vec4 {
-    let own = block % 8;
-    let at = block / 8 * SUPER_SCALE_WORDS + 1 + words_later + own / 4;
+    let own = block & 7;
+    let at = (block >> 3) * SUPER_SCALE_WORDS + 1 + words_later + (own >> 2);
     let word = scales[scale_at(at, group, section)];
-    let shift = Words::new(8 * (own % 4) as u32);
+    let shift = Words::new(8 * (own & 3) as u32);
     Vec4::cast_from((word >> shift) & Words::new(255))
 }
 
