@@ -15,7 +15,7 @@ export interface RoomOptions {
 /** Measuring, planning and loading, for each phone in the room: they share the machine. */
 const PREPARE_LIMIT_MS = 180_000;
 
-/** The first phone starts a room, the others join it one after another, until all are linked to all. */
+/** The first phone starts a room and the others join it, until all are linked to all. */
 export async function gather(server: Server, phones: Phone[], options: RoomOptions = {}): Promise<void> {
   const { query = {}, invite = (phone) => phone.invitation(), tell = () => {} } = options;
   const [coordinator, ...others] = phones;
@@ -24,11 +24,12 @@ export async function gather(server: Server, phones: Phone[], options: RoomOptio
   tell(`${coordinator.name} started a room`);
   if (others.length > 0) {
     const link = await invite(coordinator);
-    for (const phone of others) {
+    const join = async (phone: Phone): Promise<void> => {
       await phone.join(link, { ...query, name: phone.name });
       await phone.reach("gathering", STEP_LIMIT_MS);
       tell(`${phone.name} joined it`);
-    }
+    };
+    await Promise.all(others.map(join));
   }
   await Promise.all(phones.map((phone) => phone.meet(phones.length)));
 }
