@@ -176,9 +176,11 @@ pub(crate) fn attend(
     let mut peaks = Shared::<[f32]>::new_slice(lanes);
     let mut weights = Shared::<[f32]>::new_slice(lanes);
     let mut sums = Shared::<[Vec4]>::new_slice(lanes * quads);
+    let mut own_query = Array::<Vec4>::new(quads);
     let mut sum = Array::<Vec4>::new(quads);
     #[unroll]
     for quad in 0..quads {
+        own_query[quad] = queries[query + quad];
         sum[quad] = Vec4::new(0.0);
     }
     let mut peak = f32::new(NO_SCORE);
@@ -188,7 +190,7 @@ pub(crate) fn attend(
         let mut products = Vec4::new(0.0);
         #[unroll]
         for quad in 0..quads {
-            products = fma(queries[query + quad], keys[cache + at * quads + quad], products);
+            products = fma(own_query[quad], keys[cache + at * quads + quad], products);
         }
         let mut score = ((products.extract(0usize) + products.extract(1usize))
             + (products.extract(2usize) + products.extract(3usize)))

@@ -6,8 +6,9 @@
 use cubecl::prelude::*;
 
 use crate::{
-    input::{InputShape, branch_scale, element, normed, row_mean, row_scale},
-    matrix::{Activation, Section, Sections, Vec4, Words, gated, products},
+    input::{InputShape, branch_scale, element, gain_of, normed, row_mean, row_scale},
+    matrix::{Activation, Section, Sections, Vec4, Words, gated},
+    products::products,
 };
 
 /// As [`crate::matrix::linear`] without gathering; writes the input with its branch to `settled`.
@@ -23,20 +24,25 @@ pub(crate) fn linear_settling(
     #[comptime] sections: Sections,
     #[comptime] from: InputShape,
 ) {
-    let group = ABSOLUTE_POS_X as usize;
+    let lane = ABSOLUTE_POS_X as usize;
+    let first_group = lane * from.groups_per_lane;
     let first_row = CUBE_POS_Y as usize * from.rows_per_lane;
-    settle_share(input, branch, gain, settled, first_row, group, from);
+    settle_share(input, branch, gain, settled, first_row, lane, from);
     #[unroll]
     for at in 0..sections.count {
         let section = comptime!(sections.list[at]);
         let before = comptime!(sections.groups_before(at));
-        if group >= before && group < comptime!(before + section.groups) {
-            let own = group - before;
-            let mut sums = Array::<Vec4>::new(from.rows_per_lane);
+        if first_group >= before && first_group < comptime!(before + section.groups) {
+            let own = first_group - before;
+            let mut sums = Array::<Vec4>::new(comptime!(from.sums()));
             products(input, branch, gain, words, scales, first_row, own, &mut sums, section, from);
             #[unroll]
             for row in 0..from.rows_per_lane {
-                output[(first_row + row) * comptime!(sections.groups()) + group] = sums[row];
+                let place = (first_row + row) * comptime!(sections.groups()) + first_group;
+                #[unroll]
+                for at in 0..from.groups_per_lane {
+                    output[place + at] = sums[row * from.groups_per_lane + at];
+                }
             }
         }
     }
@@ -57,12 +63,9 @@ pub(crate) fn gate_up_settling(
     #[comptime] from: InputShape,
     #[comptime] activation: Activation,
 ) {
-    let group = ABSOLUTE_POS_X as usize;
     let first_row = CUBE_POS_Y as usize * from.rows_per_lane;
-    settle_share(input, branch, gain, settled, first_row, group, from);
-    if group < gate.groups {
-        gated(input, branch, gain, words, scales, output, group, gate, up, from, activation);
-    }
+    settle_share(input, branch, gain, settled, first_row, ABSOLUTE_POS_X as usize, from);
+    gated(input, branch, gain, words, scales, output, gate, up, from, activation);
 }
 
 /// `settled[row] = input[row] + rms_norm(branch[row])`; the branch's gains are the second half of
@@ -113,6 +116,8 @@ pub(crate) fn normalise(
         let row_at = CUBE_POS_Y as usize * comptime!(from.columns / 4);
         let mean = row_mean(input, row_at, from);
         let scale = row_scale(input, row_at, mean, from);
-        output[row_at + column] = normed(input[row_at + column], gain, column, mean, scale, from);
+        let own_gain = gain_of(gain, column, from);
+        output[row_at + column] =
+            normed(input[row_at + column], own_gain, gain, column, mean, scale, from);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use burn_wgpu::{RuntimeOptions, WgpuDevice, graphics::AutoGraphicsApi, try_init_setup_async};
-use cubecl::{Device, bytes::Bytes, client::Client, server::Handle};
+use cubecl::{Device, bytes::Bytes, client::Client, server::Handle, wgpu::wgpu::DeviceType};
 
 /// Tasks gathered into one submission; a stage's step is a few dozen dispatches.
 const TASKS_PER_SUBMISSION: usize = 64;
@@ -26,6 +26,23 @@ pub enum GpuError {
     Failed(String),
 }
 
+/// How much of a matrix one lane takes. Sums are made in the same order, whatever it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tiling {
+    /// Most groups of four rows that a lane multiplies with each input it reads: 1, 2 or 4.
+    pub groups: usize,
+    /// Lanes that a matrix is at least shared out to.
+    pub least_lanes: usize,
+}
+
+impl Tiling {
+    /// A GPU's lanes read the same inputs together, and there should be many of them. A processor that
+    /// acts as a GPU pays for each read.
+    fn of(device: DeviceType) -> Self {
+        Self { groups: if device == DeviceType::Cpu { 4 } else { 1 }, least_lanes: 32 }
+    }
+}
+
 /// One GPU. Cloning shares the device and the dispatch counter.
 #[derive(Clone)]
 pub struct Gpu {
@@ -37,6 +54,8 @@ pub struct Gpu {
     pub name: String,
     /// The largest buffer that one binding can hold.
     pub max_binding_bytes: u64,
+    /// How products are shared out.
+    pub tiling: Tiling,
 }
 
 impl Gpu {
@@ -59,11 +78,13 @@ impl Gpu {
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert_with(|| format!("{error}"));
         }));
+        let info = setup.adapter.get_info();
         Ok(Self {
             client: Device::from(device).client(),
             dispatches: Arc::default(),
             refusal,
-            name: setup.adapter.get_info().name,
+            tiling: Tiling::of(info.device_type),
+            name: info.name,
             max_binding_bytes: setup.device.limits().max_storage_buffer_binding_size,
         })
     }

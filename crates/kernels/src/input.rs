@@ -8,6 +8,20 @@ use cubecl::prelude::*;
 
 use crate::matrix::Vec4;
 
+/// What one lane multiplies with each other.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Tile {
+    /// Input rows.
+    pub rows_per_lane: usize,
+    /// Groups of four output rows.
+    pub groups_per_lane: usize,
+}
+
+impl Tile {
+    /// One row and one group.
+    pub(crate) const ONE: Self = Self { rows_per_lane: 1, groups_per_lane: 1 };
+}
+
 /// How a product reads its input rows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct InputShape {
@@ -15,6 +29,8 @@ pub(crate) struct InputShape {
     pub columns: usize,
     /// Input rows that one lane multiplies with each weight it reads.
     pub rows_per_lane: usize,
+    /// Groups of output rows that one lane multiplies with each input it reads.
+    pub groups_per_lane: usize,
     /// What is done to a row first.
     pub norm: InputNorm,
     /// Bits of the epsilon of a branch's norm, where there is a branch.
@@ -23,8 +39,15 @@ pub(crate) struct InputShape {
 
 impl InputShape {
     /// Rows as they are.
-    pub(crate) fn plain(columns: usize, rows_per_lane: usize) -> Self {
-        Self { columns, rows_per_lane, norm: InputNorm::None, branch_epsilon_bits: None }
+    pub(crate) fn plain(columns: usize, tile: Tile) -> Self {
+        let Tile { rows_per_lane, groups_per_lane } = tile;
+        let (norm, branch_epsilon_bits) = (InputNorm::None, None);
+        Self { columns, rows_per_lane, groups_per_lane, norm, branch_epsilon_bits }
+    }
+
+    /// Vectors of four sums that a lane has.
+    pub(crate) fn sums(&self) -> usize {
+        self.rows_per_lane * self.groups_per_lane
     }
 }
 
@@ -110,34 +133,41 @@ pub(crate) fn element(
     branch_scale: f32,
     #[comptime] from: InputShape,
 ) -> Vec4 {
-    let mut four = input[row_at + column];
+    let four = input[row_at + column];
     if comptime!(from.branch_epsilon_bits.is_some()) {
         let own = branch[row_at + column] * Vec4::new(branch_scale);
-        four = fma(own, gain[column + comptime!(from.columns / 4)], four);
+        fma(own, gain[column + comptime!(from.columns / 4)], four)
+    } else {
+        four
     }
-    four
+}
+
+/// The norm's gains of four columns.
+#[cube]
+pub(crate) fn gain_of(gain: &[Vec4], column: usize, #[comptime] from: InputShape) -> Vec4 {
+    if comptime!(matches!(from.norm, InputNorm::None)) { Vec4::new(1.0) } else { gain[column] }
 }
 
 /// Four elements with the norm's gain: all of a layer norm, and an RMS norm up to its scale.
 #[cube]
 pub(crate) fn normed(
     four: Vec4,
+    own_gain: Vec4,
     gain: &[Vec4],
     column: usize,
     mean: f32,
     scale: f32,
     #[comptime] from: InputShape,
 ) -> Vec4 {
-    let mut result = four;
-    if comptime!(matches!(from.norm, InputNorm::Rms(_))) {
-        result = four * gain[column];
-    }
     if comptime!(matches!(from.norm, InputNorm::Layer(_))) {
         let centred = (four - Vec4::new(mean)) * Vec4::new(scale);
         let bias = gain[column + comptime!(from.columns / 4)];
-        result = fma(centred, gain[column], bias);
+        fma(centred, own_gain, bias)
+    } else if comptime!(matches!(from.norm, InputNorm::Rms(_))) {
+        four * own_gain
+    } else {
+        four
     }
-    result
 }
 
 /// What an RMS norm multiplies a row with whose squares add up to `squares`.

@@ -10,9 +10,9 @@ pub use branch::Branch;
 
 use crate::{
     gpu::{Buffer, Gpu},
-    input::{InputNorm, InputShape},
+    input::{InputNorm, InputShape, Tile},
     layout::GROUP_ROWS,
-    matrix::{Activation, Lookup, OutputShape, embed, gate_up, linear, linear_add, up},
+    matrix::{Activation, Lookup, OutputShape, Sections, embed, gate_up, linear, linear_add, up},
     pack::PackedMatrix,
     step::StepBuffer,
     table::Table,
@@ -79,7 +79,7 @@ impl Gpu {
             unsafe {
                 embed::launch_unchecked(
                     &self.client,
-                    cubes(section.columns / BLOCK_COLUMNS, rows, 1),
+                    cubes(section.columns / BLOCK_COLUMNS, rows),
                     CubeDim::new_1d(LANES),
                     vec4(&part.words),
                     vec4(&part.scales),
@@ -103,7 +103,7 @@ impl Gpu {
         output: &Buffer,
         rows: usize,
     ) {
-        let from = input_shape(norm, matrix, rows_per_lane(rows));
+        let from = input_shape(norm, matrix, self.tile(matrix, rows));
         let to = OutputShape { groups: matrix.sections.groups(), first: 0 };
         self.launch_linear(input, &norm.gain, matrix, step, output, rows, from, to, None);
     }
@@ -117,7 +117,7 @@ impl Gpu {
         output: &Buffer,
         rows: usize,
     ) {
-        let from = InputShape::plain(matrix.sections.columns(), rows_per_lane(rows));
+        let from = InputShape::plain(matrix.sections.columns(), self.tile(matrix, rows));
         let to = OutputShape { groups: matrix.sections.groups(), first: 0 };
         self.launch_linear(input, input, matrix, step, output, rows, from, to, None);
     }
@@ -135,8 +135,10 @@ impl Gpu {
     ) {
         let gathered_at = Some(step.head_rows_at());
         for (part, first) in table.parts() {
-            let (from, to) =
-                (input_shape(norm, part, 1), OutputShape { groups: table.groups(), first });
+            let (from, to) = (
+                input_shape(norm, part, self.tile(part, 1)),
+                OutputShape { groups: table.groups(), first },
+            );
             self.launch_linear(input, &norm.gain, part, step, output, rows, from, to, gathered_at);
         }
     }
@@ -158,8 +160,8 @@ impl Gpu {
         unsafe {
             linear::launch_unchecked(
                 &self.client,
-                cubes(matrix.sections.groups(), rows, from.rows_per_lane),
-                CubeDim::new_1d(LANES),
+                self.product_cubes(matrix.sections.groups() / from.groups_per_lane, rows, from),
+                self.product_cube(),
                 vec4(input),
                 vec4(gain),
                 vec4(&matrix.words),
@@ -185,13 +187,13 @@ impl Gpu {
     ) {
         self.count_dispatch();
         let section = matrix.sections.list[0];
-        let from = InputShape::plain(section.columns, rows_per_lane(rows));
+        let from = InputShape::plain(section.columns, self.tile(matrix, rows));
         // SAFETY: as in `launch_linear`.
         unsafe {
             linear_add::launch_unchecked(
                 &self.client,
-                cubes(section.groups, rows, from.rows_per_lane),
-                CubeDim::new_1d(LANES),
+                self.product_cubes(section.groups / from.groups_per_lane, rows, from),
+                self.product_cube(),
                 vec4(input),
                 vec4(&matrix.words),
                 vec4(&matrix.scales),
@@ -217,13 +219,13 @@ impl Gpu {
     ) {
         self.count_dispatch();
         let section = matrix.sections.list[0];
-        let from = input_shape(norm, matrix, rows_per_lane(rows));
+        let from = input_shape(norm, matrix, self.tile(matrix, rows));
         // SAFETY: as in `launch_linear`.
         unsafe {
             up::launch_unchecked(
                 &self.client,
-                cubes(section.groups, rows, from.rows_per_lane),
-                CubeDim::new_1d(LANES),
+                self.product_cubes(section.groups / from.groups_per_lane, rows, from),
+                self.product_cube(),
                 vec4(input),
                 vec4(&norm.gain),
                 vec4(&matrix.words),
@@ -249,14 +251,14 @@ impl Gpu {
         rows: usize,
     ) {
         self.count_dispatch();
-        let from = input_shape(norm, matrix, rows_per_lane(rows));
+        let from = input_shape(norm, matrix, self.tile(matrix, rows));
         let [gate, up, ..] = matrix.sections.list;
         // SAFETY: as in `launch_linear`.
         unsafe {
             gate_up::launch_unchecked(
                 &self.client,
-                cubes(gate.groups, rows, from.rows_per_lane),
-                CubeDim::new_1d(LANES),
+                self.product_cubes(gate.groups / from.groups_per_lane, rows, from),
+                self.product_cube(),
                 vec4(input),
                 vec4(&norm.gain),
                 vec4(&matrix.words),
@@ -269,6 +271,31 @@ impl Gpu {
             );
         }
     }
+
+    /// What a lane takes of `rows` rows and a matrix. Every section is whole tiles.
+    fn tile(&self, matrix: &PackedMatrix, rows: usize) -> Tile {
+        let rows_per_lane = if rows == 1 { 1 } else { ROWS_PER_LANE };
+        let mut groups_per_lane = self.tiling.groups;
+        while groups_per_lane > 1 && !self.can_take(&matrix.sections, groups_per_lane) {
+            groups_per_lane /= 2;
+        }
+        Tile { rows_per_lane, groups_per_lane }
+    }
+
+    fn can_take(&self, sections: &Sections, groups: usize) -> bool {
+        sections.are_multiples_of(groups) && sections.groups() / groups >= self.tiling.least_lanes
+    }
+
+    /// Fewer lanes where each may have more to do, so that there is a cube for every processor.
+    fn product_cube(&self) -> CubeDim {
+        CubeDim::new_1d(LANES / self.tiling.groups as u32)
+    }
+
+    /// So many lanes for each of the tile's rows.
+    fn product_cubes(&self, lanes: usize, rows: usize, from: InputShape) -> CubeCount {
+        let width = (lanes as u32).div_ceil(self.product_cube().x);
+        CubeCount::Static(width, rows.div_ceil(from.rows_per_lane) as u32, 1)
+    }
 }
 
 /// Bytes of a buffer for `rows` rows of `columns` `f32`, rounded up to whole lanes' rows.
@@ -276,21 +303,18 @@ pub fn rows_bytes(rows: usize, columns: usize) -> usize {
     rows.next_multiple_of(ROWS_PER_LANE) * columns * size_of::<f32>()
 }
 
-fn rows_per_lane(rows: usize) -> usize {
-    if rows == 1 { 1 } else { ROWS_PER_LANE }
+/// A lane for each row of each column.
+fn cubes(lanes: usize, rows: usize) -> CubeCount {
+    CubeCount::Static((lanes as u32).div_ceil(LANES), rows as u32, 1)
 }
 
-fn cubes(lanes: usize, rows: usize, rows_per_lane: usize) -> CubeCount {
-    CubeCount::Static((lanes as u32).div_ceil(LANES), rows.div_ceil(rows_per_lane) as u32, 1)
-}
-
-fn input_shape(norm: &Norm, matrix: &PackedMatrix, rows_per_lane: usize) -> InputShape {
+fn input_shape(norm: &Norm, matrix: &PackedMatrix, tile: Tile) -> InputShape {
     let bits = norm.epsilon.to_bits();
     let norm = match norm.kind {
         NormKind::Rms => InputNorm::Rms(bits),
         NormKind::Layer => InputNorm::Layer(bits),
     };
-    InputShape { norm, ..InputShape::plain(matrix.sections.columns(), rows_per_lane) }
+    InputShape { norm, ..InputShape::plain(matrix.sections.columns(), tile) }
 }
 
 /// The buffer as `vec4` of 32-bit elements.

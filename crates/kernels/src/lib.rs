@@ -20,6 +20,7 @@ mod layout;
 mod matrix;
 mod pack;
 mod place;
+mod products;
 mod quantise;
 mod step;
 mod table;
@@ -27,7 +28,7 @@ mod unpack;
 mod weights;
 
 pub use attention::{AttentionShape, RopeStyle};
-pub use gpu::{Buffer, Gpu, GpuError};
+pub use gpu::{Buffer, Gpu, GpuError, Tiling};
 pub use launch::{AttentionBuffers, Branch, Cache, Norm, NormKind, Placing, rows_bytes};
 pub use layout::{GROUP_ROWS, Layout, PackError, RowShape};
 pub use matrix::{Activation, Section, Sections};

@@ -1,6 +1,6 @@
 //! Products with weight matrices, and looking rows up in one.
 //!
-//! A lane computes four output rows at once. Weights are therefore interleaved
+//! A lane computes four output rows at once, or several times four. Weights are therefore interleaved
 //! over *groups* of four rows: word `w` of group `g` is a `vec4<u32>` that holds,
 //! in component `r`, the `w`-th 32-bit word of row `4 g + r`, and neighbouring
 //! groups lie next to each other, so that neighbouring lanes read neighbouring
@@ -12,11 +12,9 @@
 use cubecl::prelude::*;
 
 use crate::{
-    input::{
-        InputNorm, InputShape, across, branch_scale, element, normed, rms_scale, row_mean,
-        row_scale,
-    },
-    unpack::{minimum, scale, unpack},
+    input::InputShape,
+    products::products,
+    unpack::{Four, WORD_COLUMNS, hold, minimum, scale, unpack},
     weights::{BLOCK_COLUMNS, WeightType},
 };
 
@@ -60,6 +58,11 @@ impl Sections {
         self.list[..self.count].iter().map(|section| section.groups).sum()
     }
 
+    /// Whether the groups of each section are a multiple of `count`.
+    pub(crate) fn are_multiples_of(&self, count: usize) -> bool {
+        self.list[..self.count].iter().all(|section| section.groups.is_multiple_of(count))
+    }
+
     /// Input features, the same for all.
     pub fn columns(&self) -> usize {
         self.list[0].columns
@@ -89,25 +92,28 @@ pub(crate) fn linear(
     #[comptime] to: OutputShape,
     #[comptime] gathered_at: Option<usize>,
 ) {
-    let group = ABSOLUTE_POS_X as usize;
+    let first_group = ABSOLUTE_POS_X as usize * from.groups_per_lane;
     let dispatch_row = CUBE_POS_Y as usize * from.rows_per_lane;
     #[unroll]
     for at in 0..sections.count {
         let section = comptime!(sections.list[at]);
         let before = comptime!(sections.groups_before(at));
-        if group >= before && group < comptime!(before + section.groups) {
+        if first_group >= before && first_group < comptime!(before + section.groups) {
             let first_row = if comptime!(gathered_at.is_some()) {
                 row_of[comptime!(gathered_at.unwrap_or(0)) + dispatch_row] as usize
             } else {
                 dispatch_row
             };
-            let own = group - before;
-            let mut sums = Array::<Vec4>::new(from.rows_per_lane);
+            let own = first_group - before;
+            let mut sums = Array::<Vec4>::new(comptime!(from.sums()));
             products(input, input, gain, words, scales, first_row, own, &mut sums, section, from);
             #[unroll]
             for row in 0..from.rows_per_lane {
-                let place = (dispatch_row + row) * to.groups + comptime!(to.first) + group;
-                output[place] = sums[row];
+                let place = (dispatch_row + row) * to.groups + comptime!(to.first) + first_group;
+                #[unroll]
+                for at in 0..from.groups_per_lane {
+                    output[place + at] = sums[row * from.groups_per_lane + at];
+                }
             }
         }
     }
@@ -138,19 +144,32 @@ pub(crate) fn linear_add(
     #[comptime] from: InputShape,
     #[comptime] has_bias: bool,
 ) {
-    let group = ABSOLUTE_POS_X as usize;
-    if group < section.groups {
+    let first_group = ABSOLUTE_POS_X as usize * from.groups_per_lane;
+    if first_group < section.groups {
         let first_row = CUBE_POS_Y as usize * from.rows_per_lane;
-        let mut sums = Array::<Vec4>::new(from.rows_per_lane);
-        products(input, input, input, words, scales, first_row, group, &mut sums, section, from);
+        let mut sums = Array::<Vec4>::new(comptime!(from.sums()));
+        products(
+            input,
+            input,
+            input,
+            words,
+            scales,
+            first_row,
+            first_group,
+            &mut sums,
+            section,
+            from,
+        );
         #[unroll]
         for row in 0..from.rows_per_lane {
-            let at = (first_row + row) * section.groups + group;
-            let mut sum = sums[row];
-            if comptime!(has_bias) {
-                sum += bias[group];
+            #[unroll]
+            for at in 0..from.groups_per_lane {
+                let mut sum = sums[row * from.groups_per_lane + at];
+                if comptime!(has_bias) {
+                    sum += bias[first_group + at];
+                }
+                output[(first_row + row) * section.groups + first_group + at] += sum;
             }
-            output[at] += sum;
         }
     }
 }
@@ -171,18 +190,32 @@ pub(crate) fn up(
     #[comptime] from: InputShape,
     #[comptime] has_bias: bool,
 ) {
-    let group = ABSOLUTE_POS_X as usize;
-    if group < section.groups {
+    let first_group = ABSOLUTE_POS_X as usize * from.groups_per_lane;
+    if first_group < section.groups {
         let first_row = CUBE_POS_Y as usize * from.rows_per_lane;
-        let mut sums = Array::<Vec4>::new(from.rows_per_lane);
-        products(input, input, gain, words, scales, first_row, group, &mut sums, section, from);
+        let mut sums = Array::<Vec4>::new(comptime!(from.sums()));
+        products(
+            input,
+            input,
+            gain,
+            words,
+            scales,
+            first_row,
+            first_group,
+            &mut sums,
+            section,
+            from,
+        );
         #[unroll]
         for row in 0..from.rows_per_lane {
-            let mut sum = sums[row];
-            if comptime!(has_bias) {
-                sum += bias[group];
+            #[unroll]
+            for at in 0..from.groups_per_lane {
+                let mut sum = sums[row * from.groups_per_lane + at];
+                if comptime!(has_bias) {
+                    sum += bias[first_group + at];
+                }
+                output[(first_row + row) * section.groups + first_group + at] = gelu(sum);
             }
-            output[(first_row + row) * section.groups + group] = gelu(sum);
         }
     }
 }
@@ -204,10 +237,7 @@ pub(crate) fn gate_up(
     #[comptime] from: InputShape,
     #[comptime] activation: Activation,
 ) {
-    let group = ABSOLUTE_POS_X as usize;
-    if group < gate.groups {
-        gated(input, input, gain, words, scales, output, group, gate, up, from, activation);
-    }
+    gated(input, input, gain, words, scales, output, gate, up, from, activation);
 }
 
 /// One lane's share of [`gate_up`].
@@ -219,26 +249,43 @@ pub(crate) fn gated(
     words: &[Words],
     scales: &[Words],
     output: &mut [Vec4],
-    group: usize,
     #[comptime] gate: Section,
     #[comptime] up: Section,
     #[comptime] from: InputShape,
     #[comptime] activation: Activation,
 ) {
-    let first_row = CUBE_POS_Y as usize * from.rows_per_lane;
-    let mut gates = Array::<Vec4>::new(from.rows_per_lane);
-    let mut ups = Array::<Vec4>::new(from.rows_per_lane);
-    products(input, branch, gain, words, scales, first_row, group, &mut gates, gate, from);
-    products(input, branch, gain, words, scales, first_row, group, &mut ups, up, from);
-    #[unroll]
-    for row in 0..from.rows_per_lane {
-        let mut active = gates[row];
-        if comptime!(matches!(activation, Activation::Silu)) {
-            active = active / (Vec4::new(1.0) + (-active).exp());
-        } else {
-            active = gelu(active);
+    let first_group = ABSOLUTE_POS_X as usize * from.groups_per_lane;
+    if first_group < gate.groups {
+        let first_row = CUBE_POS_Y as usize * from.rows_per_lane;
+        let mut gates = Array::<Vec4>::new(comptime!(from.sums()));
+        let mut ups = Array::<Vec4>::new(comptime!(from.sums()));
+        products(
+            input,
+            branch,
+            gain,
+            words,
+            scales,
+            first_row,
+            first_group,
+            &mut gates,
+            gate,
+            from,
+        );
+        products(input, branch, gain, words, scales, first_row, first_group, &mut ups, up, from);
+        #[unroll]
+        for row in 0..from.rows_per_lane {
+            #[unroll]
+            for at in 0..from.groups_per_lane {
+                let own = comptime!(row * from.groups_per_lane + at);
+                let mut active = gates[own];
+                if comptime!(matches!(activation, Activation::Silu)) {
+                    active = active / (Vec4::new(1.0) + (-active).exp());
+                } else {
+                    active = gelu(active);
+                }
+                output[(first_row + row) * gate.groups + first_group + at] = active * ups[own];
+            }
         }
-        output[(first_row + row) * gate.groups + group] = active * ups[row];
     }
 }
 
@@ -287,32 +334,63 @@ pub(crate) fn embed(
         let token = asked - lookup.first_row;
         let group = token >> 2;
         let target = row * section.columns + block * BLOCK_COLUMNS;
-        for quad in 0..comptime!(BLOCK_COLUMNS / 4) {
-            let part =
-                quad >> comptime!((section.weight_type.scale_columns() / 4).ilog2() as usize);
-            let mut weights = Array::<Vec4>::new(4usize);
-            unpack(words, block, group, &mut weights, quad, section);
+        for eight in 0..comptime!(BLOCK_COLUMNS / WORD_COLUMNS) {
+            let held = hold(words, block, group, eight, section);
             #[unroll]
-            for at in 0..4usize {
-                let mut four = weights[at];
-                if comptime!(section.weight_type.is_quantised()) {
-                    four *= scale(scales, block, group, part, section);
+            for half in 0..2usize {
+                let four = unpack(words, block, group, eight, &held, half, section);
+                let quad = 2 * eight + half;
+                let first = target + 4 * quad;
+                #[unroll]
+                for at in 0..4usize {
+                    let weight = weight(scales, &four, at, block, group, quad, section);
+                    let mut value = component(weight, token & 3);
+                    if comptime!(lookup.scale_bits.is_some()) {
+                        value *= comptime!(f32::from_bits(lookup.scale_bits.unwrap_or(0)));
+                    }
+                    if comptime!(lookup.has_places) {
+                        let place = step[row] as usize * section.columns + block * BLOCK_COLUMNS;
+                        value += places[place + 4 * quad + at];
+                    }
+                    output[first + at] = value;
                 }
-                if comptime!(section.weight_type.has_minimum()) {
-                    four -= minimum(scales, block, group, section);
-                }
-                let mut value = component(four, token & 3);
-                if comptime!(lookup.scale_bits.is_some()) {
-                    value *= comptime!(f32::from_bits(lookup.scale_bits.unwrap_or(0)));
-                }
-                if comptime!(lookup.has_places) {
-                    let place = step[row] as usize * section.columns + block * BLOCK_COLUMNS;
-                    value += places[place + 4 * quad + at];
-                }
-                output[target + 4 * quad + at] = value;
             }
         }
     }
+}
+
+/// The `at`-th of four columns as the file's format defines it.
+#[cube]
+fn weight(
+    scales: &[Words],
+    four: &Four,
+    #[comptime] at: usize,
+    block: usize,
+    group: usize,
+    quad: usize,
+    #[comptime] section: Section,
+) -> Vec4 {
+    let weight_type = comptime!(section.weight_type);
+    let mut weight = four.a;
+    if comptime!(at == 1) {
+        weight = four.b;
+    }
+    if comptime!(at == 2) {
+        weight = four.c;
+    }
+    if comptime!(at == 3) {
+        weight = four.d;
+    }
+    if comptime!(weight_type.is_quantised()) {
+        let part = quad >> comptime!((weight_type.scale_columns() / 4).ilog2() as usize);
+        let unit = Vec4::new(comptime!(weight_type.unit()));
+        let offset = Vec4::new(comptime!(weight_type.offset()));
+        weight = fma(weight, unit, offset) * scale(scales, block, group, part, section);
+    }
+    if comptime!(weight_type.has_minimum()) {
+        weight -= minimum(scales, block, group, section);
+    }
+    weight
 }
 
 /// How rows are looked up.
@@ -341,110 +419,4 @@ fn component(four: Vec4, at: usize) -> f32 {
         value = four.extract(3usize);
     }
     value
-}
-
-/// The products of `rows_per_lane` input rows with the four rows of `group`.
-#[cube]
-pub(crate) fn products(
-    input: &[Vec4],
-    branch: &[Vec4],
-    gain: &[Vec4],
-    words: &[Words],
-    scales: &[Words],
-    first_row: usize,
-    group: usize,
-    sums: &mut Array<Vec4>,
-    #[comptime] section: Section,
-    #[comptime] from: InputShape,
-) {
-    let quads = comptime!(section.weight_type.scale_columns() / 4);
-    let row_quads = comptime!(section.columns / 4);
-    let mut squares = Array::<Vec4>::new(from.rows_per_lane);
-    let mut branch_scales = Array::<f32>::new(from.rows_per_lane);
-    let mut means = Array::<f32>::new(from.rows_per_lane);
-    let mut row_scales = Array::<f32>::new(from.rows_per_lane);
-    #[unroll]
-    for row in 0..from.rows_per_lane {
-        sums[row] = Vec4::new(0.0);
-        squares[row] = Vec4::new(0.0);
-        let row_at = (first_row + row) * row_quads;
-        branch_scales[row] = branch_scale(branch, row_at, from);
-        means[row] = row_mean(input, row_at, from);
-        row_scales[row] = row_scale(input, row_at, means[row], from);
-    }
-    for block in 0..section.columns / BLOCK_COLUMNS {
-        for part in 0..comptime!(BLOCK_COLUMNS / 4 / quads) {
-            let mut parts = Array::<Vec4>::new(from.rows_per_lane);
-            let mut inputs = Array::<Vec4>::new(from.rows_per_lane);
-            #[unroll]
-            for row in 0..from.rows_per_lane {
-                parts[row] = Vec4::new(0.0);
-                inputs[row] = Vec4::new(0.0);
-            }
-            for quad in 0..quads {
-                let own = part * quads + quad;
-                let column = block * comptime!(BLOCK_COLUMNS / 4) + own;
-                let mut weights = Array::<Vec4>::new(4usize);
-                unpack(words, block, group, &mut weights, own, section);
-                #[unroll]
-                for row in 0..from.rows_per_lane {
-                    let row_at = (first_row + row) * row_quads;
-                    let scale = branch_scales[row];
-                    let raw = element(input, branch, gain, row_at, column, scale, from);
-                    if comptime!(matches!(from.norm, InputNorm::Rms(_))) {
-                        squares[row] = fma(raw, raw, squares[row]);
-                    }
-                    let four = normed(raw, gain, column, means[row], row_scales[row], from);
-                    if comptime!(section.weight_type.has_minimum()) {
-                        inputs[row] += four;
-                    }
-                    #[unroll]
-                    for at in 0..4usize {
-                        parts[row] = fma(weights[at], Vec4::new(four.extract(at)), parts[row]);
-                    }
-                }
-            }
-            #[unroll]
-            for row in 0..from.rows_per_lane {
-                sums[row] =
-                    scaled(scales, block, group, sums[row], parts[row], inputs[row], part, section);
-            }
-        }
-    }
-    scale_rows(sums, &squares, from);
-}
-
-/// The second half of an RMS norm: its scale comes out of the product.
-#[cube]
-fn scale_rows(sums: &mut Array<Vec4>, squares: &Array<Vec4>, #[comptime] from: InputShape) {
-    if comptime!(matches!(from.norm, InputNorm::Rms(_))) {
-        #[unroll]
-        for row in 0..from.rows_per_lane {
-            sums[row] *= Vec4::new(rms_scale(squares[row], from));
-        }
-    }
-}
-
-/// `sum` and what a block's `part` of unscaled products comes to.
-#[cube]
-fn scaled(
-    scales: &[Words],
-    block: usize,
-    group: usize,
-    sum: Vec4,
-    products: Vec4,
-    inputs: Vec4,
-    part: usize,
-    #[comptime] section: Section,
-) -> Vec4 {
-    let mut result = if comptime!(section.weight_type.is_quantised()) {
-        fma(products, scale(scales, block, group, part, section), sum)
-    } else {
-        sum + products
-    };
-    if comptime!(section.weight_type.has_minimum()) {
-        let total = Vec4::new(-across(inputs));
-        result = fma(minimum(scales, block, group, section), total, result);
-    }
-    result
 }

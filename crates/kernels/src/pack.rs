@@ -201,15 +201,23 @@ impl Image {
 
 /// The words of one row: the low bits of all columns, then their high bits.
 fn code_words(weight_type: WeightType, codes: &[u8]) -> Vec<u32> {
-    let word = |codes: &[u8], shift: u32, bits: usize| {
+    // The highest of several bits turned over makes a signed integer of one that has an offset. The
+    // bytes of `Q8_0` are signed as they are.
+    let word = |codes: &[u8], shift: u32, bits: usize, turned: u32| {
         let mask = (1u32 << bits) - 1;
-        codes.iter().rev().fold(0, |word, &code| word << bits | u32::from(code) >> shift & mask)
+        let field = |code: u8| (u32::from(code) >> shift & mask) ^ turned;
+        codes.iter().rev().fold(0, |word, &code| word << bits | field(code))
     };
     let low_bits = 32 / weight_type.columns_per_word();
-    let low = codes.chunks(weight_type.columns_per_word()).map(|codes| word(codes, 0, low_bits));
-    let Some(per_word) = weight_type.columns_per_high_word() else { return low.collect() };
-    let high = codes.chunks(per_word).map(|codes| word(codes, 4, 32 / per_word));
-    low.chain(high).collect()
+    let turned = if low_bits == 4 { 8 } else { 0 };
+    let low = codes.chunks(weight_type.columns_per_word());
+    let low = low.map(|codes| word(codes, 0, low_bits, turned));
+    let high_bits = weight_type.high_bits();
+    if high_bits == 0 {
+        return low.collect();
+    }
+    let turned = if high_bits == 2 { 2 } else { 0 };
+    low.chain(codes.chunks(32 / high_bits).map(|codes| word(codes, 4, high_bits, turned))).collect()
 }
 
 /// Puts one row's words into its component of its group.

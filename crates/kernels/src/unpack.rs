@@ -10,77 +10,152 @@ use crate::{
     weights::{BLOCK_COLUMNS, SUPER_SCALE_WORDS, WeightType},
 };
 
-/// Four columns of a group, of the `quad`-th four of a block of 32: floats, or the integers
-/// that a scale goes with.
+/// Columns that one word has in the narrowest types.
+pub(crate) const WORD_COLUMNS: usize = 8;
+
+/// Four columns of a group of four rows.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct Four {
+    pub a: Vec4,
+    pub b: Vec4,
+    pub c: Vec4,
+    pub d: Vec4,
+}
+
+/// The words of eight columns of a group, of the types that have them in one word: low bits, and high
+/// bits from the lowest on. Without meaning for other types.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct Held {
+    low: Words,
+    high: Words,
+}
+
+/// The words of a group's `eight`-th eight columns of a block of 32.
+#[cube]
+pub(crate) fn hold(
+    words: &[Words],
+    block: usize,
+    group: usize,
+    eight: usize,
+    #[comptime] section: Section,
+) -> Held {
+    let weight_type = comptime!(section.weight_type);
+    let low = if comptime!(weight_type.columns_per_word() == WORD_COLUMNS) {
+        let first = block * comptime!(BLOCK_COLUMNS / WORD_COLUMNS);
+        words[word_at(first + eight, group, section)]
+    } else {
+        Words::new(0)
+    };
+    let high = if comptime!(weight_type.high_bits() > 0) {
+        let per_word = comptime!(32 / weight_type.high_bits());
+        let eights = comptime!(per_word / WORD_COLUMNS);
+        let before = comptime!(section.columns / weight_type.columns_per_word());
+        let part = eight >> comptime!(eights.ilog2() as usize);
+        let word = before + block * comptime!(BLOCK_COLUMNS / per_word) + part;
+        let shift = (eight & comptime!(eights - 1)) * comptime!(32 / eights);
+        words[word_at(word, group, section)] >> Words::new(shift as u32)
+    } else {
+        Words::new(0)
+    };
+    Held { low, high }
+}
+
+/// Four columns of a group, one `half` of those that are held: floats, or signed integers in units of
+/// [`WeightType::unit`], to which [`WeightType::offset`] is still to be added.
 #[cube]
 pub(crate) fn unpack(
     words: &[Words],
     block: usize,
     group: usize,
-    weights: &mut Array<Vec4>,
-    quad: usize,
+    eight: usize,
+    held: &Held,
+    #[comptime] half: usize,
     #[comptime] section: Section,
-) {
-    let per_block = comptime!(BLOCK_COLUMNS / section.weight_type.columns_per_word());
-    let first = block * per_block;
-    if comptime!(section.weight_type == WeightType::F32) {
-        #[unroll]
-        for at in 0..4usize {
-            let word = words[word_at(first + 4 * quad + at, group, section)];
-            weights[at] = Vec4::reinterpret(word);
-        }
-    } else if comptime!(matches!(section.weight_type, WeightType::F16 | WeightType::Bf16)) {
-        #[unroll]
-        for at in 0..2usize {
-            let pair = words[word_at(first + 2 * quad + at, group, section)];
-            if comptime!(section.weight_type == WeightType::F16) {
-                weights[2 * at] = widen_half(pair & Words::new(0xffff));
-                weights[2 * at + 1] = widen_half(pair >> Words::new(16));
-            } else {
-                weights[2 * at] = Vec4::reinterpret(pair << Words::new(16));
-                weights[2 * at + 1] = Vec4::reinterpret(pair & Words::new(0xffff0000));
-            }
-        }
-    } else if comptime!(section.weight_type == WeightType::Q8_0) {
-        let word = Ints::reinterpret(words[word_at(first + quad, group, section)]);
-        #[unroll]
-        for at in 0..4usize {
-            let shift = comptime!(24 - 8 * at as i32);
-            weights[at] = Vec4::cast_from((word << Ints::new(shift)) >> Ints::new(24));
+) -> Four {
+    let weight_type = comptime!(section.weight_type);
+    let per_word = comptime!(weight_type.columns_per_word());
+    if comptime!(per_word == WORD_COLUMNS) {
+        Four {
+            a: code(held, comptime!(4 * half), weight_type),
+            b: code(held, comptime!(4 * half + 1), weight_type),
+            c: code(held, comptime!(4 * half + 2), weight_type),
+            d: code(held, comptime!(4 * half + 3), weight_type),
         }
     } else {
-        let word = words[word_at(first + (quad >> 1), group, section)];
-        #[unroll]
-        for at in 0..4usize {
-            let shift = (16 * (quad & 1) + 4 * at) as u32;
-            let mut code = (word >> Words::new(shift)) & Words::new(15);
-            if comptime!(section.weight_type.columns_per_high_word().is_some()) {
-                code |= high_bits(words, block, group, 4 * quad + at, section);
+        let quad = block * comptime!(BLOCK_COLUMNS / 4) + 2 * eight + half;
+        let first = quad * comptime!(4 / per_word);
+        if comptime!(weight_type == WeightType::F32) {
+            Four {
+                a: Vec4::reinterpret(words[word_at(first, group, section)]),
+                b: Vec4::reinterpret(words[word_at(first + 1, group, section)]),
+                c: Vec4::reinterpret(words[word_at(first + 2, group, section)]),
+                d: Vec4::reinterpret(words[word_at(first + 3, group, section)]),
             }
-            let offset = comptime!(section.weight_type.offset() as f32);
-            weights[at] = Vec4::cast_from(code) - Vec4::new(offset);
+        } else if comptime!(per_word == 2) {
+            let one = words[word_at(first, group, section)];
+            let other = words[word_at(first + 1, group, section)];
+            Four {
+                a: lower(one, weight_type),
+                b: upper(one, weight_type),
+                c: lower(other, weight_type),
+                d: upper(other, weight_type),
+            }
+        } else {
+            let word = words[word_at(first, group, section)];
+            Four {
+                a: signed(word, 0usize, 8usize),
+                b: signed(word, 1usize, 8usize),
+                c: signed(word, 2usize, 8usize),
+                d: signed(word, 3usize, 8usize),
+            }
         }
     }
 }
 
-/// The bits above the lowest four of one column of a block, in their place.
+/// The `at`-th of eight columns.
 #[cube]
-fn high_bits(
-    words: &[Words],
-    block: usize,
-    group: usize,
-    column: usize,
-    #[comptime] section: Section,
-) -> Words {
-    let per_word = comptime!(section.weight_type.columns_per_high_word().unwrap_or(32));
-    let bits = comptime!(32 / per_word);
-    let before = comptime!(section.columns / section.weight_type.columns_per_word());
-    let part = column >> comptime!(per_word.ilog2() as usize);
-    let at = before + block * comptime!(BLOCK_COLUMNS / per_word) + part;
-    let word = words[word_at(at, group, section)];
-    let shift = ((column & comptime!(per_word - 1)) * bits) as u32;
-    let mask = comptime!((1u32 << bits) - 1);
-    ((word >> Words::new(shift)) & Words::new(mask)) << Words::new(4)
+fn code(held: &Held, #[comptime] at: usize, #[comptime] weight_type: WeightType) -> Vec4 {
+    let low = signed(held.low, at, 4usize);
+    if comptime!(weight_type.high_bits() > 0) {
+        let high = signed(held.high, at, comptime!(weight_type.high_bits()));
+        fma(high, Vec4::new(comptime!(weight_type.high_factor())), low)
+    } else {
+        low
+    }
+}
+
+/// The `at`-th of the signed integers of `bits` bits in each word, times `2^(32 - bits)`: moved to the
+/// top of its word and left there. To the left by a product, since a driver without a processor's vector
+/// shifts takes a shift apart.
+#[cube]
+fn signed(word: Words, #[comptime] at: usize, #[comptime] bits: usize) -> Vec4 {
+    let mask = Words::new(comptime!(u32::MAX << (32 - bits)));
+    let top = if comptime!((at + 1) * bits < 32) {
+        (word * Words::new(comptime!(1u32 << (32 - bits - at * bits)))) & mask
+    } else {
+        word & mask
+    };
+    Vec4::cast_from(Ints::reinterpret(top))
+}
+
+/// The floats whose 16 bits are the lower half of each word.
+#[cube]
+fn lower(word: Words, #[comptime] weight_type: WeightType) -> Vec4 {
+    if comptime!(weight_type == WeightType::F16) {
+        widen_half(word & Words::new(0xffff))
+    } else {
+        Vec4::reinterpret(word * Words::new(1 << 16))
+    }
+}
+
+/// The floats whose 16 bits are the upper half of each word.
+#[cube]
+fn upper(word: Words, #[comptime] weight_type: WeightType) -> Vec4 {
+    if comptime!(weight_type == WeightType::F16) {
+        widen_half(word >> Words::new(16))
+    } else {
+        Vec4::reinterpret(word & Words::new(0xffff0000))
+    }
 }
 
 /// The scale of the `part`-th columns of a block that share one.
@@ -142,12 +217,12 @@ fn scale_byte(
 /// Subnormal halves go through integers, since a GPU may flush subnormal floats.
 #[cube]
 fn widen_half(bits: Words) -> Vec4 {
-    let sign = (bits & Words::new(0x8000)) << Words::new(16);
+    let sign = (bits & Words::new(0x8000)) * Words::new(1 << 16);
     let magnitude = bits & Words::new(0x7fff);
     // A half's exponent is biased by 15 and a float's by 127.
     let rebias = Vec4::new(f32::new(comptime!(2f32.powi(127 - 15))));
     let unit = Vec4::new(f32::new(comptime!(2f32.powi(-24))));
-    let shifted = Words::reinterpret(Vec4::reinterpret(magnitude << Words::new(13)) * rebias);
+    let shifted = Words::reinterpret(Vec4::reinterpret(magnitude * Words::new(1 << 13)) * rebias);
     let subnormal = Words::reinterpret(Vec4::cast_from(magnitude) * unit);
     let value = select_many(magnitude.less_than(&Words::new(0x400)), subnormal, shifted);
     Vec4::reinterpret(value | sign)

@@ -2,7 +2,8 @@
 //!
 //! Every type but the plain floats stands for `scale * integer - minimum`, with one scale (and
 //! minimum) for 16 or 32 columns. The GPU keeps the file's own bits in another order: first the low
-//! bits of all columns of a row, then their high bits, and apart from them the scales.
+//! bits of all columns of a row, then their high bits, and apart from them the scales. Low bits are
+//! stored as signed integers, 8 less, and so are two high bits, 2 less.
 
 /// How the weights of a matrix are stored. The names and the blocks are GGML's.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -69,18 +70,18 @@ impl WeightType {
         }
     }
 
-    /// How many columns share a word of their high bits; none where there are no such bits.
-    pub(crate) fn columns_per_high_word(self) -> Option<usize> {
+    /// Bits of a weight that are apart from its lowest four.
+    pub(crate) fn high_bits(self) -> usize {
         match self {
-            Self::Q5K => Some(32),
-            Self::Q6K => Some(16),
-            _ => None,
+            Self::Q5K => 1,
+            Self::Q6K => 2,
+            _ => 0,
         }
     }
 
     /// Words of one row's weights on the GPU.
     pub(crate) fn row_words(self, columns: usize) -> usize {
-        let high = self.columns_per_high_word().map_or(0, |per_word| columns / per_word);
+        let high = columns * self.high_bits() / 32;
         columns / self.columns_per_word() + high
     }
 
@@ -103,6 +104,11 @@ impl WeightType {
         if self == Self::Q6K { 16 } else { BLOCK_COLUMNS }
     }
 
+    /// Scales of the columns that the kernels handle at once.
+    pub(crate) fn parts(self) -> usize {
+        BLOCK_COLUMNS / self.scale_columns()
+    }
+
     /// Whether weights have scales.
     pub(crate) fn is_quantised(self) -> bool {
         self.row_scale_words(MAX_BLOCK_COLUMNS) > 0
@@ -113,13 +119,29 @@ impl WeightType {
         matches!(self, Self::Q4K | Self::Q5K)
     }
 
-    /// What is subtracted from every stored integer.
-    pub(crate) fn offset(self) -> u32 {
+    /// Whether a product needs the sum of its inputs: for the offset or the minimum.
+    pub(crate) fn needs_input_sums(self) -> bool {
+        self.has_minimum() || self.offset() != 0.0
+    }
+
+    /// What is added to every unpacked integer.
+    pub(crate) fn offset(self) -> f32 {
+        if self.block_columns() == MAX_BLOCK_COLUMNS { 8.0 } else { 0.0 }
+    }
+
+    /// What unpacked integers are multiples of, inverted.
+    pub(crate) fn unit(self) -> f32 {
         match self {
-            Self::Q4_0 => 8,
-            Self::Q6K => 32,
-            _ => 0,
+            Self::Q8_0 => 2f32.powi(-24),
+            _ => 2f32.powi(-28),
         }
+    }
+
+    /// What the high bits' integer, moved to the top of its word, is multiplied with beside the low
+    /// bits' one: the lowest of them counts 16.
+    pub(crate) fn high_factor(self) -> f32 {
+        // One bit alone is its own sign.
+        if self == Self::Q5K { -2.0 } else { 4.0 }
     }
 }
 

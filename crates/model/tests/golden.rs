@@ -4,6 +4,7 @@ mod common;
 
 use base::ModuleRange;
 use common::{Room, gpu, open};
+use kernels::Tiling;
 use testkit::{HIDDEN_TOLERANCE, LOGITS_TOLERANCE, MODELS, golden, relative_error};
 
 const GREEDY_TOKENS: usize = 64;
@@ -69,6 +70,21 @@ fn a_table_that_takes_two_bindings_gives_the_same_bits() {
     small.max_binding_bytes = 66 << 10;
     let split = Room::load(&small, &file, &[5], 16).generate(&golden.short.ids, 4);
     assert_eq!(split, whole);
+}
+
+#[test]
+fn tiles_of_any_size_give_the_same_bits() {
+    for name in ["qwen3-q8_0", "gemma3-q8_0", "gpt2-f16"] {
+        let golden = golden(name);
+        let file = open(golden.gguf);
+        let gpu = gpu();
+        let [small, large] = [1, 4].map(|groups| {
+            let mut gpu = gpu.clone();
+            gpu.tiling = Tiling { groups, least_lanes: 1 };
+            Room::load(&gpu, &file, &[3], 16).generate(&golden.short.ids, 3)
+        });
+        assert_eq!(small, large, "{name}");
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Gpu {
         unsafe {
             rotate_and_store::launch_unchecked(
                 &self.client,
-                cubes(pairs, rows, 1),
+                cubes(pairs, rows),
                 CubeDim::new_1d(LANES),
                 word(buffers.qkv),
                 word(buffers.head_gains),

@@ -2,11 +2,11 @@
 
 use cubecl::prelude::*;
 
-use super::{LANES, Norm, cubes, rows_per_lane, vec4};
+use super::{LANES, Norm, cubes, vec4};
 use crate::{
     branch::{gate_up_settling, linear_settling, normalise, settle},
     gpu::{Buffer, Gpu},
-    input::{InputNorm, InputShape},
+    input::{InputNorm, InputShape, Tile},
     matrix::Activation,
     pack::PackedMatrix,
 };
@@ -35,14 +35,14 @@ impl Gpu {
         rows: usize,
     ) {
         self.count_dispatch();
-        let shape = branch_shape(norm, matrix.sections.columns(), rows_per_lane(rows));
-        let lanes = matrix.sections.groups().max(shape.columns / 4);
+        let shape = branch_shape(norm, matrix.sections.columns(), self.tile(matrix, rows));
+        let lanes = settling_lanes(matrix.sections.groups(), shape);
         // SAFETY: as in `launch_linear`.
         unsafe {
             linear_settling::launch_unchecked(
                 &self.client,
-                cubes(lanes, rows, shape.rows_per_lane),
-                CubeDim::new_1d(LANES),
+                self.product_cubes(lanes, rows, shape),
+                self.product_cube(),
                 vec4(from.hidden),
                 vec4(from.branch),
                 vec4(&norm.gain),
@@ -67,14 +67,15 @@ impl Gpu {
         rows: usize,
     ) {
         self.count_dispatch();
-        let shape = branch_shape(norm, matrix.sections.columns(), rows_per_lane(rows));
+        let shape = branch_shape(norm, matrix.sections.columns(), self.tile(matrix, rows));
         let [gate, up, ..] = matrix.sections.list;
+        let lanes = settling_lanes(gate.groups, shape);
         // SAFETY: as in `launch_linear`.
         unsafe {
             gate_up_settling::launch_unchecked(
                 &self.client,
-                cubes(gate.groups.max(shape.columns / 4), rows, shape.rows_per_lane),
-                CubeDim::new_1d(LANES),
+                self.product_cubes(lanes, rows, shape),
+                self.product_cube(),
                 vec4(from.hidden),
                 vec4(from.branch),
                 vec4(&norm.gain),
@@ -98,13 +99,13 @@ impl Gpu {
         unsafe {
             settle::launch_unchecked(
                 &self.client,
-                cubes(columns / 4, rows, 1),
+                cubes(columns / 4, rows),
                 CubeDim::new_1d(LANES),
                 vec4(from.hidden),
                 vec4(from.branch),
                 vec4(&norm.gain),
                 vec4(from.settled),
-                branch_shape(norm, columns, 1),
+                branch_shape(norm, columns, Tile::ONE),
             );
         }
     }
@@ -124,24 +125,28 @@ impl Gpu {
         unsafe {
             normalise::launch_unchecked(
                 &self.client,
-                cubes(columns / 4, rows, 1),
+                cubes(columns / 4, rows),
                 CubeDim::new_1d(LANES),
                 vec4(input),
                 vec4(&norm.gain),
                 vec4(output),
-                InputShape { norm: norm_shape, ..InputShape::plain(columns, 1) },
+                InputShape { norm: norm_shape, ..InputShape::plain(columns, Tile::ONE) },
             );
         }
     }
 }
 
+/// A lane for each tile of the product, and at least one for each four columns of the sum.
+fn settling_lanes(groups: usize, shape: InputShape) -> usize {
+    (groups / shape.groups_per_lane).max(shape.columns / 4)
+}
+
 /// Rows with a branch ahead of an RMS norm.
-fn branch_shape(norm: &Norm, columns: usize, rows_per_lane: usize) -> InputShape {
+fn branch_shape(norm: &Norm, columns: usize, tile: Tile) -> InputShape {
     let bits = norm.epsilon.to_bits();
     InputShape {
-        columns,
-        rows_per_lane,
         norm: InputNorm::Rms(bits),
         branch_epsilon_bits: Some(bits),
+        ..InputShape::plain(columns, tile)
     }
 }

@@ -2,7 +2,7 @@
 
 use kernels::{
     Activation, Gpu, Norm, NormKind, PackedMatrix, Placing, RowSource, Step, StepBuffer, Table,
-    WeightType, rows_bytes,
+    Tiling, WeightType, rows_bytes,
 };
 use testkit::{Random, reference};
 
@@ -21,6 +21,7 @@ pub async fn all(gpu: &Gpu) -> Vec<Check> {
             checks.push(gate_up(gpu, weight_type, rows).await);
         }
         checks.push(row_alone(gpu, &matrix).await);
+        checks.push(tiles(gpu, weight_type).await);
         checks.push(head_rows(gpu, &matrix).await);
         checks.push(embed(gpu, &matrix).await);
     }
@@ -188,6 +189,20 @@ async fn row_alone(gpu: &Gpu, matrix: &Matrix) -> Check {
     let alone = run_linear(gpu, matrix, &input, 1).await;
     let together = run_linear(gpu, matrix, &input, 5).await;
     same(format!("a row alone {:?}", matrix.weight_type), &alone, &together[..matrix.rows])
+}
+
+/// The bits are the same in tiles of any size.
+async fn tiles(gpu: &Gpu, weight_type: WeightType) -> Check {
+    let matrix = Matrix::random(weight_type, 64, 1);
+    let input = Input::random(gpu, 5, matrix.columns);
+    let (mut small, mut large) = (gpu.clone(), gpu.clone());
+    small.tiling = Tiling { groups: 1, least_lanes: 1 };
+    large.tiling = Tiling { groups: 4, least_lanes: 1 };
+    let [small, large] = [
+        run_linear(&small, &matrix, &input, 5).await,
+        run_linear(&large, &matrix, &input, 5).await,
+    ];
+    same(format!("tiles {weight_type:?}"), &small, &large)
 }
 
 /// The head takes the rows that the step names, with the bits that `linear` gives them.
