@@ -2,18 +2,31 @@ import { fileURLToPath } from "node:url";
 
 import type { Page } from "playwright-core";
 
+type Method =
+  | "createBuffer"
+  | "createComputePipeline"
+  | "createComputePipelineAsync"
+  | "createBindGroup"
+  | "createCommandEncoder"
+  | "beginComputePass"
+  | "copyBufferToBuffer"
+  | "finish"
+  | "setPipeline"
+  | "setBindGroup"
+  | "dispatchWorkgroups"
+  | "dispatchWorkgroupsIndirect"
+  | "end"
+  | "writeBuffer"
+  | "submit"
+  | "mapAsync"
+  | "getMappedRange"
+  | "unmap";
+
 /** How often the engine worker called each method of WebGPU since it was made. */
-export interface GpuCounts {
-  createBuffer: number;
-  createComputePipeline: number;
-  createComputePipelineAsync: number;
-  createBindGroup: number;
-  dispatchWorkgroups: number;
-  dispatchWorkgroupsIndirect: number;
-  writeBuffer: number;
-  submit: number;
-  mapAsync: number;
-}
+export type GpuCounts = Record<Method, number>;
+
+/** Milliseconds in these methods since then; of those that give promises, until they were kept. */
+export type GpuMillis = Record<Method, number>;
 
 /** Counts in every page that is opened from now on. */
 export async function watchGpu(page: Page): Promise<void> {
@@ -22,6 +35,10 @@ export async function watchGpu(page: Page): Promise<void> {
 
 export function gpuCounts(page: Page): Promise<GpuCounts> {
   return page.evaluate(() => window.gpuCounts());
+}
+
+export function gpuMillis(page: Page): Promise<GpuMillis> {
+  return page.evaluate(() => window.gpuMillis());
 }
 
 /** Destroys the engine worker's device, as a driver does that gives up. */

@@ -1,6 +1,6 @@
 /**
- * Counts what the engine asks of WebGPU, from outside, and can take its device away: runs in the page before its own scripts, and puts a few lines
- * before the engine worker's module. They wrap the counted methods and only then import the real module, so that even
+ * Counts and times what the engine asks of WebGPU, from outside, and can take its device away: runs in the page before
+ * its own scripts, and puts a few lines before the engine worker's module. They wrap the counted methods and only then import the real module, so that even
  * the first call of the wasm is seen. Plain JavaScript, because it is handed to the browser as it stands.
  */
 (() => {
@@ -19,22 +19,40 @@
       }
     };
     globalThis.fetch = (input, init) => realFetch(resolved(input), init);
-    const counts = {};
+    const [counts, millis] = [{}, {}];
     const watched = {
-      GPUDevice: ["createBuffer", "createComputePipeline", "createComputePipelineAsync", "createBindGroup"],
-      GPUComputePassEncoder: ["dispatchWorkgroups", "dispatchWorkgroupsIndirect"],
+      GPUDevice: [
+        "createBuffer",
+        "createComputePipeline",
+        "createComputePipelineAsync",
+        "createBindGroup",
+        "createCommandEncoder",
+      ],
+      GPUCommandEncoder: ["beginComputePass", "copyBufferToBuffer", "finish"],
+      GPUComputePassEncoder: [
+        "setPipeline",
+        "setBindGroup",
+        "dispatchWorkgroups",
+        "dispatchWorkgroupsIndirect",
+        "end",
+      ],
       GPUQueue: ["writeBuffer", "submit"],
-      GPUBuffer: ["mapAsync"],
+      GPUBuffer: ["mapAsync", "getMappedRange", "unmap"],
     };
     for (const [type, methods] of Object.entries(watched)) {
       const prototype = globalThis[type]?.prototype;
       for (const method of methods) {
-        counts[method] = 0;
+        [counts[method], millis[method]] = [0, 0];
         const real = prototype?.[method];
         if (!real) continue;
         prototype[method] = function (...args) {
           counts[method] += 1;
-          return real.apply(this, args);
+          const called = performance.now();
+          const note = () => void (millis[method] += performance.now() - called);
+          const result = real.apply(this, args);
+          if (result instanceof Promise) result.then(note, note);
+          else note();
+          return result;
         };
       }
     }
@@ -52,7 +70,7 @@
     channel.onmessage = ({ data }) => {
       if (!("ask" in data)) return;
       if (data.loses) devices.forEach((device) => device.destroy());
-      channel.postMessage({ answer: data.ask, counts });
+      channel.postMessage({ answer: data.ask, counts, millis });
     };
     // What the page sends before the real module listens is kept and told again.
     const early = [];
@@ -94,10 +112,11 @@
         if (data.answer !== ask) return;
         clearTimeout(timer);
         channel.removeEventListener("message", hear);
-        resolve(data.counts);
+        resolve(data);
       });
       channel.postMessage({ ask, loses });
     });
-  globalThis.gpuCounts = () => askWorker(false);
-  globalThis.loseGpu = () => askWorker(true);
+  globalThis.gpuCounts = () => askWorker(false).then(({ counts }) => counts);
+  globalThis.gpuMillis = () => askWorker(false).then(({ millis }) => millis);
+  globalThis.loseGpu = () => askWorker(true).then(({ counts }) => counts);
 })();
