@@ -1,6 +1,6 @@
 /** What is measured: an engine, where it runs, and the precision of its weights. */
 
-import type { Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 
 import type { Precision } from "./workload.ts";
 
@@ -10,8 +10,13 @@ export interface Contender {
   precision: Precision;
   /** How many tokens it decodes after each prompt. */
   decodedTokens: number;
-  /** Opens its page in a browser of its own and loads the model, until it can answer. */
-  open(): Promise<Running>;
+  /** The files of wasm that its page loads. */
+  wasm: string[];
+  /**
+   * Opens its page in a browser of its own and loads the model, until it can answer. `started` hears of the browser
+   * before that, and closes it.
+   */
+  open(started: (browser: Browser) => Promise<void>): Promise<Running>;
 }
 
 /** A contender that can answer. */
@@ -21,7 +26,6 @@ export interface Running {
   loadSecs: number;
   /** Goes on from the prompt with the likeliest tokens, exactly so many. */
   answer(prompt: string, tokens: number): Promise<Answer>;
-  close(): Promise<void>;
 }
 
 export interface Answer {

@@ -1,44 +1,60 @@
 /** LinguaLinked itself: one phone alone in a room, through the page that people use. */
 
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+import type { Browser } from "playwright-core";
+
 import { launchChromium } from "../chromium.ts";
 import type { Phone } from "../phone.ts";
 import { prepare } from "../room.ts";
 import type { Server } from "../server.ts";
+import { settings } from "../settings.ts";
 import type { Answer, Contender, Running } from "./contender.ts";
 import { DECODED_TOKENS, type Precision } from "./workload.ts";
 
 export function ours(server: Server, file: string, precision: Precision): Contender {
+  const assets = join(settings().app, "assets");
+  const wasm = readdirSync(assets).filter((name) => name.endsWith(".wasm"));
   return {
     engine: "LinguaLinked",
     backend: "WebGPU",
     precision,
     decodedTokens: DECODED_TOKENS,
-    open: () => openRoom(server, file),
+    wasm: wasm.map((name) => join(assets, name)),
+    open: (started) => openRoom(server, file, started),
   };
 }
 
-async function openRoom(server: Server, file: string): Promise<Running> {
+async function openRoom(
+  server: Server,
+  file: string,
+  started: (browser: Browser) => Promise<void>,
+): Promise<Running> {
   const phone = await launchChromium("Pixel 7");
-  try {
-    const started = performance.now();
-    await phone.start(server.url, { model: `/models/${file}`, pledge: "share:1.3:1", name: "bench" });
-    await prepare([phone]);
-    return {
-      page: phone.page,
-      loadSecs: (performance.now() - started) / 1000,
-      answer: (prompt, tokens) => answer(phone, prompt, tokens),
-      close: () => phone.close(),
-    };
-  } catch (cause) {
-    await phone.close();
-    throw cause;
-  }
+  const browser = phone.page.context().browser();
+  if (!browser) throw new Error("the phone's page belongs to no browser");
+  await started(browser);
+  const loadSecs = await loadOn(phone, server, file);
+  return {
+    page: phone.page,
+    loadSecs,
+    answer: (prompt, tokens) => answerOn(phone, prompt, tokens),
+  };
 }
 
-async function answer(phone: Phone, prompt: string, maxTokens: number): Promise<Answer> {
+/** Starts a room and taps through it until it can answer. Returns how many seconds that took. */
+export async function loadOn(phone: Phone, server: Server, file: string): Promise<number> {
+  const before = performance.now();
+  await phone.start(server.url, { model: `/models/${file}`, pledge: "share:1.3:1", name: "bench" });
+  await prepare([phone]);
+  return (performance.now() - before) / 1000;
+}
+
+export async function answerOn(phone: Phone, prompt: string, maxTokens: number): Promise<Answer> {
   const how = { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens };
   const { stats } = await phone.answer(await phone.ask(prompt, how), STALL_LIMIT_MS);
-  const decodeSecs = maxTokens > 1 ? (maxTokens - 1) / stats.decodeTokensPerSec : 0;
+  const decodeSecs = (stats.completionTokens - 1) / stats.decodeTokensPerSec;
   return { tokens: stats.tokens, ttftSecs: stats.ttftSecs, decodeSecs };
 }
 

@@ -6,12 +6,12 @@
 import { Wllama } from "/peers/@wllama/wllama/esm/index.js";
 
 const THREADS = 2;
-/** What llama.cpp says when it puts layers on a GPU. */
-const ON_GPU = /offloaded (\d+)\/\d+ layers to GPU/;
+/** What llama.cpp says of each device that it puts weights on. */
+const WEIGHTS_ON = /^load_tensors:\s+(\S+) model buffer size/gm;
 
 let engine;
 
-/** Returns how many layers are on the GPU: where it cannot use it, it says nothing and takes the CPU. */
+/** Returns where the weights are: where it cannot use the GPU, it takes the CPU, and only its log tells. */
 export async function load({ model, contextTokens, usesGpu }) {
   const lines = [];
   const note = (...words) => void lines.push(words.join(" "));
@@ -27,8 +27,9 @@ export async function load({ model, contextTokens, usesGpu }) {
     useCache: false,
   });
   if (engine.getNumThreads() !== THREADS) throw new Error(`wllama has ${engine.getNumThreads()} threads`);
-  const layers = lines.map((line) => ON_GPU.exec(line)?.[1]).find((found) => found !== undefined);
-  return { gpuLayers: Number(layers ?? 0), log: lines };
+  const devices = [...lines.join("\n").matchAll(WEIGHTS_ON)].map(([, device]) => device);
+  if (devices.length === 0) throw new Error("llama.cpp did not say where it put the weights");
+  return { devices };
 }
 
 export async function answer({ prompt, tokens }) {

@@ -1,0 +1,115 @@
+/**
+ * The driver of `cargo xtask bench engine`: our engine beside others, in the same Chromium, on the same weights.
+ * Options come as one JSON object by standard input; progress goes to standard error; standard output has a table, and
+ * the result as its last line.
+ */
+
+import { text } from "node:stream/consumers";
+
+import { Server } from "../server.ts";
+import type { Contender } from "./contender.ts";
+import { ggufName, makeModels, ONNX_PRECISIONS, onnxName } from "./models.ts";
+import { ours } from "./ours.ts";
+import { tokenParts, type TokenParts } from "./parts.ts";
+import { PeerSite } from "./peer-site.ts";
+import { onnxRuntime, wllama } from "./peers.ts";
+import { cpuRatios, headline, rowsOf, webgpuRatios, type Ratio, type Row } from "./report.ts";
+import { runRounds } from "./rounds.ts";
+import { tableOf } from "./table.ts";
+import { PRECISIONS } from "./workload.ts";
+
+interface Options {
+  rounds: number;
+  /** Where the model's files are kept. */
+  models: string;
+}
+
+/** The last line of the bench's output. Ratios are ours over the other's: more than 1 is faster. */
+export interface EngineResult {
+  /** Over the fastest engine on WebGPU, after the short prompt; null where there is none. */
+  decode_ratio: number | null;
+  decode_ratio_of: string | null;
+  prefill_ratio: number | null;
+  prefill_ratio_of: string | null;
+  /** Q4_0 over wllama's Q4_0 on two threads of the processor. */
+  decode_ratio_to_cpu: number | null;
+  /** All wasm of our page. */
+  wasm_gzip_bytes: number;
+  rows: Row[];
+  ratios: Ratio[];
+  token_parts: TokenParts[];
+  /** What `peak_bytes` are. */
+  memory: string;
+}
+
+async function bench({ rounds, models }: Options, tell: (line: string) => void): Promise<EngineResult> {
+  makeModels(models, tell);
+  const server = await Server.start({ models: [models] });
+  const site = await PeerSite.start(models);
+  try {
+    const samples = await runRounds(contenders(server, site), { rounds, limitSecs: LIMIT_SECS, tell });
+    const parts: TokenParts[] = [];
+    for (const precision of PRECISIONS) {
+      tell(`the parts of a token's time in ${precision}`);
+      parts.push(await tokenParts(server, ggufName(precision), precision));
+    }
+    return result(samples, parts);
+  } finally {
+    await site.stop();
+    await server.stop();
+  }
+}
+
+/** Those of one precision after one another, so that what is compared is measured close together. */
+function contenders(server: Server, site: PeerSite): Contender[] {
+  return PRECISIONS.flatMap((precision) => {
+    const gguf = ggufName(precision);
+    const onnx = ONNX_PRECISIONS.filter((one) => one === precision);
+    const backends = ["CPU, 2 threads", "WebGPU"] as const;
+    return [
+      ours(server, gguf, precision),
+      ...backends.map((backend) => wllama(site, gguf, precision, backend)),
+      ...onnx.flatMap((one) => backends.map((backend) => onnxRuntime(site, onnxName(one), one, backend))),
+    ];
+  });
+}
+
+function result(samples: Parameters<typeof rowsOf>[0], parts: TokenParts[]): EngineResult {
+  const [rows, webgpu, cpu] = [rowsOf(samples), webgpuRatios(samples), cpuRatios(samples)];
+  const [decode, prefill] = [
+    headline(samples, webgpu, "decode_128"),
+    headline(samples, webgpu, "prefill_128"),
+  ];
+  const toCpu = cpu.find(({ precision, measure }) => precision === "Q4_0" && measure === "decode_128");
+  const own = rows.find(({ engine }) => engine === "LinguaLinked");
+  return {
+    decode_ratio: decode?.ratio ?? null,
+    decode_ratio_of: decode && `${decode.precision} over ${decode.over}`,
+    prefill_ratio: prefill?.ratio ?? null,
+    prefill_ratio_of: prefill && `${prefill.precision} over ${prefill.over}`,
+    decode_ratio_to_cpu: toCpu?.ratio ?? null,
+    wasm_gzip_bytes: own?.wasm_gzip_bytes ?? 0,
+    rows,
+    ratios: [...webgpu, ...cpu],
+    token_parts: parts,
+    memory: "the largest sum of the proportional set sizes (PSS) of the browser's processes, twice a second",
+  };
+}
+
+async function main(): Promise<void> {
+  const started = Date.now();
+  const tell = (line: string): void => {
+    const secs = ((Date.now() - started) / 1000).toFixed(1);
+    process.stderr.write(`[${secs.padStart(6)} s] ${line}\n`);
+  };
+  const found = await bench(JSON.parse(await text(process.stdin)) as Options, tell);
+  process.stdout.write(`${tableOf(found)}\n${JSON.stringify(found)}\n`);
+}
+
+/** No round begins that would end later, so that all is done within 45 minutes. */
+const LIMIT_SECS = 2400;
+
+main().catch((cause: unknown) => {
+  process.stderr.write(`error: ${cause instanceof Error ? cause.message : String(cause)}\n`);
+  process.exitCode = 1;
+});
