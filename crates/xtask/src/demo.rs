@@ -1,23 +1,19 @@
 //! `cargo xtask demo`: one prompt, answered by several phones, each a browser process of its own.
 //!
-//! The phones and the server are started by `e2e/src/demo.ts`. It takes its options as JSON by its input, writes
-//! its progress to stderr and the result as the last line of its output; its exit status is passed on.
+//! The phones and the server are started by `e2e/src/demo.ts`; its exit status is passed on.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
 use crate::build::{self, Profile};
-use crate::children::Group;
+use crate::driver::drive;
 use crate::e2e;
-use crate::progress::note;
 use crate::project::Project;
 
 #[derive(clap::Args)]
@@ -59,7 +55,7 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     let mut command = project.command("node");
     command.args(["--import", "tsx", "src/demo.ts"]);
     e2e::describe(project, &server, &mut command);
-    let (code, last) = drive(command, &options)?;
+    let (code, last) = drive(command, &options, "demo", LIMIT)?;
     let Ok(result) = serde_json::from_str::<Value>(&last) else {
         if code == 0 {
             bail!("the demo's last line is no JSON: {last}");
@@ -106,41 +102,6 @@ fn model_file(path: &Path) -> Result<PathBuf> {
         bail!("--model {}: this is no GGUF file; name one, or convert the model", path.display());
     }
     path.canonicalize().with_context(|| format!("cannot open {}", path.display()))
-}
-
-/// Runs the driver and returns its exit status and the last line of its output.
-fn drive(mut command: Command, options: &Value) -> Result<(u8, String)> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut group = Group::start(&mut command).context("cannot start node for the demo")?;
-    let mut stdin = group.child.stdin.take().context("the driver's input is a pipe")?;
-    // A driver that ends without reading them says why itself.
-    let _ = stdin.write_all(options.to_string().as_bytes());
-    drop(stdin);
-    let stdout = group.child.stdout.take().context("the driver's output is a pipe")?;
-    let (sender, lines) = mpsc::sync_channel(16);
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    let end = Instant::now() + LIMIT;
-    let mut last = String::new();
-    loop {
-        match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            Ok(line) if line.trim().is_empty() => {}
-            Ok(line) => last = line,
-            Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                note("the demo takes too long and is stopped");
-                group.end()?;
-                bail!("the phones did not answer within {} s", LIMIT.as_secs());
-            }
-        }
-    }
-    let status = group.child.wait()?;
-    Ok((status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1), last))
 }
 
 fn print_summary(args: &Args, result: &Value) {

@@ -1,11 +1,13 @@
-//! The project's commands: `cargo xtask setup | build | demo | serve | test | fuzz | e2e`.
+//! The project's commands: `cargo xtask setup | build | demo | serve | test | fuzz | e2e | bench`.
 //!
 //! Its one law: every command first makes sure that what it needs is there, and where it cannot, it says in one
 //! sentence what is missing and what to do about it.
 
+mod bench;
 mod build;
 mod children;
 mod demo;
+mod driver;
 mod e2e;
 mod files;
 mod fuzz;
@@ -48,6 +50,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Run the browser tests.
     E2e(e2e::Args),
+    /// Measure the engine beside others.
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -71,5 +75,6 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Test(args) => test::run(&project, &args),
         Command::Fuzz(args) => fuzz::run(&project, &args),
         Command::E2e(args) => e2e::run(&project, &args),
+        Command::Bench(args) => bench::run(&project, &args),
     }
 }

@@ -24,7 +24,7 @@ pub use wasm::wasm_toolchain;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only these parts; without it, all but adb, deny and typos.
+    /// Only these parts; without it, all but peers, adb, deny and typos.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Need>,
 }
@@ -40,6 +40,8 @@ pub enum Need {
     Web,
     /// The packages of `e2e/`.
     E2e,
+    /// The engines that the bench measures beside ours; 170 MB.
+    Peers,
     /// A Chromium for the phones.
     Chromium,
     /// A Vulkan driver for kernel tests without a GPU.
@@ -76,6 +78,7 @@ fn describe(project: &Project, need: Need) -> Result<String> {
         Need::Node => node::ensure(),
         Need::Web => node::ensure_packages(project, "web"),
         Need::E2e => node::ensure_packages(project, "e2e"),
+        Need::Peers => node::ensure_packages(project, "e2e/peers"),
         Need::Chromium => browser::ensure(project),
         Need::Vulkan => vulkan::ensure(project),
         Need::Components => checkers::ensure_components(project),
