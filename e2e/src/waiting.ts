@@ -40,6 +40,12 @@ export async function until<T>(
   }
 }
 
+/** What went wrong, in one line. */
+export function firstLine(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return message.split("\n")[0] ?? message;
+}
+
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -8,13 +8,15 @@ import { text } from "node:stream/consumers";
 
 import { Server } from "../server.ts";
 import type { Contender } from "./contender.ts";
+import type { Sample } from "./measure.ts";
 import { ggufName, makeModels, ONNX_PRECISIONS, onnxName } from "./models.ts";
 import { ours } from "./ours.ts";
-import { tokenParts, type TokenParts } from "./parts.ts";
+import { tokenParts, type PartsRow } from "./parts.ts";
 import { PeerSite } from "./peer-site.ts";
 import { onnxRuntime, wllama } from "./peers.ts";
 import { cpuRatios, headline, rowsOf, webgpuRatios, type Ratio, type Row } from "./report.ts";
 import { runRounds } from "./rounds.ts";
+import { lookAround, type Surroundings } from "./surroundings.ts";
 import { tableOf } from "./table.ts";
 import { PRECISIONS } from "./workload.ts";
 
@@ -37,7 +39,8 @@ export interface EngineResult {
   wasm_gzip_bytes: number;
   rows: Row[];
   ratios: Ratio[];
-  token_parts: TokenParts[];
+  token_parts: PartsRow[];
+  surroundings: Surroundings;
   /** What `peak_bytes` are. */
   memory: string;
 }
@@ -47,13 +50,15 @@ async function bench({ rounds, models }: Options, tell: (line: string) => void):
   const server = await Server.start({ models: [models] });
   const site = await PeerSite.start(models);
   try {
+    const surroundings = await lookAround(site);
+    tell(Object.values(surroundings).join(", "));
     const samples = await runRounds(contenders(server, site), { rounds, limitSecs: LIMIT_SECS, tell });
-    const parts: TokenParts[] = [];
+    const parts: PartsRow[] = [];
     for (const precision of PRECISIONS) {
       tell(`the parts of a token's time in ${precision}`);
       parts.push(await tokenParts(server, ggufName(precision), precision));
     }
-    return result(samples, parts);
+    return result(samples, parts, surroundings);
   } finally {
     await site.stop();
     await server.stop();
@@ -74,7 +79,7 @@ function contenders(server: Server, site: PeerSite): Contender[] {
   });
 }
 
-function result(samples: Parameters<typeof rowsOf>[0], parts: TokenParts[]): EngineResult {
+function result(samples: Sample[], token_parts: PartsRow[], surroundings: Surroundings): EngineResult {
   const [rows, webgpu, cpu] = [rowsOf(samples), webgpuRatios(samples), cpuRatios(samples)];
   const [decode, prefill] = [
     headline(samples, webgpu, "decode_128"),
@@ -91,7 +96,8 @@ function result(samples: Parameters<typeof rowsOf>[0], parts: TokenParts[]): Eng
     wasm_gzip_bytes: own?.wasm_gzip_bytes ?? 0,
     rows,
     ratios: [...webgpu, ...cpu],
-    token_parts: parts,
+    token_parts,
+    surroundings,
     memory: "the largest sum of the proportional set sizes (PSS) of the browser's processes, twice a second",
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Browser } from "playwright-core";
 
-import { within } from "../waiting.ts";
+import { firstLine, within } from "../waiting.ts";
 import type { Answer, Contender, Running } from "./contender.ts";
 import { MemoryWatch } from "./memory.ts";
 import {
@@ -61,7 +61,8 @@ export async function measure(contender: Contender, round: number, steps: Step[]
       break;
     }
   }
-  if (memory && running) sample.values.peak_bytes = memory.stop();
+  const peak = memory?.stop();
+  if (peak && running) sample.values.peak_bytes = peak;
   await within(CLOSE_LIMIT_MS, "closing a browser", browser?.close() ?? Promise.resolve());
   return sample;
 }
@@ -91,11 +92,6 @@ async function answer(running: Running, step: "short" | "long", sample: Sample):
   sample.answers[step] = tokens;
   values[step === "short" ? "prefill_128" : "prefill_1024"] = prompt / ttftSecs;
   values[step === "short" ? "decode_128" : "decode_1024"] = (tokens.length - 1) / decodeSecs;
-}
-
-function firstLine(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return message.split("\n")[0] ?? message;
 }
 
 /** Of loading, and of each answer. */

@@ -21,7 +21,7 @@ export class MemoryWatch {
     return watch;
   }
 
-  /** Ends the watch and returns the largest sum, in bytes. */
+  /** Ends the watch and returns the largest sum, in bytes; 0 where the system does not count so. */
   stop(): number {
     this.#isOver = true;
     clearTimeout(this.#timer);

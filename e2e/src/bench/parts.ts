@@ -4,7 +4,7 @@ import { launchChromium } from "../chromium.ts";
 import { gpuMillis, type GpuMillis } from "../gpu.ts";
 import type { Phone } from "../phone.ts";
 import type { Server } from "../server.ts";
-import { within } from "../waiting.ts";
+import { firstLine, within } from "../waiting.ts";
 import { answerOn, loadOn } from "./ours.ts";
 import {
   DECODED_TOKENS,
@@ -28,8 +28,15 @@ export interface TokenParts {
   tokenizer_ms: number;
 }
 
-export function tokenParts(server: Server, file: string, precision: Precision): Promise<TokenParts> {
-  return within(LIMIT_MS, "a token's parts", watchAnswers(server, file, precision));
+/** Or why they are not known. */
+export type PartsRow = TokenParts | { precision: Precision; failure: string };
+
+export async function tokenParts(server: Server, file: string, precision: Precision): Promise<PartsRow> {
+  try {
+    return await within(LIMIT_MS, "a token's parts", watchAnswers(server, file, precision));
+  } catch (cause) {
+    return { precision, failure: firstLine(cause) };
+  }
 }
 
 async function watchAnswers(server: Server, file: string, precision: Precision): Promise<TokenParts> {

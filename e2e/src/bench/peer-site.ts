@@ -1,5 +1,6 @@
 /** Where the other engines' pages come from: their packages, the models, and a page with nothing on it. */
 
+import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -20,6 +21,7 @@ export class PeerSite {
 
   /** Serves `/peers/`, `/page/` and `/models/`; every page is isolated, so that engines may use threads. */
   static async start(models: string): Promise<PeerSite> {
+    if (!existsSync(PEERS)) throw new Error(`there is no ${PEERS}; run \`npm ci\` in the folder above it`);
     const folders = { peers: PEERS, page: join(HERE, "src", "bench", "page"), models };
     const handlers = Object.entries(folders).map(([name, folder]) => ({
       prefix: `/${name}/`,

@@ -2,10 +2,13 @@
 
 import type { EngineResult } from "./engine.ts";
 import type { Ratio, Row } from "./report.ts";
-import type { TokenParts } from "./parts.ts";
+import type { PartsRow } from "./parts.ts";
 
 export function tableOf(result: EngineResult): string {
+  const { browser, adapter, has_shader_f16, processors } = result.surroundings;
   return [
+    `${browser}, ${processors} processors; WebGPU: ${adapter ?? "none"}, ${has_shader_f16 ? "with" : "without"} shader-f16`,
+    "",
     columns([ROW_HEAD, ...result.rows.map(rowCells)]),
     ...result.rows.flatMap(remarksOf),
     "",
@@ -55,7 +58,8 @@ function ratioCells({ precision, measure, ratio, over, rounds }: Ratio): string[
   return [precision, measure, figure(ratio), over, String(rounds)];
 }
 
-function partCells(parts: TokenParts): string[] {
+function partCells(parts: PartsRow): string[] {
+  if ("failure" in parts) return [parts.precision, parts.failure];
   const { precision, token_ms, encode_ms, gpu_and_read_back_ms, rest_ms, tokenizer_ms } = parts;
   return [precision, ...[token_ms, encode_ms, gpu_and_read_back_ms, rest_ms, tokenizer_ms].map(figure)];
 }
