@@ -41,6 +41,11 @@ export function gpuMillis(page: Page): Promise<GpuMillis> {
   return page.evaluate(() => window.gpuMillis());
 }
 
+/** Milliseconds to read a few bytes from the engine worker's device when it has nothing else to do. */
+export function gpuReadBackMs(page: Page): Promise<number> {
+  return page.evaluate(() => window.gpuReadBackMs());
+}
+
 /** Destroys the engine worker's device, as a driver does that gives up. */
 export async function loseGpu(page: Page): Promise<void> {
   await page.evaluate(() => window.loseGpu());

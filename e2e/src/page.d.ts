@@ -6,6 +6,7 @@ declare global {
     lingualinked: { engine: Engine };
     gpuCounts: () => Promise<GpuCounts>;
     gpuMillis: () => Promise<GpuMillis>;
+    gpuReadBackMs: () => Promise<number>;
     loseGpu: () => Promise<GpuCounts>;
     connections: RTCPeerConnection[];
     /** One of `bench/page/`. */

@@ -67,10 +67,27 @@
       };
     }
     const channel = new BroadcastChannel(channelName);
-    channel.onmessage = ({ data }) => {
+    // The median of reading as many bytes as the logits of 4,096 tokens, after nothing but their copy.
+    const readBack = async (device) => {
+      const [size, times] = [16_384, []];
+      const from = device.createBuffer({ size, usage: GPUBufferUsage.COPY_SRC });
+      const to = device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+      while (times.length < 21) {
+        const started = performance.now();
+        const encoder = device.createCommandEncoder();
+        encoder.copyBufferToBuffer(from, 0, to, 0, size);
+        device.queue.submit([encoder.finish()]);
+        await to.mapAsync(GPUMapMode.READ);
+        to.unmap();
+        times.push(performance.now() - started);
+      }
+      return times.sort((a, b) => a - b)[10];
+    };
+    channel.onmessage = async ({ data }) => {
       if (!("ask" in data)) return;
-      if (data.loses) devices.forEach((device) => device.destroy());
-      channel.postMessage({ answer: data.ask, counts, millis });
+      if (data.what === "loss") devices.forEach((device) => device.destroy());
+      const readBackMs = data.what === "reading" ? await readBack(devices.at(-1)) : null;
+      channel.postMessage({ answer: data.ask, counts, millis, readBackMs });
     };
     // What the page sends before the real module listens is kept and told again.
     const early = [];
@@ -101,7 +118,7 @@
 
   const channel = new BroadcastChannel(CHANNEL);
   let asked = 0;
-  const askWorker = (loses) =>
+  const askWorker = (what) =>
     new Promise((resolve, reject) => {
       const ask = ++asked;
       const timer = setTimeout(
@@ -114,9 +131,10 @@
         channel.removeEventListener("message", hear);
         resolve(data);
       });
-      channel.postMessage({ ask, loses });
+      channel.postMessage({ ask, what });
     });
-  globalThis.gpuCounts = () => askWorker(false).then(({ counts }) => counts);
-  globalThis.gpuMillis = () => askWorker(false).then(({ millis }) => millis);
-  globalThis.loseGpu = () => askWorker(true).then(({ counts }) => counts);
+  globalThis.gpuCounts = () => askWorker("counts").then(({ counts }) => counts);
+  globalThis.gpuMillis = () => askWorker("counts").then(({ millis }) => millis);
+  globalThis.gpuReadBackMs = () => askWorker("reading").then(({ readBackMs }) => readBackMs);
+  globalThis.loseGpu = () => askWorker("loss").then(({ counts }) => counts);
 })();

@@ -1,7 +1,7 @@
 /** Where a token's time goes, of ours: seen from outside, by a clock around every call of WebGPU. */
 
 import { launchChromium } from "../chromium.ts";
-import { gpuMillis, type GpuMillis } from "../gpu.ts";
+import { gpuMillis, gpuReadBackMs, type GpuMillis } from "../gpu.ts";
 import type { Phone } from "../phone.ts";
 import type { Server } from "../server.ts";
 import { firstLine, within } from "../waiting.ts";
@@ -20,8 +20,10 @@ export interface TokenParts {
   token_ms: number;
   /** In calls that make, fill and submit commands. */
   encode_ms: number;
-  /** From asking for the result until it can be read: the kernels, and the way back. */
-  gpu_and_read_back_ms: number;
+  /** From asking for the result until it can be read, without the way back: the kernels. */
+  gpu_ms: number;
+  /** The way back: as long as reading takes when there is nothing to compute. */
+  read_back_ms: number;
   /** What is left: the sampler, the tokenizer's way back to text, the session, messages to the page. */
   rest_ms: number;
   /** Of a prompt's token, in the tokenizer; with the way from the page and back. */
@@ -48,14 +50,11 @@ async function watchAnswers(server: Server, file: string, precision: Precision):
     // Both have the prompt and the first tokens in common, so their difference is what the others cost.
     const [few, many] = [await watched(phone, FEW_TOKENS), await watched(phone, FEW_TOKENS + DECODED_TOKENS)];
     const perToken = (part: keyof Spent): number => (many[part] - few[part]) / DECODED_TOKENS;
-    const [token_ms, encode_ms, gpu_and_read_back_ms] = [
-      perToken("total"),
-      perToken("calls"),
-      perToken("waits"),
-    ];
-    const rest_ms = token_ms - encode_ms - gpu_and_read_back_ms;
+    const [token_ms, encode_ms, waits_ms] = [perToken("total"), perToken("calls"), perToken("waits")];
+    const read_back_ms = await gpuReadBackMs(phone.page);
+    const [gpu_ms, rest_ms] = [waits_ms - read_back_ms, token_ms - encode_ms - waits_ms];
     const tokenizer_ms = await tokenizerMillis(phone);
-    return { precision, token_ms, encode_ms, gpu_and_read_back_ms, rest_ms, tokenizer_ms };
+    return { precision, token_ms, encode_ms, gpu_ms, read_back_ms, rest_ms, tokenizer_ms };
   } finally {
     await phone.close();
   }

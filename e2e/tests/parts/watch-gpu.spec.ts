@@ -1,7 +1,7 @@
 import { expect, test } from "@playwright/test";
 
 import { launchChromium } from "../../src/chromium.ts";
-import { dispatchesOf, gpuMillis, pipelinesOf } from "../../src/gpu.ts";
+import { dispatchesOf, gpuMillis, gpuReadBackMs, pipelinesOf } from "../../src/gpu.ts";
 import type { Phone } from "../../src/phone.ts";
 import { withSite } from "./site.ts";
 
@@ -87,6 +87,7 @@ test("everything that the worker asks of WebGPU is counted, under the server's o
       const millis = await gpuMillis(phone.page);
       expect(millis.createComputePipeline + millis.createComputePipelineAsync).toBeGreaterThan(0);
       expect(millis.mapAsync).toBe(0);
+      expect(await gpuReadBackMs(phone.page)).toBeGreaterThan(0);
       expect(phone.uncaught).toEqual([]);
     } finally {
       await phone.close();
