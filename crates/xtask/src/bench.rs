@@ -6,9 +6,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::build::{self, Profile};
 use crate::driver::drive;
@@ -49,7 +49,10 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     e2e::describe(project, &server, &mut command);
     let options = json!({ "rounds": args.rounds, "models": project.scratch("bench")? });
     let (code, last) = drive(command, &options, "bench", LIMIT)?;
-    if args.json && code == 0 {
+    if code == 0 && serde_json::from_str::<Value>(&last).is_err() {
+        bail!("the bench's last line is no JSON: {last}");
+    }
+    if code == 0 && args.json {
         println!("{last}");
     }
     Ok(ExitCode::from(code))

@@ -60,3 +60,29 @@ pub fn drive(
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     Ok((code, last.unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn the_last_line_is_the_result() {
+        let options = Value::from(7);
+        let script = "read options; echo progress; echo $options; exit 3";
+        // The options have no line end, so the shell's `read` sees the end of its input.
+        let (code, last) = drive(shell(script), &options, "test", Duration::from_secs(60)).unwrap();
+        assert_eq!((code, last.as_str()), (3, "7"));
+    }
+
+    #[test]
+    fn a_driver_that_never_ends_is_stopped() {
+        let stopped = drive(shell("sleep 600"), &Value::Null, "test", Duration::from_millis(100));
+        assert!(stopped.unwrap_err().to_string().starts_with("the test was not done"));
+    }
+}
