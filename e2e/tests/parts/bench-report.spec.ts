@@ -3,6 +3,7 @@ import { expect, test } from "@playwright/test";
 import type { Contender } from "../../src/bench/contender.ts";
 import type { Measure, Sample } from "../../src/bench/measure.ts";
 import { cpuRatios, headline, median, rowsOf, webgpuRatios } from "../../src/bench/report.ts";
+import { tableOf } from "../../src/bench/table.ts";
 import type { Precision } from "../../src/bench/workload.ts";
 
 test("medians are of the middle, or of the two that share it", () => {
@@ -72,6 +73,40 @@ test("a row says what failed, and where an engine goes on otherwise", () => {
   expect(row?.remarks).toEqual(["it was too slow", "another first token after the short prompt"]);
   expect(row?.medians).toMatchObject({ load_secs: 4, decode_128: null });
   expect(row?.rounds).toBe(1);
+});
+
+test("the table has a dash for what was not measured, and says why below", () => {
+  const samples = [sample(contender("wllama", "F16"), 1, { load_secs: 1.2345 }, "it was too slow")];
+  const table = tableOf({
+    decode_ratio: null,
+    decode_ratio_of: null,
+    prefill_ratio: null,
+    prefill_ratio_of: null,
+    decode_ratio_to_cpu: null,
+    wasm_gzip_bytes: 0,
+    rows: rowsOf(samples),
+    ratios: [],
+    token_parts: [{ precision: "F16", failure: "no GPU" }],
+    surroundings: { browser: "Chromium 1", adapter: null, has_shader_f16: false, processors: 2 },
+    memory: "sums",
+  });
+  const lines = table.split("\n");
+  expect(lines[0]).toBe("Chromium 1, 2 processors; WebGPU: none, without shader-f16");
+  expect(lines.find((line) => line.startsWith("wllama  "))?.split(/ {2,}/)).toEqual([
+    "wllama",
+    "WebGPU",
+    "F16",
+    "1.23",
+    "-",
+    "-",
+    "-",
+    "-",
+    "-",
+    "0",
+    "1",
+  ]);
+  expect(lines).toContain("wllama F16 on WebGPU: it was too slow");
+  expect(lines.find((line) => line.endsWith("no GPU"))).toMatch(/^F16 /);
 });
 
 function contender(
