@@ -16,7 +16,7 @@ import { PeerSite } from "./peer-site.ts";
 import { onnxRuntime, wllama } from "./peers.ts";
 import { cpuRatios, headline, rowsOf, webgpuRatios, type Ratio, type Row } from "./report.ts";
 import { runRounds } from "./rounds.ts";
-import { lookAround, type Surroundings } from "./surroundings.ts";
+import { inWords, lookAround, type Surroundings } from "./surroundings.ts";
 import { tableOf } from "./table.ts";
 import { PRECISIONS } from "./workload.ts";
 
@@ -51,7 +51,7 @@ async function bench({ rounds, models }: Options, tell: (line: string) => void):
   const site = await PeerSite.start(models);
   try {
     const surroundings = await lookAround(site);
-    tell(Object.values(surroundings).join(", "));
+    tell(inWords(surroundings));
     const samples = await runRounds(contenders(server, site), { rounds, limitSecs: LIMIT_SECS, tell });
     const parts: PartsRow[] = [];
     for (const precision of PRECISIONS) {

@@ -34,4 +34,9 @@ export async function lookAround(site: PeerSite): Promise<Surroundings> {
   }
 }
 
+export function inWords({ browser, adapter, has_shader_f16, processors }: Surroundings): string {
+  const kernels = has_shader_f16 ? "with" : "without";
+  return `${browser}, ${processors} processors; WebGPU: ${adapter ?? "none"}, ${kernels} shader-f16`;
+}
+
 const LIMIT_MS = 60_000;

@@ -3,11 +3,11 @@
 import type { EngineResult } from "./engine.ts";
 import type { Ratio, Row } from "./report.ts";
 import type { PartsRow } from "./parts.ts";
+import { inWords } from "./surroundings.ts";
 
 export function tableOf(result: EngineResult): string {
-  const { browser, adapter, has_shader_f16, processors } = result.surroundings;
   return [
-    `${browser}, ${processors} processors; WebGPU: ${adapter ?? "none"}, ${has_shader_f16 ? "with" : "without"} shader-f16`,
+    inWords(result.surroundings),
     "",
     columns([ROW_HEAD, ...result.rows.map(rowCells)]),
     ...result.rows.flatMap(remarksOf),
