@@ -123,6 +123,9 @@ impl Stage {
             return Ok(StageOutput::Hidden(self.gpu.read(hidden, size).await?));
         }
         if step.head_rows.is_empty() {
+            // A few bytes, so that the step is over when this is: else a long prompt's chunks would all
+            // wait on the device, and none would be seen to get on.
+            self.gpu.read(&self.shared.hidden[self.output], SIGN_OF_LIFE_BYTES).await?;
             return Ok(StageOutput::Nothing);
         }
         let padded = self.config.vocab.next_multiple_of(4);
@@ -184,10 +187,14 @@ impl Stage {
             self.shared.step.write(&self.gpu, &step);
             self.modules.iter().for_each(|module| module.launch(&self.gpu, &self.shared, &step));
             self.output(&step).await?;
+            step.head_rows.clear();
+            self.output(&step).await?;
         }
         Ok(())
     }
 }
 
+/// What is read of a step that has no output.
+const SIGN_OF_LIFE_BYTES: usize = 16;
 /// Head rows of one step: as many as there can be requests in it.
 pub(crate) const HEAD_ROWS: usize = 8;
