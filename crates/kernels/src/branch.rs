@@ -7,7 +7,7 @@ use cubecl::prelude::*;
 
 use crate::{
     input::{InputShape, branch_scale, element, gain_of, normed, row_mean, row_scale},
-    matrix::{Activation, Section, Sections, Vec4, Words, gated},
+    matrix::{Activation, Section, Sections, Vec4, Words, gated, store},
     products::products,
 };
 
@@ -36,14 +36,8 @@ pub(crate) fn linear_settling(
             let own = first_group - before;
             let mut sums = Array::<Vec4>::new(comptime!(from.sums()));
             products(input, branch, gain, words, scales, first_row, own, &mut sums, section, from);
-            #[unroll]
-            for row in 0..from.rows_per_lane {
-                let place = (first_row + row) * comptime!(sections.groups()) + first_group;
-                #[unroll]
-                for at in 0..from.groups_per_lane {
-                    output[place + at] = sums[row * from.groups_per_lane + at];
-                }
-            }
+            let row_groups = comptime!(sections.groups());
+            store(&sums, output, first_row * row_groups + first_group, row_groups, from);
         }
     }
 }

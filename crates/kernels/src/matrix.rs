@@ -107,16 +107,33 @@ pub(crate) fn linear(
             let own = first_group - before;
             let mut sums = Array::<Vec4>::new(comptime!(from.sums()));
             products(input, input, gain, words, scales, first_row, own, &mut sums, section, from);
-            #[unroll]
-            for row in 0..from.rows_per_lane {
-                let place = (dispatch_row + row) * to.groups + comptime!(to.first) + first_group;
-                #[unroll]
-                for at in 0..from.groups_per_lane {
-                    output[place + at] = sums[row * from.groups_per_lane + at];
-                }
-            }
+            let place = dispatch_row * to.groups + comptime!(to.first) + first_group;
+            store(&sums, output, place, to.groups, from);
         }
     }
+}
+
+/// Writes a lane's `sums [rows, groups]`, the first at `place`, rows of `row_groups` apart.
+#[cube]
+pub(crate) fn store(
+    sums: &Array<Vec4>,
+    output: &mut [Vec4],
+    place: usize,
+    #[comptime] row_groups: usize,
+    #[comptime] from: InputShape,
+) {
+    #[unroll]
+    for row in 0..from.rows_per_lane {
+        #[unroll]
+        for at in 0..from.groups_per_lane {
+            output[place + row * row_groups + at] = sums[row * from.groups_per_lane + at];
+        }
+    }
+}
+
+#[cube]
+fn with_bias(sum: Vec4, bias: &[Vec4], group: usize, #[comptime] has_bias: bool) -> Vec4 {
+    if comptime!(has_bias) { sum + bias[group] } else { sum }
 }
 
 /// Where a matrix's groups are in an output row, which is longer where the matrix is one part of
@@ -164,10 +181,8 @@ pub(crate) fn linear_add(
         for row in 0..from.rows_per_lane {
             #[unroll]
             for at in 0..from.groups_per_lane {
-                let mut sum = sums[row * from.groups_per_lane + at];
-                if comptime!(has_bias) {
-                    sum += bias[first_group + at];
-                }
+                let own = comptime!(row * from.groups_per_lane + at);
+                let sum = with_bias(sums[own], bias, first_group + at, has_bias);
                 output[(first_row + row) * section.groups + first_group + at] += sum;
             }
         }
@@ -210,10 +225,8 @@ pub(crate) fn up(
         for row in 0..from.rows_per_lane {
             #[unroll]
             for at in 0..from.groups_per_lane {
-                let mut sum = sums[row * from.groups_per_lane + at];
-                if comptime!(has_bias) {
-                    sum += bias[first_group + at];
-                }
+                let own = comptime!(row * from.groups_per_lane + at);
+                let sum = with_bias(sums[own], bias, first_group + at, has_bias);
                 output[(first_row + row) * section.groups + first_group + at] = gelu(sum);
             }
         }
