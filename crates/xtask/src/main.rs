@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask setup | build | demo | serve | test | fuzz | e2e | bench`.
+//! The project's commands: `cargo xtask setup | build | demo | serve | test | fuzz | soak | e2e | bench`.
 //!
 //! Its one law: every command first makes sure that what it needs is there, and where it cannot, it says in one
 //! sentence what is missing and what to do about it.
@@ -15,6 +15,7 @@ mod progress;
 mod project;
 mod serve;
 mod setup;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Command {
     Test(test::Args),
     /// Give random input to every decoder.
     Fuzz(fuzz::Args),
+    /// Run what takes too long for `test`: ten minutes of random input to every decoder.
+    Soak,
     /// Run the browser tests.
     E2e(e2e::Args),
     /// Measure the engine beside others.
@@ -74,6 +77,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(args) => serve::run(&project, &args),
         Command::Test(args) => test::run(&project, &args),
         Command::Fuzz(args) => fuzz::run(&project, &args),
+        Command::Soak => soak::run(&project),
         Command::E2e(args) => e2e::run(&project, &args),
         Command::Bench(args) => bench::run(&project, &args),
     }

@@ -99,7 +99,7 @@ fn rust_tests(project: &Project) -> Result<Outcome> {
 }
 
 fn fuzzing(project: &Project) -> Result<Outcome> {
-    passed(fuzz::run_all(project, FUZZ_SECS))
+    passed(fuzz::run_all_crowded(project, FUZZ_SECS))
 }
 
 fn dependencies(project: &Project) -> Result<Outcome> {
@@ -197,7 +197,7 @@ fn print_table(rows: &[Row]) {
     println!("\n{passed} passed, {failed} failed, {skipped} skipped");
 }
 
-/// Of every target; `cargo xtask fuzz` goes on for longer.
+/// Of every target; `cargo xtask soak` goes on for longer.
 const FUZZ_SECS: u64 = 20;
 
 /// Quick ones first, and the build before the tests that need it.
