@@ -10,8 +10,11 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let _ = file.profiles(file.config().context_tokens, 1);
     for name in file.index().tensors.keys().take(2) {
-        let row = pollster::block_on(file.rows(name, 0..1)).expect("the index lies in the file");
-        let _ = row.source().widened_row(0);
+        for piece in file.pieces(name, 0..1).expect("it is in the index") {
+            let rows = pollster::block_on(file.piece(name, &piece));
+            let _ = rows.expect("the index lies in the file").source().widened_row(0);
+        }
+        let _ = pollster::block_on(file.vector(name)).expect("the index lies in the file");
     }
     if let Ok(tokenizer) = file.tokenizer() {
         let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(64)..]);

@@ -121,10 +121,10 @@ impl Node {
         }
     }
 
-    /// Bytes that each token of context leaves in the KV cache.
-    pub fn kv_bytes_per_token(&self) -> usize {
+    /// Values that each token of context leaves in the KV cache.
+    pub fn kv_values_per_token(&self) -> usize {
         match self.operator {
-            Operator::Attention { kv_values, .. } => kv_values * VALUE_BYTES,
+            Operator::Attention { kv_values, .. } => kv_values,
             _ => 0,
         }
     }

@@ -37,17 +37,26 @@ pub struct ModuleSummary {
     pub weight_elements: usize,
     /// Their bytes as stored in the file.
     pub weight_bytes: u64,
-    /// Bytes that each token of context leaves in the KV cache: keys and values as 32-bit floats.
+    /// Bytes that each token of context leaves in the KV cache.
     pub kv_bytes_per_token: usize,
     /// Bytes of its output for one token.
     pub output_bytes: usize,
 }
 
+/// What the KV caches of a model make room for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Caches {
+    /// The longest request: prompt and completion.
+    pub context_tokens: usize,
+    /// Requests in flight: each has caches of its own.
+    pub slots: usize,
+    /// Bytes of each value: 4, or 2.
+    pub value_bytes: usize,
+}
+
 /// Figures of every module of a model, and what they send each other.
 ///
-/// `bytes_of` gives a tensor's stored bytes by its name, from the file's index.
-/// `context_tokens` is the longest request (prompt and completion) and `slots` how
-/// many are in flight: each slot has its own KV cache. The embedding table is
+/// `bytes_of` gives a tensor's stored bytes by its name, from the file's index. The embedding table is
 /// looked up row by row, but all of it is resident, so it counts in full.
 ///
 /// # Errors
@@ -55,26 +64,20 @@ pub struct ModuleSummary {
 pub fn profiles(
     config: &ModelConfig,
     bytes_of: &dyn Fn(&str) -> u64,
-    context_tokens: usize,
-    slots: usize,
+    caches: Caches,
 ) -> Result<GraphProfiles, GraphError> {
     let modules = Modules::of(config)?;
-    check("context_tokens", context_tokens, config.context_tokens)?;
-    check("slots", slots, MAX_SLOTS)?;
-    Ok(modules.profiles(bytes_of, context_tokens, slots))
+    check("context_tokens", caches.context_tokens, config.context_tokens)?;
+    check("slots", caches.slots, MAX_SLOTS)?;
+    Ok(modules.profiles(bytes_of, caches))
 }
 
 impl Modules {
     /// As [`profiles`], for any graph.
-    pub fn profiles(
-        &self,
-        bytes_of: &dyn Fn(&str) -> u64,
-        context_tokens: usize,
-        slots: usize,
-    ) -> GraphProfiles {
+    pub fn profiles(&self, bytes_of: &dyn Fn(&str) -> u64, caches: Caches) -> GraphProfiles {
         let summary: Vec<_> =
-            (0..self.list.len()).map(|i| self.summary(i, bytes_of, context_tokens)).collect();
-        let kv_tokens = context_tokens as f64 * slots as f64;
+            (0..self.list.len()).map(|i| self.summary(i, bytes_of, caches)).collect();
+        let kv_tokens = caches.context_tokens as f64 * caches.slots as f64;
         let modules: Vec<_> = summary.iter().map(|module| module.profile(kv_tokens)).collect();
         let (sequential_bytes, residual) = self.dependencies();
         GraphProfiles {
@@ -91,19 +94,20 @@ impl Modules {
         &self,
         index: usize,
         bytes_of: &dyn Fn(&str) -> u64,
-        context: usize,
+        caches: Caches,
     ) -> ModuleSummary {
         // Token t attends to t tokens, itself included: (context + 1) / 2 on average,
         // whether the tokens come one by one or in a prompt.
-        let attended_tokens = (context as f64 + 1.0) / 2.0;
+        let attended_tokens = (caches.context_tokens as f64 + 1.0) / 2.0;
         let flops = self.nodes(index).map(|node| node.flops(attended_tokens)).sum();
+        let kv_values: usize = self.nodes(index).map(|node| node.kv_values_per_token()).sum();
         let tensors = self.tensors(index);
         ModuleSummary {
             name: self.list[index].name.clone(),
             flops_per_token: flops,
             weight_elements: tensors.iter().map(|tensor| tensor.elements()).sum(),
             weight_bytes: tensors.iter().map(|tensor| bytes_of(&tensor.name)).sum(),
-            kv_bytes_per_token: self.nodes(index).map(|node| node.kv_bytes_per_token()).sum(),
+            kv_bytes_per_token: kv_values * caches.value_bytes,
             output_bytes: self.nodes(index).last().map_or(0, |node| node.output_bytes()),
         }
     }
@@ -190,7 +194,8 @@ mod tests {
     }
 
     fn of(config: &ModelConfig, context_tokens: usize, slots: usize) -> GraphProfiles {
-        profiles(config, &float_bytes(config), context_tokens, slots).expect("valid")
+        let caches = Caches { context_tokens, slots, value_bytes: 4 };
+        profiles(config, &float_bytes(config), caches).expect("valid")
     }
 
     #[test]
@@ -231,6 +236,15 @@ mod tests {
         assert_eq!(profiles.summary[1].kv_bytes_per_token, 128);
         assert_eq!(profiles.summary[2].kv_bytes_per_token, 0);
         assert_eq!(profiles.summary[2].weight_elements, 32 + 3 * 32 * 64);
+    }
+
+    #[test]
+    fn halves_take_half_the_cache() {
+        let config = tiny(Architecture::Llama, true);
+        let caches = Caches { context_tokens: 100, slots: 2, value_bytes: 2 };
+        let halves = profiles(&config, &float_bytes(&config), caches).expect("valid");
+        assert_eq!(2.0 * halves.modules[1].kv_bytes, of(&config, 100, 2).modules[1].kv_bytes);
+        assert_eq!(halves.summary[1].kv_bytes_per_token, 64);
     }
 
     #[test]
@@ -291,8 +305,9 @@ mod tests {
     #[test]
     fn contexts_that_the_model_does_not_have_are_refused() {
         let config = tiny(Architecture::Llama, true);
-        for (context, slots) in [(0, 1), (129, 1), (8, 0), (8, 1025)] {
-            assert!(profiles(&config, &|_| 0, context, slots).is_err(), "{context} x {slots}");
+        for (context_tokens, slots) in [(0, 1), (129, 1), (8, 0), (8, 1025)] {
+            let caches = Caches { context_tokens, slots, value_bytes: 4 };
+            assert!(profiles(&config, &|_| 0, caches).is_err(), "{caches:?}");
         }
     }
 }

@@ -1,12 +1,8 @@
-//! Rotary position embedding, the KV cache, and causal grouped-query attention.
-//!
-//! # Shapes
-//! The caches are `[slots, kv_heads, context, head_dim]`; `positions` is the
-//! step buffer described in [`crate::step`].
+//! Rotary position embedding, on the way into the KV cache.
 
 use cubecl::prelude::*;
 
-use crate::matrix::Vec4;
+use crate::cache::{CacheType, cache_row, store_two};
 
 /// How a rotary embedding pairs the elements of a head.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -41,6 +37,8 @@ pub struct AttentionShape {
     pub head_norm_epsilon_bits: Option<u32>,
     /// Whether queries, keys and values have biases (Qwen2).
     pub has_bias: bool,
+    /// How keys and values are kept.
+    pub cache: CacheType,
     /// Rows of the step buffer: slots start there.
     pub step_rows: usize,
 }
@@ -51,17 +49,33 @@ impl AttentionShape {
     pub(crate) fn lanes(&self) -> usize {
         if self.head_dim > 128 { 8 } else { 16 }
     }
+
+    /// How much later the second of a lane's pairs comes. What it stores of both is a word of the cache.
+    fn pairs_apart(&self) -> usize {
+        match (self.cache, self.rope_style) {
+            (CacheType::F32, _) => self.head_dim / 4,
+            (CacheType::F16, Some(RopeStyle::Halves)) => 4,
+            (CacheType::F16, _) => 2,
+        }
+    }
+
+    /// How much later the elements of that pair come.
+    pub(crate) fn elements_apart(&self) -> usize {
+        match self.rope_style {
+            Some(RopeStyle::Halves) => self.pairs_apart(),
+            _ => 2 * self.pairs_apart(),
+        }
+    }
 }
 
-/// The score of a lane that has seen no position: far below any real one, and finite.
-const NO_SCORE: f32 = -1.0e30;
-
-/// Adds biases, normalises and rotates queries and keys, and stores keys and values.
+/// Adds biases, normalises and rotates queries and keys, and stores keys and values. A lane takes two
+/// pairs of a head, so that it writes whole words of a cache of halves.
 ///
 /// # Shapes
 /// `qkv [rows, (heads + 2 kv_heads) head_dim]`, `gains [2, head_dim]` (query, key) and then the
 /// biases `[(heads + 2 kv_heads) head_dim]`,
-/// `rotary [context, head_dim / 2, 2]` (cosine, sine), `queries [rows, heads, head_dim]`.
+/// `rotary [context, head_dim / 2, 2]` (cosine, sine), `queries [rows, heads, head_dim]`; see
+/// [`crate::cache`] for `keys` and `values`.
 #[cube(launch_unchecked)]
 pub(crate) fn rotate_and_store(
     qkv: &[f32],
@@ -69,210 +83,129 @@ pub(crate) fn rotate_and_store(
     rotary: &[f32],
     step: &[u32],
     queries: &mut [f32],
-    keys: &mut [f32],
-    values: &mut [f32],
+    keys: &mut [u32],
+    values: &mut [u32],
     #[comptime] shape: AttentionShape,
 ) {
-    let pairs = comptime!(shape.head_dim / 2);
     let at = ABSOLUTE_POS_X as usize;
     let row = CUBE_POS_Y as usize;
-    let head = at / pairs;
-    let pair = at % pairs;
+    let head = at / comptime!(shape.head_dim / 4);
+    let place = place_of(at % comptime!(shape.head_dim / 4), shape);
     if head < comptime!(shape.heads + 2 * shape.kv_heads) {
         let position = step[row] as usize;
         let slot = step[shape.step_rows + row] as usize;
         let source = (row * comptime!(shape.heads + 2 * shape.kv_heads) + head) * shape.head_dim;
-        let mut first = 2 * pair;
-        let mut second = 2 * pair + 1;
-        if comptime!(matches!(shape.rope_style, Some(RopeStyle::Halves))) {
-            first = pair;
-            second = pair + pairs;
-        }
-        let mut a = qkv[source + first];
-        let mut b = qkv[source + second];
-        if comptime!(shape.has_bias) {
-            let bias = comptime!(2 * shape.head_dim) + head * shape.head_dim;
-            a += gains[bias + first];
-            b += gains[bias + second];
-        }
-        if head < comptime!(shape.heads + shape.kv_heads) {
-            if comptime!(shape.head_norm_epsilon_bits.is_some()) {
-                let scale = head_scale(qkv, source, shape);
-                let mut gain = 0usize;
-                if head >= shape.heads {
-                    gain = shape.head_dim;
-                }
-                a *= scale * gains[gain + first];
-                b *= scale * gains[gain + second];
-            }
-            let mut rotated_a = a;
-            let mut rotated_b = b;
-            if comptime!(shape.rope_style.is_some()) {
-                let angle = (position * pairs + pair) * 2;
-                let cosine = rotary[angle];
-                let sine = rotary[angle + 1];
-                rotated_a = a * cosine - b * sine;
-                rotated_b = b * cosine + a * sine;
-            }
-            if head < shape.heads {
-                let target = (row * shape.heads + head) * shape.head_dim;
-                queries[target + first] = rotated_a;
-                queries[target + second] = rotated_b;
-            } else {
-                let target = cache_row(slot, head - shape.heads, position, shape);
-                keys[target + first] = rotated_a;
-                keys[target + second] = rotated_b;
-            }
+        let scale = head_scale(qkv, source, shape);
+        let one = turned(qkv, gains, rotary, source, head, position, scale, &place, 0usize, shape);
+        let other =
+            turned(qkv, gains, rotary, source, head, position, scale, &place, 1usize, shape);
+        if head < shape.heads {
+            let target = (row * shape.heads + head) * shape.head_dim;
+            let apart = comptime!(shape.elements_apart());
+            queries[target + place.first] = one.a;
+            queries[target + place.first + apart] = other.a;
+            queries[target + place.second] = one.b;
+            queries[target + place.second + apart] = other.b;
+        } else if head < comptime!(shape.heads + shape.kv_heads) {
+            let target = cache_row(slot, head - shape.heads, position, shape);
+            store_two(keys, target, place.first, one.a, other.a, shape);
+            store_two(keys, target, place.second, one.b, other.b, shape);
         } else {
             let kv_head = head - comptime!(shape.heads + shape.kv_heads);
             let target = cache_row(slot, kv_head, position, shape);
-            values[target + first] = a;
-            values[target + second] = b;
+            store_two(values, target, place.first, one.a, other.a, shape);
+            store_two(values, target, place.second, one.b, other.b, shape);
         }
     }
 }
 
-/// `1 / rms` of one head.
+/// Where a lane's two pairs are in a head.
+#[derive(CubeType, Clone, Copy)]
+struct Place {
+    /// The first pair's number; the second's is [`AttentionShape::pairs_apart`] higher.
+    pair: usize,
+    /// The first element of the first pair. That of the second is so many
+    /// [`AttentionShape::elements_apart`] later.
+    first: usize,
+    /// The other element of the first pair.
+    second: usize,
+}
+
+#[cube]
+fn place_of(couple: usize, #[comptime] shape: AttentionShape) -> Place {
+    let apart = comptime!(shape.pairs_apart());
+    let pair = couple / apart * comptime!(2 * apart) + couple % apart;
+    if comptime!(matches!(shape.rope_style, Some(RopeStyle::Halves))) {
+        Place { pair, first: pair, second: pair + comptime!(shape.head_dim / 2) }
+    } else {
+        Place { pair, first: 2 * pair, second: 2 * pair + 1 }
+    }
+}
+
+/// A pair of a head's elements.
+#[derive(CubeType, Clone, Copy)]
+struct Pair {
+    a: f32,
+    b: f32,
+}
+
+/// The `which` of a lane's pairs with its biases; of a query or a key normalised and rotated.
+#[cube]
+fn turned(
+    qkv: &[f32],
+    gains: &[f32],
+    rotary: &[f32],
+    source: usize,
+    head: usize,
+    position: usize,
+    scale: f32,
+    place: &Place,
+    #[comptime] which: usize,
+    #[comptime] shape: AttentionShape,
+) -> Pair {
+    let first = place.first + comptime!(which * shape.elements_apart());
+    let second = place.second + comptime!(which * shape.elements_apart());
+    let mut a = qkv[source + first];
+    let mut b = qkv[source + second];
+    if comptime!(shape.has_bias) {
+        let bias = comptime!(2 * shape.head_dim) + head * shape.head_dim;
+        a += gains[bias + first];
+        b += gains[bias + second];
+    }
+    if head < comptime!(shape.heads + shape.kv_heads) {
+        if comptime!(shape.head_norm_epsilon_bits.is_some()) {
+            let mut gain = 0usize;
+            if head >= shape.heads {
+                gain = shape.head_dim;
+            }
+            a *= scale * gains[gain + first];
+            b *= scale * gains[gain + second];
+        }
+        if comptime!(shape.rope_style.is_some()) {
+            let pair = place.pair + comptime!(which * shape.pairs_apart());
+            let angle = (position * comptime!(shape.head_dim / 2) + pair) * 2;
+            let cosine = rotary[angle];
+            let sine = rotary[angle + 1];
+            let rotated = a * cosine - b * sine;
+            b = b * cosine + a * sine;
+            a = rotated;
+        }
+    }
+    Pair { a, b }
+}
+
+/// `1 / rms` of one head, where it is normalised.
 #[cube]
 fn head_scale(qkv: &[f32], source: usize, #[comptime] shape: AttentionShape) -> f32 {
-    let mut squares = f32::new(0.0);
-    for at in 0..shape.head_dim {
-        let value = qkv[source + at];
-        squares = fma(value, value, squares);
-    }
-    let epsilon = comptime!(f32::from_bits(shape.head_norm_epsilon_bits.unwrap_or(0)));
-    f32::new(1.0) / (squares / comptime!(shape.head_dim as f32) + epsilon).sqrt()
-}
-
-/// Softmax attention of one query head of one row over the positions that it sees.
-///
-/// Each of the cube's `n` lanes takes every `n`-th position with a running
-/// maximum (online softmax); then the lanes' results are merged in lane order. So a
-/// row's sum depends on nothing but its position and the cache.
-///
-/// # Shapes
-/// `queries`, `output [rows, heads, head_dim / 4]` in `vec4`; `slopes [heads]`, read where there are any.
-#[cube(launch_unchecked)]
-pub(crate) fn attend(
-    queries: &[Vec4],
-    keys: &[Vec4],
-    values: &[Vec4],
-    slopes: &[f32],
-    step: &[u32],
-    output: &mut [Vec4],
-    #[comptime] shape: AttentionShape,
-) {
-    let quads = comptime!(shape.head_dim / 4);
-    let lanes = comptime!(shape.lanes());
-    let head = CUBE_POS_X as usize;
-    let row = CUBE_POS_Y as usize;
-    let lane = UNIT_POS as usize;
-    let position = step[row] as usize;
-    let slot = step[shape.step_rows + row] as usize;
-    let kv_head = head / comptime!(shape.heads / shape.kv_heads);
-    let cache = cache_row(slot, kv_head, 0, shape) / 4;
-    let query = (row * shape.heads + head) * quads;
-
-    let mut peaks = Shared::<[f32]>::new_slice(lanes);
-    let mut weights = Shared::<[f32]>::new_slice(lanes);
-    let mut sums = Shared::<[Vec4]>::new_slice(lanes * quads);
-    let mut own_query = Array::<Vec4>::new(quads);
-    let mut sum = Array::<Vec4>::new(quads);
-    #[unroll]
-    for quad in 0..quads {
-        own_query[quad] = queries[query + quad];
-        sum[quad] = Vec4::new(0.0);
-    }
-    let mut peak = f32::new(NO_SCORE);
-    let mut weight = f32::new(0.0);
-    let mut at = lane + first_seen(position, shape);
-    while at <= position {
-        let mut products = Vec4::new(0.0);
-        #[unroll]
-        for quad in 0..quads {
-            products = fma(own_query[quad], keys[cache + at * quads + quad], products);
+    if comptime!(shape.head_norm_epsilon_bits.is_some()) {
+        let mut squares = f32::new(0.0);
+        for at in 0..shape.head_dim {
+            let value = qkv[source + at];
+            squares = fma(value, value, squares);
         }
-        let mut score = ((products.extract(0usize) + products.extract(1usize))
-            + (products.extract(2usize) + products.extract(3usize)))
-            * comptime!(f32::from_bits(shape.score_scale_bits));
-        if comptime!(shape.has_slopes) {
-            score -= slopes[head] * f32::cast_from(position - at);
-        }
-        let higher = max(peak, score);
-        let keep = (peak - higher).exp();
-        let share = (score - higher).exp();
-        weight = fma(weight, keep, share);
-        #[unroll]
-        for quad in 0..quads {
-            let value = values[cache + at * quads + quad] * Vec4::new(share);
-            sum[quad] = fma(sum[quad], Vec4::new(keep), value);
-        }
-        peak = higher;
-        at += lanes;
+        let epsilon = comptime!(f32::from_bits(shape.head_norm_epsilon_bits.unwrap_or(0)));
+        f32::new(1.0) / (squares / comptime!(shape.head_dim as f32) + epsilon).sqrt()
+    } else {
+        f32::new(1.0)
     }
-    peaks[lane] = peak;
-    weights[lane] = weight;
-    #[unroll]
-    for quad in 0..quads {
-        sums[lane * quads + quad] = sum[quad];
-    }
-    sync_cube();
-
-    merge(&peaks, &weights, &sums, lane, query, output, lanes, quads);
-}
-
-/// The first position that a row sees.
-#[cube]
-fn first_seen(position: usize, #[comptime] shape: AttentionShape) -> usize {
-    let mut first = 0usize;
-    if comptime!(shape.window.is_some()) {
-        let window = comptime!(shape.window.unwrap_or(1));
-        if position >= window {
-            first = position - comptime!(window - 1);
-        }
-    }
-    first
-}
-
-/// Merges what the lanes found, in lane order; each lane writes its share of the result.
-#[cube]
-fn merge(
-    peaks: &Shared<[f32]>,
-    weights: &Shared<[f32]>,
-    sums: &Shared<[Vec4]>,
-    lane: usize,
-    target: usize,
-    output: &mut [Vec4],
-    #[comptime] lanes: usize,
-    #[comptime] quads: usize,
-) {
-    let mut highest = f32::new(NO_SCORE);
-    for other in 0..lanes {
-        highest = max(highest, peaks[other]);
-    }
-    let mut total = f32::new(0.0);
-    for other in 0..lanes {
-        total = fma(weights[other], (peaks[other] - highest).exp(), total);
-    }
-    let mut quad = lane;
-    while quad < quads {
-        let mut merged = Vec4::new(0.0);
-        for other in 0..lanes {
-            let scale = (peaks[other] - highest).exp();
-            merged = fma(sums[other * quads + quad], Vec4::new(scale), merged);
-        }
-        output[target + quad] = merged / Vec4::new(total);
-        quad += lanes;
-    }
-}
-
-/// Where the cached row of a position starts, in elements.
-#[cube]
-fn cache_row(
-    slot: usize,
-    kv_head: usize,
-    position: usize,
-    #[comptime] shape: AttentionShape,
-) -> usize {
-    ((slot * shape.kv_heads + kv_head) * shape.context + position) * shape.head_dim
 }

@@ -19,6 +19,28 @@ pub struct RowShape {
     pub columns: usize,
 }
 
+/// Where a piece of a tensor begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Corner {
+    /// Its first row; a multiple of [`GROUP_ROWS`].
+    pub row: usize,
+    /// Its first column; a multiple of 32 and of the type's blocks.
+    pub column: usize,
+}
+
+impl Corner {
+    /// Whether a piece that begins here can be put into rows of so many columns. High bits of a row
+    /// lie behind all its low bits, so that rows that have them come whole.
+    pub(crate) fn fits(self, piece: RowShape, columns: usize) -> bool {
+        let block = piece.weight_type.block_columns().max(BLOCK_COLUMNS);
+        let is_whole = (self.column, piece.columns) == (0, columns);
+        let is_part = self.column + piece.columns <= columns && piece.weight_type.high_bits() == 0;
+        self.row.is_multiple_of(GROUP_ROWS)
+            && self.column.is_multiple_of(block)
+            && (is_whole || is_part)
+    }
+}
+
 /// Tensors that do not make a packed matrix, or bytes that are not their rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -11,8 +11,10 @@
 // A kernel takes one argument for each buffer it binds.
 #![allow(clippy::too_many_arguments)]
 
+mod attend;
 mod attention;
 mod branch;
+mod cache;
 mod gpu;
 mod input;
 mod launch;
@@ -28,9 +30,10 @@ mod unpack;
 mod weights;
 
 pub use attention::{AttentionShape, RopeStyle};
+pub use cache::CacheType;
 pub use gpu::{Buffer, Gpu, GpuError, Tiling};
 pub use launch::{AttentionBuffers, Branch, Cache, Norm, NormKind, Placing, rows_bytes};
-pub use layout::{GROUP_ROWS, Layout, PackError, RowShape};
+pub use layout::{Corner, GROUP_ROWS, Layout, PackError, RowShape};
 pub use matrix::{Activation, Section, Sections};
 pub use pack::{PackedMatrix, Packing, RowSource};
 pub use step::{Step, StepBuffer};

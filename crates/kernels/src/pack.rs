@@ -2,7 +2,7 @@
 
 use crate::{
     gpu::{Buffer, Gpu},
-    layout::{GROUP_ROWS, Layout, PackError, RowShape},
+    layout::{Corner, GROUP_ROWS, Layout, PackError, RowShape},
     matrix::Sections,
     weights::{Block, WeightType},
 };
@@ -90,7 +90,7 @@ impl PackedMatrix {
     fn whole(gpu: &Gpu, layout: Layout, sources: &[RowSource<'_>]) -> Result<Self, PackError> {
         let packing = Packing::new(gpu, layout);
         for (tensor, source) in sources.iter().enumerate() {
-            packing.write(tensor, 0, source)?;
+            packing.write(tensor, Corner::default(), source)?;
         }
         Ok(packing.finish())
     }
@@ -120,37 +120,43 @@ impl<'a> Packing<'a> {
         Self { gpu, layout, matrix }
     }
 
-    /// Packs rows of the layout's `tensor` and puts them into their place, from `first_row` on.
+    /// Packs rows of the layout's `tensor`, or some columns of them, and puts them into their place,
+    /// from `corner` on.
     ///
     /// # Errors
     /// [`PackError::Length`].
     ///
     /// # Panics
-    /// If `first_row` is not a multiple of [`GROUP_ROWS`], or the rows are of another shape than
-    /// the tensor's.
+    /// If `corner` does not begin a group of rows and a block of columns, or the rows reach beyond
+    /// the tensor or are of another type.
     pub fn write(
         &self,
         tensor: usize,
-        first_row: usize,
+        corner: Corner,
         rows: &RowSource<'_>,
     ) -> Result<(), PackError> {
         rows.check()?;
         let (section, before) = self.layout.place(tensor);
-        let (first, groups) = (before + first_row / GROUP_ROWS, rows.shape().groups());
-        assert!(first_row.is_multiple_of(GROUP_ROWS), "row {first_row} does not begin a group");
+        let (first, groups) = (before + corner.row / GROUP_ROWS, rows.shape().groups());
         assert!(
-            (rows.weight_type, rows.columns) == (section.weight_type, section.columns)
-                && first + groups <= section.groups,
-            "{:?} from row {first_row} on in {section:?}",
+            rows.weight_type == section.weight_type
+                && first + groups <= section.groups
+                && corner.fits(rows.shape(), section.columns),
+            "{:?} from {corner:?} on in {section:?}",
             rows.shape()
         );
         let image = Image::of(rows);
+        let words_before = section.weight_type.row_words(corner.column);
+        let scales_before = section.weight_type.row_scale_words(corner.column);
         let targets = [
-            (image.words, &self.matrix.words, section.words_at),
-            (image.scales, &self.matrix.scales, section.scales_at),
+            (image.words, &self.matrix.words, section.words_at, words_before),
+            (image.scales, &self.matrix.scales, section.scales_at, scales_before),
         ];
-        for (piece, target, at) in targets.into_iter().filter(|(piece, ..)| !piece.is_empty()) {
-            self.gpu.place(&piece, target, at + first, groups, section.groups);
+        for (piece, target, at, before) in
+            targets.into_iter().filter(|(piece, ..)| !piece.is_empty())
+        {
+            let first = at + before * section.groups + first;
+            self.gpu.place(&piece, target, first, groups, section.groups);
         }
         Ok(())
     }
@@ -263,23 +269,45 @@ mod tests {
             });
             let whole = PackedMatrix::stacked(&gpu, &sources).expect("the shapes fit");
             for rows in [4, 8, 16] {
-                let pieces = in_pieces(&gpu, &sources, rows);
-                let read =
-                    |buffer: &Buffer| pollster::block_on(gpu.read(buffer, buffer.bytes() as usize));
-                assert_eq!(read(&pieces.words), read(&whole.words), "{weight_type:?} in {rows}s");
-                if weight_type.is_quantised() {
-                    assert_eq!(
-                        read(&pieces.scales),
-                        read(&whole.scales),
-                        "{weight_type:?} in {rows}s"
-                    );
-                }
+                assert_alike(&gpu, &in_pieces(&gpu, &sources, rows), &whole);
+            }
+            if weight_type.block_columns() < columns {
+                assert_alike(&gpu, &in_columns(&gpu, &sources), &whole);
             }
             let image = Image::of(&sources[1]);
             let alone = PackedMatrix::stacked(&gpu, &sources[1..]).expect("the shape fits");
             let read = pollster::block_on(gpu.read(&alone.words, image.words.len()));
             assert_eq!(read, Ok(image.words), "{weight_type:?}");
         }
+    }
+
+    fn assert_alike(gpu: &Gpu, pieces: &PackedMatrix, whole: &PackedMatrix) {
+        let read = |buffer: &Buffer| pollster::block_on(gpu.read(buffer, buffer.bytes() as usize));
+        let weight_type = whole.sections.list[0].weight_type;
+        assert_eq!(read(&pieces.words), read(&whole.words), "{weight_type:?}");
+        if weight_type.is_quantised() {
+            assert_eq!(read(&pieces.scales), read(&whole.scales), "{weight_type:?}");
+        }
+    }
+
+    /// All rows of a tensor, first the right half of their columns and then the left.
+    fn in_columns(gpu: &Gpu, sources: &[RowSource<'_>]) -> PackedMatrix {
+        let shapes: Vec<_> = sources.iter().map(RowSource::shape).collect();
+        let packing = Packing::new(gpu, Layout::stacked(&shapes).expect("the shapes fit"));
+        for (tensor, source) in sources.iter().enumerate() {
+            let (columns, row_bytes) = (source.columns / 2, source.shape().row_bytes());
+            for half in [1, 0] {
+                let rows = source.bytes.chunks_exact(row_bytes);
+                let bytes: Vec<u8> = rows
+                    .flat_map(|row| &row[half * row_bytes / 2..(half + 1) * row_bytes / 2])
+                    .copied()
+                    .collect();
+                let piece = RowSource { columns, bytes: &bytes, ..*source };
+                let corner = Corner { row: 0, column: half * columns };
+                packing.write(tensor, corner, &piece).expect("the length is right");
+            }
+        }
+        packing.finish()
     }
 
     fn in_pieces(gpu: &Gpu, sources: &[RowSource<'_>], most: usize) -> PackedMatrix {
@@ -291,7 +319,8 @@ mod tests {
                 let (row, rows) = (source.shape().row_bytes(), most.min(source.rows - first));
                 let bytes = &source.bytes[first * row..(first + rows) * row];
                 let piece = RowSource { rows, bytes, ..*source };
-                packing.write(tensor, first, &piece).expect("the length is right");
+                let corner = Corner { row: first, column: 0 };
+                packing.write(tensor, corner, &piece).expect("the length is right");
             }
         }
         packing.finish()

@@ -2,18 +2,22 @@
 
 use std::{fmt, str::FromStr};
 
+use kernels::CacheType;
+
 use crate::precision::Precision;
 
-/// Where a model's main file is, and how its matrices of floats are kept.
+/// Where a model's main file is, and how its matrices of floats and its KV cache are kept.
 ///
 /// In a line: `/models/x.gguf`, `https://example.org/x.gguf` or `file:BYTES:SHA256:x.gguf`, each perhaps
-/// with `#q8_0` or `#q4_0` behind.
+/// with `#q8_0` or `#q4_0` behind, `#kv16`, or both: `#q8_0,kv16`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// Where the file is.
     pub place: Place,
     /// What becomes of floats.
     pub precision: Precision,
+    /// How keys and values are kept.
+    pub cache: CacheType,
 }
 
 /// Where a file is.
@@ -86,14 +90,11 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(line: &str) -> Result<Self, AddressError> {
-        let (place, precision) = match line.rsplit_once('#') {
-            Some((place, "q8_0")) => (place, Precision::Q8_0),
-            Some((place, "q4_0")) => (place, Precision::Q4_0),
-            _ => (line, Precision::AsStored),
-        };
+        let wishes = line.rsplit_once('#').and_then(|(place, words)| Some((place, wishes(words)?)));
+        let (place, (precision, cache)) = wishes.unwrap_or((line, Default::default()));
         let place = place_of(place).filter(|_| line.len() <= MAX_BYTES);
         let place = place.ok_or_else(|| AddressError(line.chars().take(100).collect()))?;
-        Ok(Self { place, precision })
+        Ok(Self { place, precision, cache })
     }
 }
 
@@ -108,12 +109,29 @@ impl fmt::Display for Address {
                 write!(f, ":{name}")?;
             }
         }
-        f.write_str(match self.precision {
-            Precision::AsStored => "",
-            Precision::Q8_0 => "#q8_0",
-            Precision::Q4_0 => "#q4_0",
+        f.write_str(match (self.precision, self.cache) {
+            (Precision::AsStored, CacheType::F32) => "",
+            (Precision::AsStored, CacheType::F16) => "#kv16",
+            (Precision::Q8_0, CacheType::F32) => "#q8_0",
+            (Precision::Q8_0, CacheType::F16) => "#q8_0,kv16",
+            (Precision::Q4_0, CacheType::F32) => "#q4_0",
+            (Precision::Q4_0, CacheType::F16) => "#q4_0,kv16",
         })
     }
+}
+
+/// What stands behind the `#`, if all of it is understood.
+fn wishes(words: &str) -> Option<(Precision, CacheType)> {
+    let (mut precision, mut cache) = (Precision::AsStored, CacheType::F32);
+    for word in words.split(',') {
+        match word {
+            "q8_0" => precision = Precision::Q8_0,
+            "q4_0" => precision = Precision::Q4_0,
+            "kv16" => cache = CacheType::F16,
+            _ => return None,
+        }
+    }
+    Some((precision, cache))
 }
 
 fn place_of(line: &str) -> Option<Place> {
@@ -186,10 +204,12 @@ mod tests {
     fn lines_survive_and_have_names() {
         let mark = FileMark { bytes: 70_000, front_hash: [0xa5; 32] };
         let picked = Place::Picked { name: "my: model#1.gguf".into(), mark: Some(mark) };
-        let picked = Address { place: picked, precision: Precision::Q4_0 }.to_string();
+        let cache = CacheType::F16;
+        let picked = Address { place: picked, precision: Precision::Q4_0, cache }.to_string();
         for (line, name) in [
             ("/models/x.gguf", "x.gguf"),
             ("/models/x.gguf#q8_0", "x.gguf"),
+            ("/models/x.gguf#kv16", "x.gguf"),
             ("/models/x/model.safetensors#q8_0", "model.safetensors"),
             ("https://example.org/a/model.safetensors?download=true#q4_0", "model.safetensors"),
             ("file:::x.gguf", "x.gguf"),
@@ -219,6 +239,8 @@ mod tests {
             "/models/a/b/c.gguf",
             "/models/a/../b.gguf",
             "/models/a/",
+            "/models/x.gguf#q5_0",
+            "/models/x.gguf#q8_0,",
             "/api/models",
             "//example.org/x.gguf",
             "http://example.org/x.gguf",

@@ -25,9 +25,14 @@ pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
         NormKind::Rms => "attention.layer_norm_rms_epsilon",
         NormKind::Layer => "attention.layer_norm_epsilon",
     };
+    let layers = fields.size("block_count")?;
+    let scored_width = match (architecture, layers) {
+        (Architecture::Gemma3, GEMMA_27B_LAYERS) => hidden.checked_div(heads).unwrap_or(0),
+        _ => head_dim,
+    };
     let config = ModelConfig {
         architecture,
-        layers: fields.size("block_count")?,
+        layers,
         hidden,
         ffn: fields.size("feed_forward_length")?,
         heads,
@@ -36,7 +41,7 @@ pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
         vocab: vocabulary(index)?,
         context_tokens: fields.size("context_length")?,
         rope: fields.rope(head_dim)?,
-        score_scale: fields.score_scale(head_dim)?,
+        score_scale: fields.score_scale(scored_width)?,
         window: fields.optional_size("attention.sliding_window")?.filter(|&window| window > 0),
         norm_epsilon: fields.number(epsilon)? as f32,
         tied_embeddings: !index.tensors.contains_key("output.weight"),
@@ -174,13 +179,16 @@ impl Fields<'_> {
         }
     }
 
-    fn score_scale(&self, head_dim: usize) -> Result<f32, ModelError> {
+    fn score_scale(&self, width: usize) -> Result<f32, ModelError> {
         let given = self.optional_number("attention.scale")?.filter(|&scale| scale != 0.0);
-        Ok(given.unwrap_or(1.0 / (head_dim as f64).sqrt()) as f32)
+        Ok(given.unwrap_or(1.0 / (width as f64).sqrt()) as f32)
     }
 }
 
 /// What the attention kernel's lanes can hold in 16 KiB of workgroup memory, WebGPU's least.
 const MAX_HEAD_DIM: usize = 256;
+/// The one Gemma 3 whose scores are scaled by another width than its heads' ("Gemma 3 Technical
+/// Report", arXiv 2503.19786); its files do not say so.
+const GEMMA_27B_LAYERS: usize = 62;
 /// Where a file gives no base, the original one holds (RoFormer, arXiv 2104.09864).
 const DEFAULT_ROPE_THETA: f64 = 10_000.0;

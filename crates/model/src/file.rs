@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use base::ModuleRange;
-use graph::{GraphProfiles, ModelConfig, Modules, Positions};
-use kernels::RopeStyle;
+use graph::{Caches, GraphProfiles, ModelConfig, Modules, Positions};
+use kernels::{CacheType, RopeStyle};
 
 use crate::{
     chat::ChatTemplate,
     config::read_config,
     error::ModelError,
     gguf::{Index, TensorInfo, Value, split_names},
-    hugging_face::{self, TokenizerTexts},
+    hugging_face::{self, Beside},
     precision::Precision,
     source::{ByteSource, Folder, Parts},
     tokenizer::Tokenizer,
@@ -25,6 +25,7 @@ pub struct ModelFile<S> {
     config: ModelConfig,
     origin: Origin,
     pub(crate) precision: Precision,
+    cache: CacheType,
 }
 
 /// Who wrote the files.
@@ -33,7 +34,7 @@ enum Origin {
     /// The metadata has everything else.
     Gguf,
     /// Safetensors beside these.
-    HuggingFace(TokenizerTexts),
+    HuggingFace(Beside),
 }
 
 impl<S: ByteSource> ModelFile<Parts<S>> {
@@ -74,19 +75,33 @@ impl<S: ByteSource> ModelFile<S> {
         Self { precision, ..self }
     }
 
+    /// The same model with its KV cache in another precision.
+    pub fn with_cache(self, cache: CacheType) -> Self {
+        Self { cache, ..self }
+    }
+
+    /// How keys and values are kept: as asked for, where the heads allow it.
+    pub fn cache_type(&self) -> CacheType {
+        self.cache.for_heads(self.config.head_dim)
+    }
+
     fn from_gguf(source: S, index: Index) -> Result<Self, ModelError> {
-        let (config, precision) = (read_config(&index)?, Precision::default());
-        Ok(Self { source, index: Arc::new(index), config, origin: Origin::Gguf, precision })
+        let config = read_config(&index)?;
+        Ok(Self::new(source, index, config, Origin::Gguf))
     }
 
     pub(crate) fn from_hugging_face(
         source: S,
         index: Index,
         config: ModelConfig,
-        texts: TokenizerTexts,
+        beside: Beside,
     ) -> Self {
-        let origin = Origin::HuggingFace(texts);
-        Self { source, index: Arc::new(index), config, origin, precision: Precision::default() }
+        Self::new(source, index, config, Origin::HuggingFace(beside))
+    }
+
+    fn new(source: S, index: Index, config: ModelConfig, origin: Origin) -> Self {
+        let (precision, cache) = (Precision::default(), CacheType::default());
+        Self { source, index: Arc::new(index), config, origin, precision, cache }
     }
 
     /// The model's sizes.
@@ -112,6 +127,7 @@ impl<S: ByteSource> ModelFile<S> {
             config: self.config.clone(),
             origin: self.origin.clone(),
             precision: self.precision,
+            cache: self.cache,
         }
     }
 
@@ -128,8 +144,8 @@ impl<S: ByteSource> ModelFile<S> {
     pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
         match &self.origin {
             Origin::Gguf => Tokenizer::from_metadata(&self.index.metadata, self.config.vocab),
-            Origin::HuggingFace(TokenizerTexts { tokenizer, settings }) => {
-                Tokenizer::from_json(tokenizer, settings, self.config.vocab)
+            Origin::HuggingFace(Beside { tokenizer, tokenizer_config, .. }) => {
+                Tokenizer::from_json(tokenizer, tokenizer_config, self.config.vocab)
             }
         }
     }
@@ -139,8 +155,8 @@ impl<S: ByteSource> ModelFile<S> {
     /// # Errors
     /// [`ModelError::Template`]; [`ModelError::Tokenizer`] where a file beside it is none.
     pub fn chat_template(&self, tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>, ModelError> {
-        if let Origin::HuggingFace(texts) = &self.origin {
-            return ChatTemplate::from_config(&texts.settings, tokenizer);
+        if let Origin::HuggingFace(beside) = &self.origin {
+            return ChatTemplate::from_config(&beside.tokenizer_config, tokenizer);
         }
         let source = self.index.metadata.get("tokenizer.chat_template").and_then(Value::as_str);
         source.map(|source| ChatTemplate::new(source, tokenizer)).transpose()
@@ -158,7 +174,8 @@ impl<S: ByteSource> ModelFile<S> {
         let tensors = &self.index.tensors;
         let bytes_of =
             |tensor: &str| tensors.get(tensor).map_or(0, |info| self.resident_bytes(info));
-        Ok(graph::profiles(&self.config, &bytes_of, context_tokens, slots)?)
+        let caches = Caches { context_tokens, slots, value_bytes: self.cache_type().bytes() };
+        Ok(graph::profiles(&self.config, &bytes_of, caches)?)
     }
 
     /// Bytes that a stage of these modules reads from the file, each tensor once.
@@ -176,6 +193,17 @@ impl<S: ByteSource> ModelFile<S> {
             .filter_map(|spec| self.index.tensors.get(&spec.name))
             .map(TensorInfo::bytes)
             .sum())
+    }
+
+    /// What each rotary frequency is divided by, `[head_dim / 2]`, where they differ (Llama 3.1).
+    pub(crate) async fn rope_divisors(&self) -> Result<Option<Vec<f32>>, ModelError> {
+        match &self.origin {
+            Origin::Gguf if self.config.rope.has_divisors => {
+                self.vector("rope_freqs.weight").await.map(Some)
+            }
+            Origin::Gguf => Ok(None),
+            Origin::HuggingFace(beside) => Ok(beside.rope_divisors.as_deref().map(<[f32]>::to_vec)),
+        }
     }
 
     /// How queries and keys are turned: the writers of GGUF files reorder Llama's rows.

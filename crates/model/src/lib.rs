@@ -5,6 +5,7 @@
 //! sent them and who wants them is somebody else's business.
 
 mod address;
+mod arrangement;
 mod chat;
 mod config;
 mod error;
@@ -20,6 +21,7 @@ mod stage;
 mod tokenizer;
 
 pub use address::{Address, AddressError, FileMark, Place};
+pub use arrangement::{Arrangement, Piece};
 pub use chat::{ChatTemplate, Prompt};
 pub use error::ModelError;
 pub use file::ModelFile;

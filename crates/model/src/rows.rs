@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use kernels::{GROUP_ROWS, RowShape, RowSource, WeightType};
 
-use crate::{error::ModelError, file::ModelFile, gguf::TensorInfo, source::ByteSource};
+use crate::{
+    arrangement::Piece, error::ModelError, file::ModelFile, gguf::TensorInfo, source::ByteSource,
+};
 
 impl<S: ByteSource> ModelFile<S> {
     /// The shape of a tensor's rows as they are kept on the GPU; a vector is one row.
@@ -15,58 +17,73 @@ impl<S: ByteSource> ModelFile<S> {
         Ok(self.kept(self.info(name)?))
     }
 
-    /// Some rows of a tensor in the pieces in which they are to be read, so that none takes more than
-    /// 4 MiB: whole groups, counted from the first of the rows.
+    /// Some rows of a matrix in the pieces in which they are to be read, so that none takes more than
+    /// 4 MiB: whole groups, counted from the first of the rows, or whole blocks of columns.
     ///
     /// # Errors
     /// [`ModelError::Tensor`] when there is none of that name.
-    pub fn pieces(
-        &self,
-        name: &str,
-        rows: Range<usize>,
-    ) -> Result<impl Iterator<Item = Range<usize>>, ModelError> {
-        let shape = self.info(name)?.row_shape();
+    pub fn pieces(&self, name: &str, rows: Range<usize>) -> Result<Vec<Piece>, ModelError> {
+        let info = self.info(name)?;
         // The widest rows of a lawful model are a megabyte, so that four of them are a piece.
-        let groups = PIECE_BYTES / (GROUP_ROWS * shape.row_bytes());
-        let most = GROUP_ROWS * groups.max(1);
-        let end = rows.end;
-        Ok(rows.step_by(most).map(move |first| first..end.min(first + most)))
+        Ok(info.arrangement.pieces(info.row_shape(), rows, PIECE_BYTES))
     }
 
-    /// Reads some rows of a tensor, in the precision in which they are kept.
+    /// Reads part of a matrix, in the precision in which it is kept.
     ///
     /// # Errors
-    /// [`ModelError::Tensor`] when there are none of that name, [`ModelError::Source`].
-    pub async fn rows(&self, name: &str, rows: Range<usize>) -> Result<Rows, ModelError> {
+    /// [`ModelError::Tensor`] when there is no such part, [`ModelError::Source`].
+    pub async fn piece(&self, name: &str, piece: &Piece) -> Result<Rows, ModelError> {
         let info = self.info(name)?;
-        let (all, shape) = (info.row_shape(), RowShape { rows: rows.len(), ..info.row_shape() });
-        if rows.start > rows.end || rows.end > all.rows {
-            let problem = format!("has {} rows, not {}..{}", all.rows, rows.start, rows.end);
+        let (all, Piece { rows, columns }) = (info.row_shape(), piece);
+        let is_in = |part: &Range<usize>, of: usize| part.start <= part.end && part.end <= of;
+        if !is_in(rows, all.rows) || !is_in(columns, all.columns) {
+            let problem = format!("has {} rows of {}, not {piece:?}", all.rows, all.columns);
             return Err(ModelError::tensor(name, problem));
         }
-        let at = |row: usize| info.range.start + row as u64 * shape.row_bytes() as u64;
-        let wanted = at(rows.end) - at(rows.start);
-        let bytes = self.source.read(at(rows.start)..at(rows.end)).await?;
-        if bytes.len() as u64 != wanted {
-            let problem = format!("{} of {wanted} bytes came", bytes.len());
-            return Err(ModelError::tensor(name, problem));
+        let mut bytes = Vec::new();
+        for range in info.arrangement.ranges(all, piece) {
+            bytes.extend(self.part(name, info, range).await?);
         }
+        let bytes = info.arrangement.rows(all, piece, bytes);
+        let shape = RowShape { rows: rows.len(), columns: columns.len(), ..all };
         Ok(Rows { shape, bytes }.kept_as(self.kept(info).weight_type))
     }
 
     /// Reads a vector.
     ///
     /// # Errors
-    /// As [`ModelFile::rows`].
+    /// As [`ModelFile::piece`].
     pub async fn vector(&self, name: &str) -> Result<Vec<f32>, ModelError> {
-        Ok(self.rows(name, 0..1).await?.source().widened_row(0))
+        let info = self.info(name)?;
+        let shape = RowShape { rows: 1, ..info.row_shape() };
+        let bytes = self.part(name, info, 0..shape.row_bytes() as u64).await?;
+        Ok(info.arrangement.vector(Rows { shape, bytes }.source().widened_row(0)))
     }
 
-    /// A tensor's rows as they are kept on the GPU.
+    /// Reads bytes of a tensor, counted from its first.
+    async fn part(
+        &self,
+        name: &str,
+        info: &TensorInfo,
+        range: Range<u64>,
+    ) -> Result<Vec<u8>, ModelError> {
+        let wanted = range.end - range.start;
+        let start = info.range.start + range.start;
+        let bytes = self.source.read(start..start + wanted).await?;
+        if bytes.len() as u64 != wanted {
+            let problem = format!("{} of {wanted} bytes came", bytes.len());
+            return Err(ModelError::tensor(name, problem));
+        }
+        Ok(bytes)
+    }
+
+    /// A tensor's rows as they are kept on the GPU: vectors, and those that are added to the
+    /// embedding, as they are stored.
     fn kept(&self, info: &TensorInfo) -> RowShape {
         let stored = info.row_shape();
         match info.shape.len() {
             1 => stored,
+            _ if info.name == POSITION_TABLE => stored,
             _ => RowShape { weight_type: self.precision.of(stored.weight_type), ..stored },
         }
     }
@@ -114,5 +131,6 @@ impl Rows {
     }
 }
 
+const POSITION_TABLE: &str = "position_embd.weight";
 /// The most bytes of a tensor that are in the host's memory at once.
 pub(crate) const PIECE_BYTES: usize = 4 << 20;

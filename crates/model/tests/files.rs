@@ -8,6 +8,8 @@ use model::{ByteSource, MemoryFolder, MemorySource, ModelError, ModelFile, Parts
 use testkit::{Files, LOGITS_TOLERANCE, folder, golden, relative_error, split};
 
 const SPLIT: &str = "qwen3-q8_0-00001-of-00003.gguf";
+/// Eight bits a weight, against F16: half a step in 127 of a block's largest weight, in some layers.
+const Q8_0_TOLERANCE: f32 = 0.05;
 const SHARDS: &str = "model.safetensors.index.json";
 
 #[test]
@@ -69,16 +71,37 @@ fn whole_chat<S: ByteSource>(file: &ModelFile<S>, messages: &[Message]) -> Vec<u
     tokenizer.encode_prompt(&prompt).expect("it is text")
 }
 
+/// Whose rows, columns or gains are in another order or of another size in the folder, too.
 #[test]
 fn floats_are_quantised_to_the_bits_of_the_gguf_file() {
-    let file = whole("qwen2-q4_0").with_precision(Precision::Q4_0);
-    let quantised = open(golden("qwen2-q4_0").gguf);
-    for cuts in [&[][..], &[3, 8]] {
-        let expected = answer(&quantised, cuts, "qwen2-q4_0");
-        assert_eq!(answer(&file, cuts, "qwen2-q4_0"), expected);
+    for (name, precision) in [
+        ("qwen2-q4_0", Precision::Q4_0),
+        ("gemma3-q8_0", Precision::Q8_0),
+        ("bloom-q8_0", Precision::Q8_0),
+        ("gpt2-f16", Precision::AsStored),
+    ] {
+        let file = whole(name).with_precision(precision);
+        let stored = open(golden(name).gguf);
+        for cuts in [&[][..], &[3, 6]] {
+            assert_eq!(answer(&file, cuts, name), answer(&stored, cuts, name), "{name}");
+        }
+        if precision != Precision::AsStored {
+            let profiles = file.profiles(128, 1).expect("the context is the model's");
+            assert_eq!(profiles, stored.profiles(128, 1).expect("the context is the model's"));
+        }
     }
-    let profiles = file.profiles(128, 1).expect("the context is the model's");
-    assert_eq!(profiles, quantised.profiles(128, 1).expect("the context is the model's"));
+}
+
+#[test]
+fn a_matrix_that_is_stored_by_columns_can_be_quantised() {
+    let file = whole("gpt2-f16").with_precision(Precision::Q8_0);
+    let golden = golden("gpt2-f16");
+    let steps = answer(&file, &[], "gpt2-f16");
+    for (step, expected) in steps.iter().zip(&golden.long.logits) {
+        let error = relative_error(&step.logits, expected);
+        assert!(error < Q8_0_TOLERANCE, "relative error {error}");
+    }
+    assert_eq!(answer(&file, &[2, 5], "gpt2-f16"), steps);
 }
 
 /// In the GGUF files the rows of queries and keys are in another order, so that sums are too.
@@ -120,7 +143,9 @@ fn find(folder: &MemoryFolder, name: &str) -> Result<ModelFile<Parts<MemorySourc
 }
 
 fn whole(name: &str) -> ModelFile<Parts<MemorySource>> {
-    find(&in_memory(folder(name)), "model.safetensors").expect("it opens")
+    let folder = in_memory(folder(name));
+    let main = if folder.0.contains_key(SHARDS) { SHARDS } else { "model.safetensors" };
+    find(&folder, main).expect("it opens")
 }
 
 /// The first choices of a model, cut before each of `cuts`.

@@ -4,10 +4,12 @@ mod common;
 
 use base::ModuleRange;
 use common::{Room, gpu, open};
-use kernels::Tiling;
+use kernels::{CacheType, Tiling};
 use testkit::{HIDDEN_TOLERANCE, LOGITS_TOLERANCE, MODELS, golden, relative_error};
 
 const GREEDY_TOKENS: usize = 64;
+/// Of logits, where keys and values are rounded to eleven bits.
+const HALVES_TOLERANCE: f32 = 1e-2;
 
 #[test]
 fn logits_and_greedy_tokens_agree_with_transformers() {
@@ -84,6 +86,26 @@ fn tiles_of_any_size_give_the_same_bits() {
             Room::load(&gpu, &file, &[3], 16).generate(&golden.short.ids, 3)
         });
         assert_eq!(small, large, "{name}");
+    }
+}
+
+/// Keys and values of eleven bits, as people run it.
+#[test]
+fn a_cache_of_halves_is_near_and_does_not_depend_on_cuts() {
+    for name in ["qwen3-f32", "llama-f32", "bloom-q8_0"] {
+        let golden = golden(name);
+        let file = open(golden.gguf).with_cache(CacheType::F16);
+        assert_eq!(file.cache_type(), CacheType::F16, "{name}");
+        let gpu = gpu();
+        let whole = Room::load(&gpu, &file, &[], 16).generate(&golden.long.ids, 4);
+        for (choice, expected) in whole.iter().zip(&golden.long.logits) {
+            let error = relative_error(&choice.logits, expected);
+            assert!((1e-6..HALVES_TOLERANCE).contains(&error), "{name}: relative error {error}");
+        }
+        for chunk in [3, 16] {
+            let split = Room::load(&gpu, &file, &[2, 5], chunk).generate(&golden.long.ids, 4);
+            assert_eq!(split, whole, "{name}");
+        }
     }
 }
 

@@ -65,13 +65,25 @@ fn a_header_that_is_not_the_data_is_refused() {
 #[test]
 fn settings_that_cannot_be_run_are_refused() {
     type Spoil = fn(&mut Value);
-    let cases: [(Spoil, &str); 9] = [
+    let cases: [(Spoil, &str); 15] = [
         (|c| c["model_type"] = json!("gpt_bigcode"), "`gpt_bigcode` is not supported"),
         (|c| c["hidden_act"] = json!("gelu"), "hidden_act"),
         (|c| c["rope_parameters"] = json!({"rope_type": "yarn"}), "`yarn` is not supported"),
         (|c| c["hidden_size"] = json!(0), "hidden is 0"),
         (|c| c["hidden_size"] = json!(96), "has the shape"),
-        (|c| c["num_attention_heads"] = json!(-4), "config.json"),
+        (|c| c["num_attention_heads"] = json!(-4), "`num_attention_heads`: is not a count"),
+        (|c| c["model_type"] = json!("gemma3"), "gemma3_text is"),
+        (|c| c["layer_types"] = json!(["sliding_attention"]), "only full_attention is supported"),
+        (|c| c["tie_word_embeddings"] = json!("yes"), "is not true or false"),
+        (|c| c["rope_parameters"] = json!([]), "`rope_parameters`: is not an object"),
+        (
+            |c| c["rope_parameters"] = json!({"rope_type": "llama3", "factor": 8}),
+            "`rope_parameters.low_freq_factor`: is missing",
+        ),
+        (
+            |c| c["rope_parameters"] = json!({"rope_type": "linear", "factor": 0}),
+            "rope.factor is 0",
+        ),
         (|c| c["num_hidden_layers"] = json!(5), "`blk.4.attn_norm.weight`: is missing"),
         (|c| c["num_hidden_layers"] = json!(3), "is not one that this architecture"),
         (|c| drop(c.as_object_mut().expect("a map").remove("vocab_size")), "vocab_size"),

@@ -21,8 +21,11 @@ import tiny_tokenizer
 FOLDER = Path(__file__).parent
 SPLIT = "qwen3-q8_0"
 TENSORS_IN_A_FILE = 20
-# Largest file of each folder; the last is in several.
-FOLDERS = {"llama-f32": "5MB", "qwen2-q4_0": "5MB", "qwen3-f16": "150KB"}
+# Largest file of each folder; some are in several.
+FOLDERS = {
+    "llama-f32": "5MB", "qwen2-q4_0": "5MB", "qwen3-f16": "150KB", "gemma3-q8_0": "900KB", "gpt2-f16": "5MB",
+    "bloom-q8_0": "900KB",
+}
 SEED = 21
 
 
@@ -48,12 +51,13 @@ def write_split(folder, name):
 
 
 def write_folder(folder, name, largest_file):
-    """Float32 weights, except for a model of half precision, whose matrices are of that."""
+    """Float32 weights, except for a model of half precision, whose matrices are of that but for its positions."""
     shutil.rmtree(folder, ignore_errors=True)
     architecture, kind, weights = golden_weights(name)
     state = {name: torch.from_numpy(value) for name, value in weights.items()}
     if kind == "f16":
-        state = {name: value.half() if value.ndim > 1 else value for name, value in state.items()}
+        is_half = lambda name, value: value.ndim > 1 and not name.endswith(".wpe.weight")
+        state = {name: value.half() if is_half(name, value) else value for name, value in state.items()}
     architecture.config.save_pretrained(folder)
     save_torch_state_dict(state, folder, max_shard_size=largest_file)
     tiny_tokenizer.tokenizer(architecture.pre_tokenizer).save(str(folder / "tokenizer.json"), pretty=False)

@@ -17,8 +17,9 @@ pub fn split() -> Files {
     )
 }
 
-/// A model as Hugging Face keeps it, by the name of the golden model that it becomes: `llama-f32` and
-/// `qwen2-q4_0` hold F32 in one file, `qwen3-f16` holds F16 (and its norms F32) in three.
+/// A model as Hugging Face keeps it, by the name of the golden model that it becomes: `qwen3-f16` holds
+/// F16 (and its norms F32) in three files, `gpt2-f16` the same in one, `bloom-q8_0` and `gemma3-q8_0` F32 in several,
+/// the others F32 in one.
 ///
 /// # Panics
 /// When there is no such folder.
@@ -30,6 +31,33 @@ pub fn folder(name: &str) -> Files {
         ),
         "qwen2-q4_0" => files!(
             "../golden/folders/qwen2-q4_0/",
+            ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+        ),
+        "bloom-q8_0" => files!(
+            "../golden/folders/bloom-q8_0/",
+            [
+                "config.json",
+                "model-00001-of-00003.safetensors",
+                "model-00002-of-00003.safetensors",
+                "model-00003-of-00003.safetensors",
+                "model.safetensors.index.json",
+                "tokenizer.json",
+                "tokenizer_config.json",
+            ]
+        ),
+        "gemma3-q8_0" => files!(
+            "../golden/folders/gemma3-q8_0/",
+            [
+                "config.json",
+                "model-00001-of-00002.safetensors",
+                "model-00002-of-00002.safetensors",
+                "model.safetensors.index.json",
+                "tokenizer.json",
+                "tokenizer_config.json",
+            ]
+        ),
+        "gpt2-f16" => files!(
+            "../golden/folders/gpt2-f16/",
             ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
         ),
         "qwen3-f16" => files!(

@@ -36,7 +36,7 @@ impl Opened {
         mark(&mut address, means).await?;
         let folder = WebFolder { address: &address, means };
         let file = ModelFile::find(&folder, address.name()).await?;
-        let file = file.with_precision(address.precision);
+        let file = file.with_precision(address.precision).with_cache(address.cache);
         let tokenizer = file.tokenizer()?;
         let template = file.chat_template(&tokenizer)?;
         Ok(Self { url: address.to_string(), file, tokenizer, template })

@@ -4,12 +4,14 @@ use cubecl::prelude::*;
 
 use super::{LANES, cubes, vec4, word};
 use crate::{
-    attention::{AttentionShape, attend, rotate_and_store},
+    attend::attend,
+    attention::{AttentionShape, rotate_and_store},
     gpu::{Buffer, Gpu},
     step::StepBuffer,
 };
 
-/// Keys and values of one attention module: `f32 [slots, kv_heads, context, head_dim]` each.
+/// Keys and values of one attention module: `[slots, kv_heads, context, head_dim]` each, in
+/// [`AttentionShape::cache`]'s type.
 #[derive(Clone, Debug)]
 pub struct Cache {
     /// Rotated keys.
@@ -47,12 +49,12 @@ impl Gpu {
         rows: usize,
     ) {
         self.count_dispatch();
-        let pairs = (shape.heads + 2 * shape.kv_heads) * shape.head_dim / 2;
+        let couples = (shape.heads + 2 * shape.kv_heads) * shape.head_dim / 4;
         // SAFETY: as in `launch_linear`; positions and slots are checked by the caller.
         unsafe {
             rotate_and_store::launch_unchecked(
                 &self.client,
-                cubes(pairs, rows),
+                cubes(couples, rows),
                 CubeDim::new_1d(LANES),
                 word(buffers.qkv),
                 word(buffers.head_gains),

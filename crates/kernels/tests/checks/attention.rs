@@ -1,17 +1,20 @@
 //! Rotation, cache and attention together, chunk by chunk and token by token.
 
 use kernels::{
-    AttentionBuffers, AttentionShape, Cache, Gpu, RopeStyle, Step, StepBuffer, rows_bytes,
+    AttentionBuffers, AttentionShape, Cache, CacheType, Gpu, RopeStyle, Step, StepBuffer,
+    rows_bytes,
 };
-use testkit::{Random, reference};
+use testkit::{KERNEL_TOLERANCE, Random, reference};
 
-use super::{Check, close, same, upload_rows};
+use super::{Check, same, upload_rows, within};
 
 const TOKENS: usize = 37;
 const THETA: f32 = 10_000.0;
 const EPSILON: f32 = 1e-6;
 const STEP_ROWS: usize = 40;
 const CONTEXT: usize = 48;
+/// Keys and values have eleven bits.
+const HALVES_TOLERANCE: f32 = 1.0 / 1024.0;
 
 pub async fn all(gpu: &Gpu) -> Vec<Check> {
     let (halves, neighbours) = (Some(RopeStyle::Halves), Some(RopeStyle::Neighbours));
@@ -30,6 +33,10 @@ pub async fn all(gpu: &Gpu) -> Vec<Check> {
         shape((2, 1, 64), neighbours),
         shape((1, 1, 128), halves),
         shape((2, 1, 256), halves),
+        AttentionShape { cache: CacheType::F16, ..normed },
+        AttentionShape { cache: CacheType::F16, ..shape((6, 3, 32), neighbours) },
+        AttentionShape { cache: CacheType::F16, has_slopes: true, rope_style: None, ..small },
+        shape((2, 1, 20), halves),
     ];
     let mut checks = Vec::new();
     for shape in shapes {
@@ -51,6 +58,7 @@ fn shape(sizes: (usize, usize, usize), rope_style: Option<RopeStyle>) -> Attenti
         score_scale_bits: (1.0 / (head_dim as f32).sqrt()).to_bits(),
         head_norm_epsilon_bits: None,
         has_bias: false,
+        cache: CacheType::F32,
         step_rows: STEP_ROWS,
     }
 }
@@ -65,12 +73,14 @@ async fn check(gpu: &Gpu, shape: AttentionShape) -> Vec<Check> {
     let name = format!("attention {shape:?}");
     let case = Case::random(shape);
     let whole = case.run(gpu, &[TOKENS], 0).await;
+    let tolerance = match shape.cache {
+        CacheType::F32 => KERNEL_TOLERANCE,
+        CacheType::F16 => HALVES_TOLERANCE,
+    };
+    let mut checks = vec![within(tolerance, name.clone(), &whole, &case.expected())];
     let pieces = case.run(gpu, &[1, 16, 3, 1, 16], 1).await;
-    let expected = case.expected();
-    vec![
-        close(name.clone(), &whole, &expected),
-        same(format!("{name}, in chunks"), &whole, &pieces),
-    ]
+    checks.push(same(format!("{name}, in chunks"), &whole, &pieces));
+    checks
 }
 
 struct Case {
@@ -95,7 +105,7 @@ impl Case {
     /// Attention of all tokens, fed in chunks of the given sizes, in the cache slot `slot`.
     async fn run(&self, gpu: &Gpu, chunks: &[usize], slot: u32) -> Vec<f32> {
         let shape = self.shape;
-        let cache_bytes = 2 * shape.kv_heads * CONTEXT * shape.head_dim * 4;
+        let cache_bytes = 2 * shape.kv_heads * CONTEXT * shape.head_dim * shape.cache.bytes();
         let cache = Cache { keys: gpu.empty(cache_bytes), values: gpu.empty(cache_bytes) };
         let places = if shape.has_slopes { slopes(shape) } else { rotary(shape) };
         let (gains, rotary) = (gpu.upload_f32(&self.gains), gpu.upload_f32(&places));

@@ -14,6 +14,14 @@ pub struct Check {
     /// Largest difference over the largest expected magnitude; infinite where bits must agree
     /// and do not.
     pub error: f32,
+    /// The largest error that passes.
+    pub tolerance: f32,
+}
+
+impl Check {
+    pub fn has_passed(&self) -> bool {
+        self.error <= self.tolerance
+    }
 }
 
 pub async fn all(gpu: &Gpu) -> Vec<Check> {
@@ -27,11 +35,15 @@ pub async fn all(gpu: &Gpu) -> Vec<Check> {
 fn same(name: String, left: &[f32], right: &[f32]) -> Check {
     let equal = left.len() == right.len()
         && left.iter().zip(right).all(|(a, b)| a.to_bits() == b.to_bits());
-    Check { name, error: if equal { 0.0 } else { f32::INFINITY } }
+    Check { name, error: if equal { 0.0 } else { f32::INFINITY }, tolerance: 0.0 }
 }
 
 fn close(name: String, values: &[f32], expected: &[f32]) -> Check {
-    Check { name, error: testkit::relative_error(values, expected) }
+    within(testkit::KERNEL_TOLERANCE, name, values, expected)
+}
+
+fn within(tolerance: f32, name: String, values: &[f32], expected: &[f32]) -> Check {
+    Check { name, error: testkit::relative_error(values, expected), tolerance }
 }
 
 /// Rows of `f32` on the GPU, with room for whole lanes of rows.

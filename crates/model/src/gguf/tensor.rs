@@ -5,6 +5,7 @@ use std::ops::Range;
 use kernels::{RowShape, WeightType};
 
 use super::cursor::{Cursor, GgufError};
+use crate::arrangement::Arrangement;
 
 /// How a tensor's elements are stored: the GGML types that can be read.
 pub type TensorType = WeightType;
@@ -20,6 +21,8 @@ pub struct TensorInfo {
     pub tensor_type: TensorType,
     /// Its bytes in the file.
     pub range: Range<u64>,
+    /// In which order its elements lie there.
+    pub arrangement: Arrangement,
 }
 
 impl TensorInfo {
@@ -56,7 +59,7 @@ impl TensorInfo {
             .ok_or_else(|| {
                 GgufError::invalid(&field, format!("the shape {shape:?} makes no sense"))
             })?;
-        Ok(Self { name, shape, tensor_type, range })
+        Ok(Self { name, shape, tensor_type, range, arrangement: Arrangement::Rows })
     }
 }
 

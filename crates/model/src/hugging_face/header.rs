@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
+use graph::ModelConfig;
 use kernels::WeightType;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     MAX_JSON_BYTES,
-    names::{is_computed, our_name},
+    names::{arrangement, is_computed, our_name},
 };
 use crate::{
+    arrangement::Arrangement,
     error::ModelError,
     gguf::{TensorInfo, check_apart},
     source::ByteSource,
@@ -35,6 +37,7 @@ struct Line {
 pub(super) async fn fetch(
     source: &impl ByteSource,
     file: &str,
+    config: &ModelConfig,
 ) -> Result<BTreeMap<String, TensorInfo>, ModelError> {
     let wrong = |problem: String| ModelError::file(file, problem);
     if source.len() < LENGTH_BYTES {
@@ -52,7 +55,7 @@ pub(super) async fn fetch(
         return Err(wrong("ends inside its header; download it again".into()));
     }
     let header = source.read(LENGTH_BYTES..data).await?;
-    parse(&header, data, source.len(), file)
+    parse(&header, data, source.len(), file, config)
 }
 
 fn parse(
@@ -60,6 +63,7 @@ fn parse(
     data: u64,
     file_bytes: u64,
     file: &str,
+    config: &ModelConfig,
 ) -> Result<BTreeMap<String, TensorInfo>, ModelError> {
     let wrong = |problem: String| ModelError::file(file, problem);
     let lines: BTreeMap<String, Value> =
@@ -69,11 +73,12 @@ fn parse(
         if is_computed(&theirs) {
             continue;
         }
-        let name = our_name(&theirs).ok_or_else(|| {
+        let name = our_name(config.architecture, &theirs).ok_or_else(|| {
             ModelError::tensor(&theirs, "is not one that this engine knows from any model")
         })?;
-        let info =
-            info(name, line, data).map_err(|problem| ModelError::tensor(&theirs, problem))?;
+        let arrangement = arrangement(config, &name);
+        let info = info(name, line, data, arrangement)
+            .map_err(|problem| ModelError::tensor(&theirs, problem))?;
         if info.range.end > file_bytes {
             let problem = format!("its data ends behind `{file}`; download that file again");
             return Err(ModelError::tensor(theirs, problem));
@@ -87,7 +92,12 @@ fn parse(
 }
 
 /// An entry of the index, or what is wrong with the line.
-fn info(name: String, line: Value, data: u64) -> Result<TensorInfo, String> {
+fn info(
+    name: String,
+    line: Value,
+    data: u64,
+    arrangement: Arrangement,
+) -> Result<TensorInfo, String> {
     let line: Line = serde_json::from_value(line).map_err(|error| error.to_string())?;
     let tensor_type = match line.dtype.as_str() {
         "F32" => WeightType::F32,
@@ -106,6 +116,9 @@ fn info(name: String, line: Value, data: u64) -> Result<TensorInfo, String> {
         return Err(format!("bytes {start}..{end} are not a tensor of the shape {shape:?}"));
     }
     let range = start.saturating_add(data)..end.saturating_add(data);
-    let shape = line.shape.into_iter().rev().collect();
-    Ok(TensorInfo { name, shape, tensor_type, range })
+    let mut shape = line.shape;
+    if arrangement != Arrangement::Columns {
+        shape.reverse();
+    }
+    Ok(TensorInfo { name, shape, tensor_type, range, arrangement })
 }

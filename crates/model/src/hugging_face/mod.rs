@@ -5,12 +5,15 @@
 //! fronts of the files are read here, and nothing in a file makes us allocate more than a bound.
 
 mod config;
+mod fields;
 mod header;
 mod names;
+mod rope;
 mod shards;
 
 use std::sync::Arc;
 
+use config::Settings;
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -33,9 +36,9 @@ pub(crate) async fn open<F: Folder>(
     folder: &F,
     name: &str,
 ) -> Result<ModelFile<Parts<F::File>>, ModelError> {
-    let fields = read_json(&folder.file(CONFIG).await?, CONFIG).await?;
-    let (parts, mut tensors) = shards::open(folder, name).await?;
-    let config = config::model_config(fields)?;
+    let settings = config::read(&read_json(&folder.file(CONFIG).await?, CONFIG).await?)?;
+    let Settings { config, rope_divisors } = settings;
+    let (parts, mut tensors) = shards::open(folder, name, &config).await?;
     if config.tied_embeddings {
         // Some writers save the shared matrix under both names.
         tensors.remove("output.weight");
@@ -48,17 +51,21 @@ pub(crate) async fn open<F: Folder>(
         let text = String::from_utf8(bytes);
         texts.push(text.map_err(|_| ModelError::file(name, "is not UTF-8"))?.into());
     }
-    let [tokenizer, settings] = <[_; 2]>::try_from(texts).expect("two files were read");
-    Ok(ModelFile::from_hugging_face(parts, index, config, TokenizerTexts { tokenizer, settings }))
+    let [tokenizer, tokenizer_config] = <[_; 2]>::try_from(texts).expect("two files were read");
+    let beside =
+        Beside { tokenizer, tokenizer_config, rope_divisors: rope_divisors.map(Arc::from) };
+    Ok(ModelFile::from_hugging_face(parts, index, config, beside))
 }
 
-/// The files that make a tokenizer.
+/// What the files beside the weights say.
 #[derive(Clone, Debug)]
-pub(crate) struct TokenizerTexts {
+pub(crate) struct Beside {
     /// `tokenizer.json`.
     pub(crate) tokenizer: Arc<str>,
     /// `tokenizer_config.json`.
-    pub(crate) settings: Arc<str>,
+    pub(crate) tokenizer_config: Arc<str>,
+    /// What each rotary frequency is divided by, `[head_dim / 2]`, where they differ.
+    pub(crate) rope_divisors: Option<Arc<[f32]>>,
 }
 
 async fn read_json<T: DeserializeOwned>(

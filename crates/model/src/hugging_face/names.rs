@@ -1,62 +1,176 @@
-//! What transformers calls the tensors that this engine knows by GGUF's names.
+//! What transformers calls the tensors that this engine knows by GGUF's names, and how it holds them.
 
-/// Names of the tensors outside the layers, without their `.weight`.
-const OUTSIDE: [(&str, &str); 3] =
-    [("model.embed_tokens", "token_embd"), ("model.norm", "output_norm"), ("lm_head", "output")];
+use graph::{Architecture, ModelConfig};
 
-/// Names of the parts of a layer, without `.weight` or `.bias`.
-const PARTS: [(&str, &str); 11] = [
-    ("input_layernorm", "attn_norm"),
-    ("self_attn.q_proj", "attn_q"),
-    ("self_attn.k_proj", "attn_k"),
-    ("self_attn.v_proj", "attn_v"),
-    ("self_attn.q_norm", "attn_q_norm"),
-    ("self_attn.k_norm", "attn_k_norm"),
-    ("self_attn.o_proj", "attn_output"),
-    ("post_attention_layernorm", "ffn_norm"),
-    ("mlp.gate_proj", "ffn_gate"),
-    ("mlp.up_proj", "ffn_up"),
-    ("mlp.down_proj", "ffn_down"),
-];
+use crate::arrangement::Arrangement;
+
+/// Names of a family's tensors: theirs and ours, without `.weight` or `.bias`.
+struct Names {
+    /// What some files put before all names but the head's.
+    model: &'static str,
+    /// What stands before the number of a layer.
+    layers: &'static str,
+    outside: &'static [(&'static str, &'static str)],
+    parts: &'static [(&'static str, &'static str)],
+}
+
+const LLAMA: Names = Names {
+    model: "model.",
+    layers: "layers.",
+    outside: &[("embed_tokens", "token_embd"), ("norm", "output_norm"), ("lm_head", "output")],
+    parts: &[
+        ("input_layernorm", "attn_norm"),
+        ("self_attn.q_proj", "attn_q"),
+        ("self_attn.k_proj", "attn_k"),
+        ("self_attn.v_proj", "attn_v"),
+        ("self_attn.q_norm", "attn_q_norm"),
+        ("self_attn.k_norm", "attn_k_norm"),
+        ("self_attn.o_proj", "attn_output"),
+        ("post_attention_layernorm", "ffn_norm"),
+        ("mlp.gate_proj", "ffn_gate"),
+        ("mlp.up_proj", "ffn_up"),
+        ("mlp.down_proj", "ffn_down"),
+    ],
+};
+
+const GEMMA: Names = Names {
+    parts: &[
+        ("input_layernorm", "attn_norm"),
+        ("self_attn.q_proj", "attn_q"),
+        ("self_attn.k_proj", "attn_k"),
+        ("self_attn.v_proj", "attn_v"),
+        ("self_attn.q_norm", "attn_q_norm"),
+        ("self_attn.k_norm", "attn_k_norm"),
+        ("self_attn.o_proj", "attn_output"),
+        ("post_attention_layernorm", "post_attention_norm"),
+        ("pre_feedforward_layernorm", "ffn_norm"),
+        ("mlp.gate_proj", "ffn_gate"),
+        ("mlp.up_proj", "ffn_up"),
+        ("mlp.down_proj", "ffn_down"),
+        ("post_feedforward_layernorm", "post_ffw_norm"),
+    ],
+    ..LLAMA
+};
+
+const GPT2: Names = Names {
+    model: "transformer.",
+    layers: "h.",
+    outside: &[
+        ("wte", "token_embd"),
+        ("wpe", "position_embd"),
+        ("ln_f", "output_norm"),
+        ("lm_head", "output"),
+    ],
+    parts: &[
+        ("ln_1", "attn_norm"),
+        ("attn.c_attn", "attn_qkv"),
+        ("attn.c_proj", "attn_output"),
+        ("ln_2", "ffn_norm"),
+        ("mlp.c_fc", "ffn_up"),
+        ("mlp.c_proj", "ffn_down"),
+    ],
+};
+
+const BLOOM: Names = Names {
+    model: "transformer.",
+    layers: "h.",
+    outside: &[
+        ("word_embeddings", "token_embd"),
+        ("word_embeddings_layernorm", "token_embd_norm"),
+        ("ln_f", "output_norm"),
+        ("lm_head", "output"),
+    ],
+    parts: &[
+        ("input_layernorm", "attn_norm"),
+        ("self_attention.query_key_value", "attn_qkv"),
+        ("self_attention.dense", "attn_output"),
+        ("post_attention_layernorm", "ffn_norm"),
+        ("mlp.dense_h_to_4h", "ffn_up"),
+        ("mlp.dense_4h_to_h", "ffn_down"),
+    ],
+};
+
+fn names(architecture: Architecture) -> &'static Names {
+    match architecture {
+        Architecture::Bloom => &BLOOM,
+        Architecture::Gemma3 => &GEMMA,
+        Architecture::Gpt2 => &GPT2,
+        Architecture::Llama | Architecture::Qwen2 | Architecture::Qwen3 => &LLAMA,
+    }
+}
 
 /// Our name of a tensor: `model.layers.2.mlp.up_proj.weight` is `blk.2.ffn_up.weight`.
-pub(super) fn our_name(theirs: &str) -> Option<String> {
+pub(super) fn our_name(architecture: Architecture, theirs: &str) -> Option<String> {
+    let names = names(architecture);
     let (stem, kind) = theirs.rsplit_once('.')?;
     if !matches!(kind, "weight" | "bias") {
         return None;
     }
+    let stem = stem.strip_prefix(names.model).unwrap_or(stem);
     let find = |list: &[(&str, &'static str)], name: &str| {
         list.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours)
     };
-    if let Some(ours) = find(&OUTSIDE, stem) {
+    if let Some(ours) = find(names.outside, stem) {
         return Some(format!("{ours}.{kind}"));
     }
-    let (layer, part) = stem.strip_prefix("model.layers.")?.split_once('.')?;
-    Some(format!("blk.{}.{}.{kind}", layer.parse::<u16>().ok()?, find(&PARTS, part)?))
+    let (layer, part) = stem.strip_prefix(names.layers)?.split_once('.')?;
+    Some(format!("blk.{}.{}.{kind}", layer.parse::<u16>().ok()?, find(names.parts, part)?))
 }
 
-/// Whether old files have the tensor though it can be computed.
+/// How the file holds the tensor of our `name`.
+pub(super) fn arrangement(config: &ModelConfig, name: &str) -> Arrangement {
+    let (stem, kind) = name.rsplit_once('.').unwrap_or((name, ""));
+    let part = stem.rsplit('.').next().unwrap_or(stem);
+    match (config.architecture, part) {
+        (Architecture::Bloom, "attn_qkv") => Arrangement::ByHead { head_dim: config.head_dim },
+        (Architecture::Gemma3, _) if part.ends_with("_norm") => Arrangement::LessOne,
+        (Architecture::Gpt2, "attn_qkv" | "attn_output" | "ffn_up" | "ffn_down")
+            if kind == "weight" =>
+        {
+            Arrangement::Columns
+        }
+        _ => Arrangement::Rows,
+    }
+}
+
+/// Whether old files have the tensor though it can be computed: frequencies, masks.
 pub(super) fn is_computed(theirs: &str) -> bool {
-    theirs.ends_with(".rotary_emb.inv_freq")
+    [".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"]
+        .iter()
+        .any(|ending| theirs.ends_with(ending))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::our_name;
+    use super::*;
 
     #[test]
     fn names_are_translated_or_unknown() {
-        for (theirs, ours) in [
-            ("model.embed_tokens.weight", "token_embd.weight"),
-            ("lm_head.weight", "output.weight"),
-            ("model.layers.0.input_layernorm.weight", "blk.0.attn_norm.weight"),
-            ("model.layers.11.self_attn.q_proj.bias", "blk.11.attn_q.bias"),
+        use Architecture::{Bloom, Gemma3, Gpt2, Llama};
+        for (architecture, theirs, ours) in [
+            (Llama, "model.embed_tokens.weight", "token_embd.weight"),
+            (Llama, "lm_head.weight", "output.weight"),
+            (Llama, "model.layers.0.post_attention_layernorm.weight", "blk.0.ffn_norm.weight"),
+            (Llama, "model.layers.11.self_attn.q_proj.bias", "blk.11.attn_q.bias"),
+            (
+                Gemma3,
+                "model.layers.0.post_attention_layernorm.weight",
+                "blk.0.post_attention_norm.weight",
+            ),
+            (Gpt2, "transformer.h.3.attn.c_proj.bias", "blk.3.attn_output.bias"),
+            (Gpt2, "h.3.mlp.c_proj.weight", "blk.3.ffn_down.weight"),
+            (Bloom, "word_embeddings_layernorm.bias", "token_embd_norm.bias"),
         ] {
-            assert_eq!(our_name(theirs).as_deref(), Some(ours));
+            assert_eq!(our_name(architecture, theirs).as_deref(), Some(ours));
         }
-        for unknown in ["lm_head", "model.layers.x.mlp.up_proj.weight", "model.layers.0.weight", ""]
-        {
-            assert_eq!(our_name(unknown), None, "{unknown}");
+        for unknown in [
+            "lm_head",
+            "model.layers.x.mlp.up_proj.weight",
+            "model.layers.0.weight",
+            "h.0.ln_1.weight",
+            "",
+        ] {
+            assert_eq!(our_name(Llama, unknown), None, "{unknown}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use graph::{Architecture, ModelConfig};
 use serde::Deserialize;
 
 use super::{
@@ -31,10 +32,11 @@ struct ShardIndex {
 pub(super) async fn open<F: Folder>(
     folder: &F,
     name: &str,
+    config: &ModelConfig,
 ) -> Result<(Parts<F::File>, BTreeMap<String, TensorInfo>), ModelError> {
     let Some(index_name) = index_name(name) else {
         let parts = Parts(vec![folder.file(name).await?]);
-        let tensors = header::fetch(&parts, name).await?;
+        let tensors = header::fetch(&parts, name, config).await?;
         return Ok((parts, tensors));
     };
     let index: ShardIndex = read_json(&folder.file(&index_name).await?, &index_name).await?;
@@ -46,10 +48,14 @@ pub(super) async fn open<F: Folder>(
     let parts = Parts(files);
     let mut tensors = BTreeMap::new();
     for ((file, begin), name) in parts.0.iter().zip(parts.starts()).zip(&names) {
-        let own = header::fetch(file, name).await?;
-        add(&mut tensors, own, begin, &index, name)?;
+        let own = header::fetch(file, name, config).await?;
+        let of_file = |(theirs, of): (&String, &String)| {
+            (of == name).then(|| our_name(config.architecture, theirs)).flatten()
+        };
+        let expected = index.weight_map.iter().filter_map(of_file).collect();
+        add(&mut tensors, own, begin, &expected, name)?;
     }
-    check_complete(&tensors, &index, &index_name)?;
+    check_complete(&tensors, &index, &index_name, config.architecture)?;
     Ok((parts, tensors))
 }
 
@@ -78,15 +84,9 @@ fn add(
     tensors: &mut BTreeMap<String, TensorInfo>,
     own: BTreeMap<String, TensorInfo>,
     begin: u64,
-    index: &ShardIndex,
+    expected: &BTreeSet<String>,
     file: &str,
 ) -> Result<(), ModelError> {
-    let expected: BTreeSet<String> = index
-        .weight_map
-        .iter()
-        .filter(|(_, of)| *of == file)
-        .filter_map(|(theirs, _)| our_name(theirs))
-        .collect();
     for (name, mut info) in own {
         if !expected.contains(&name) {
             return Err(ModelError::tensor(name, format!("is in `{file}` against the index")));
@@ -102,8 +102,11 @@ fn check_complete(
     tensors: &BTreeMap<String, TensorInfo>,
     index: &ShardIndex,
     index_name: &str,
+    architecture: Architecture,
 ) -> Result<(), ModelError> {
-    let is_there = |theirs: &str| our_name(theirs).is_some_and(|ours| tensors.contains_key(&ours));
+    let is_there = |theirs: &str| {
+        our_name(architecture, theirs).is_some_and(|ours| tensors.contains_key(&ours))
+    };
     let missing = index.weight_map.keys().find(|name| !is_there(name) && !is_computed(name));
     match missing {
         Some(name) => {

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::*;
 use graph::{FeedForward, NormKind, Positions, Traits};
 use kernels::{
-    Activation, AttentionShape, Cache, Layout, Norm, PackError, PackedMatrix, Packing, RowShape,
-    Table,
+    Activation, AttentionShape, Cache, Corner, Layout, Norm, PackError, PackedMatrix, Packing,
+    RowShape, Table,
 };
 use modules::{Attention, Embed, Head, Mlp, Output, Settle, Stream, Up};
 use positions::{rotary_table, slopes};
@@ -86,9 +86,9 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         let name = "position_embd.weight";
         let mut values = Vec::new();
         let wanted = self.options.context_tokens.min(self.file.row_shape(name)?.rows);
-        for rows in self.file.pieces(name, 0..wanted)? {
-            let piece = self.file.rows(name, rows).await?;
-            let source = piece.source();
+        for piece in self.file.pieces(name, 0..wanted)? {
+            let rows = self.file.piece(name, &piece).await?;
+            let source = rows.source();
             values.extend((0..source.rows).flat_map(|row| source.widened_row(row)));
         }
         self.check_binding(name, (values.len() * size_of::<f32>()) as u64)?;
@@ -125,7 +125,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
 
     fn cache(&self, layer: usize, shape: AttentionShape) -> Result<Cache, ModelError> {
         let sizes = [self.options.slots, shape.kv_heads, shape.context, shape.head_dim];
-        let bytes = sizes.iter().fold(size_of::<f32>(), |bytes, &n| bytes.saturating_mul(n));
+        let bytes = sizes.iter().fold(shape.cache.bytes(), |bytes, &n| bytes.saturating_mul(n));
         self.check_binding(&format!("KV cache of layer {layer}"), bytes as u64)?;
         Ok(Cache { keys: self.gpu.empty(bytes), values: self.gpu.empty(bytes) })
     }
@@ -140,10 +140,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
             Positions::Learned => return Ok(none.clone()),
             Positions::Linear => slopes(config.heads),
             Positions::RotaryHalves | Positions::RotaryNeighbours => {
-                let divisors = match config.rope.has_divisors && !is_local {
-                    true => Some(self.vector("rope_freqs.weight").await?),
-                    false => None,
-                };
+                let divisors = self.file.rope_divisors().await?.filter(|_| !is_local);
                 rotary_table(config, self.options.context_tokens, is_local, divisors.as_deref())
             }
         };
@@ -239,6 +236,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
             score_scale_bits: config.score_scale.to_bits(),
             head_norm_epsilon_bits: self.traits.head_norm.then(|| config.norm_epsilon.to_bits()),
             has_bias: self.traits.qkv_bias,
+            cache: self.file.cache_type(),
             step_rows: self.options.rows,
         }
     }
@@ -315,9 +313,9 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         rows: Range<usize>,
     ) -> Result<(), ModelError> {
         for piece in self.file.pieces(name, rows.clone())? {
-            let at = piece.start - rows.start;
-            let piece = self.file.rows(name, piece).await?;
-            let packed = packing.write(tensor, at, &piece.source());
+            let corner = Corner { row: piece.rows.start - rows.start, column: piece.columns.start };
+            let read = self.file.piece(name, &piece).await?;
+            let packed = packing.write(tensor, corner, &read.source());
             packed.map_err(|error| ModelError::tensor(name, error.to_string()))?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { RoomView } from "../../engine/messages.ts";
-import { hasFloats, mainFile, missingFile, webAddress } from "./picked.ts";
+import { hasFloats, keptSo, mainFile, missingFile, readAddress, webAddress } from "./picked.ts";
 
 describe("picked files", () => {
   it("are opened by their index, or the first with weights", () => {
@@ -37,10 +37,25 @@ describe("typed addresses", () => {
   });
 });
 
+describe("how a model is kept", () => {
+  it("stands behind its address, and is read again", () => {
+    for (const [address, precision, halvesCache] of [
+      ["/models/x.gguf", "", false],
+      ["/models/x.gguf#kv16", "", true],
+      ["file:::a#b.gguf#q8_0", "q8_0", false],
+      ["https://a.org/x.gguf#q4_0,kv16", "q4_0", true],
+    ] as const) {
+      const { url, ...keeping } = readAddress(address);
+      expect(keeping).toEqual({ precision, halvesCache });
+      expect(keptSo(url, keeping)).toBe(address);
+    }
+  });
+});
+
 describe("a room's picked file", () => {
   const room = (url: string, remark: string | null): RoomView =>
     ({ me: "b", coordinator: "a", model: { url }, peers: [{ me: true, remark }] }) as unknown as RoomView;
-  const url = `file:12345:${"0a".repeat(32)}:my: model.gguf#q8_0`;
+  const url = `file:12345:${"0a".repeat(32)}:my: model.gguf#q8_0,kv16`;
 
   it("is missing on a phone that cannot get ready without it", () => {
     expect(missingFile(room(url, "It runs no part."))).toEqual({ name: "my: model.gguf", bytes: 12345 });

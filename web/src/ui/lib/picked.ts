@@ -29,6 +29,28 @@ export function webAddress(text: string): string | null {
   return WEIGHTS.test(name) || INDEX.test(name) ? url.href : null;
 }
 
+/** How a model is kept; the engine's address has it behind the file's. */
+export interface Keeping {
+  /** Weights that are floats are quantised to these while they load; empty to keep them. */
+  precision: string;
+  /** Whether keys and values are kept in 16 bits instead of 32. */
+  halvesCache: boolean;
+}
+
+/** The engine's address of a file, kept so. */
+export function keptSo(url: string, { precision, halvesCache }: Keeping): string {
+  const wishes = [precision, halvesCache ? "kv16" : ""].filter(Boolean);
+  return wishes.length === 0 ? url : `${url}#${wishes.join(",")}`;
+}
+
+/** An engine's address, taken apart. */
+export function readAddress(address: string): { url: string } & Keeping {
+  const [, url = address, words = ""] = /^(.*)#([a-z0-9_,]+)$/s.exec(address) ?? [];
+  const wishes = words.split(",").filter(Boolean);
+  const precision = wishes.find((wish) => wish !== "kv16") ?? "";
+  return { url, precision, halvesCache: wishes.includes("kv16") };
+}
+
 /** Whether the file's weights are floats, as far as its name tells. */
 export function hasFloats(address: string): boolean {
   return FLOATS.test(address.replace(/[?#].*$/, ""));
@@ -42,7 +64,7 @@ export interface WantedFile {
 
 /** The file that this phone has still to pick before it can run a part. */
 export function missingFile(room: RoomView): WantedFile | null {
-  const [, size, name] = /^file:(\d+):[^:]*:(.+?)(?:#q[48]_0)?$/.exec(room.model?.url ?? "") ?? [];
+  const [, size, name] = /^file:(\d+):[^:]*:(.+)$/.exec(readAddress(room.model?.url ?? "").url) ?? [];
   if (size === undefined || name === undefined || room.me === room.coordinator) return null;
   const isMissing = room.peers.some((peer) => peer.me && peer.remark !== null);
   return isMissing ? { name, bytes: Number(size) } : null;
