@@ -6,10 +6,11 @@ use kernels::CacheType;
 
 use crate::precision::Precision;
 
-/// Where a model's main file is, and how its matrices of floats and its KV cache are kept.
+/// Where a model's main file is, how its matrices of floats and its KV cache are kept, and for how long a
+/// request.
 ///
 /// In a line: `/models/x.gguf`, `https://example.org/x.gguf` or `file:BYTES:SHA256:x.gguf`, each perhaps
-/// with `#q8_0` or `#q4_0` behind, `#kv16`, or both: `#q8_0,kv16`.
+/// with wishes behind: `#q8_0` or `#q4_0`, `kv16`, `ctx8192`, as in `#q8_0,kv16,ctx8192`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// Where the file is.
@@ -18,6 +19,8 @@ pub struct Address {
     pub precision: Precision,
     /// How keys and values are kept.
     pub cache: CacheType,
+    /// The longest request that there is to be room for, prompt and completion, if that is said.
+    pub context_tokens: Option<u32>,
 }
 
 /// Where a file is.
@@ -90,11 +93,13 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(line: &str) -> Result<Self, AddressError> {
-        let wishes = line.rsplit_once('#').and_then(|(place, words)| Some((place, wishes(words)?)));
-        let (place, (precision, cache)) = wishes.unwrap_or((line, Default::default()));
+        let wishes =
+            line.rsplit_once('#').and_then(|(place, words)| Some((place, Wishes::read(words)?)));
+        let (place, wishes) = wishes.unwrap_or((line, Wishes::default()));
         let place = place_of(place).filter(|_| line.len() <= MAX_BYTES);
         let place = place.ok_or_else(|| AddressError(line.chars().take(100).collect()))?;
-        Ok(Self { place, precision, cache })
+        let Wishes { precision, cache, context_tokens } = wishes;
+        Ok(Self { place, precision, cache, context_tokens })
     }
 }
 
@@ -109,29 +114,44 @@ impl fmt::Display for Address {
                 write!(f, ":{name}")?;
             }
         }
-        f.write_str(match (self.precision, self.cache) {
-            (Precision::AsStored, CacheType::F32) => "",
-            (Precision::AsStored, CacheType::F16) => "#kv16",
-            (Precision::Q8_0, CacheType::F32) => "#q8_0",
-            (Precision::Q8_0, CacheType::F16) => "#q8_0,kv16",
-            (Precision::Q4_0, CacheType::F32) => "#q4_0",
-            (Precision::Q4_0, CacheType::F16) => "#q4_0,kv16",
-        })
+        let precision = match self.precision {
+            Precision::AsStored => None,
+            Precision::Q8_0 => Some("q8_0".to_owned()),
+            Precision::Q4_0 => Some("q4_0".to_owned()),
+        };
+        let cache = (self.cache == CacheType::F16).then(|| "kv16".to_owned());
+        let context = self.context_tokens.map(|tokens| format!("ctx{tokens}"));
+        let words: Vec<String> = [precision, cache, context].into_iter().flatten().collect();
+        if words.is_empty() { Ok(()) } else { write!(f, "#{}", words.join(",")) }
     }
 }
 
-/// What stands behind the `#`, if all of it is understood.
-fn wishes(words: &str) -> Option<(Precision, CacheType)> {
-    let (mut precision, mut cache) = (Precision::AsStored, CacheType::F32);
-    for word in words.split(',') {
-        match word {
-            "q8_0" => precision = Precision::Q8_0,
-            "q4_0" => precision = Precision::Q4_0,
-            "kv16" => cache = CacheType::F16,
-            _ => return None,
+/// What stands behind the `#`.
+#[derive(Default)]
+struct Wishes {
+    precision: Precision,
+    cache: CacheType,
+    context_tokens: Option<u32>,
+}
+
+impl Wishes {
+    /// The wishes, if all words are understood.
+    fn read(words: &str) -> Option<Self> {
+        let mut wishes = Self::default();
+        for word in words.split(',') {
+            match word {
+                "q8_0" => wishes.precision = Precision::Q8_0,
+                "q4_0" => wishes.precision = Precision::Q4_0,
+                "kv16" => wishes.cache = CacheType::F16,
+                _ => {
+                    let tokens = word.strip_prefix("ctx")?.parse().ok()?;
+                    wishes.context_tokens = Some(tokens).filter(|&tokens| tokens > 0);
+                    wishes.context_tokens?;
+                }
+            }
         }
+        Some(wishes)
     }
-    Some((precision, cache))
 }
 
 fn place_of(line: &str) -> Option<Place> {
@@ -204,12 +224,14 @@ mod tests {
     fn lines_survive_and_have_names() {
         let mark = FileMark { bytes: 70_000, front_hash: [0xa5; 32] };
         let picked = Place::Picked { name: "my: model#1.gguf".into(), mark: Some(mark) };
-        let cache = CacheType::F16;
-        let picked = Address { place: picked, precision: Precision::Q4_0, cache }.to_string();
+        let (precision, cache) = (Precision::Q4_0, CacheType::F16);
+        let picked = Address { place: picked, precision, cache, context_tokens: None };
+        let picked = picked.to_string();
         for (line, name) in [
             ("/models/x.gguf", "x.gguf"),
             ("/models/x.gguf#q8_0", "x.gguf"),
             ("/models/x.gguf#kv16", "x.gguf"),
+            ("/models/x.gguf#q8_0,kv16,ctx8192", "x.gguf"),
             ("/models/x/model.safetensors#q8_0", "model.safetensors"),
             ("https://example.org/a/model.safetensors?download=true#q4_0", "model.safetensors"),
             ("file:::x.gguf", "x.gguf"),
@@ -241,6 +263,8 @@ mod tests {
             "/models/a/",
             "/models/x.gguf#q5_0",
             "/models/x.gguf#q8_0,",
+            "/models/x.gguf#ctx0",
+            "/models/x.gguf#ctx-1",
             "/api/models",
             "//example.org/x.gguf",
             "http://example.org/x.gguf",

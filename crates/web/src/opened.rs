@@ -10,8 +10,8 @@ use crate::{
     picked::PickedSource,
 };
 
-/// The longest context that is offered, prompt and completion together.
-const MAX_CONTEXT_TOKENS: usize = 4096;
+/// The longest request where nobody says another.
+const CONTEXT_TOKENS: u32 = 4096;
 /// Requests that have a KV cache at once.
 const SLOTS: usize = 1;
 
@@ -24,6 +24,8 @@ pub struct Opened {
     pub file: ModelFile<Parts<WebFile>>,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
+    /// The longest request that is wished for.
+    wished_tokens: usize,
     /// Its chat template, if it was made for conversations.
     pub template: Option<ChatTemplate>,
 }
@@ -39,7 +41,8 @@ impl Opened {
         let file = file.with_precision(address.precision).with_cache(address.cache);
         let tokenizer = file.tokenizer()?;
         let template = file.chat_template(&tokenizer)?;
-        Ok(Self { url: address.to_string(), file, tokenizer, template })
+        let wished_tokens = address.context_tokens.unwrap_or(CONTEXT_TOKENS) as usize;
+        Ok(Self { url: address.to_string(), file, tokenizer, wished_tokens, template })
     }
 
     /// The tokens of a conversation's prompt. A model without a chat template goes on from
@@ -51,9 +54,9 @@ impl Opened {
         }
     }
 
-    /// The longest request it is run with.
+    /// The longest request it is run with: at most the model's own, and its cache is planned for.
     pub fn context_tokens(&self) -> usize {
-        self.file.config().context_tokens.min(MAX_CONTEXT_TOKENS)
+        self.file.config().context_tokens.min(self.wished_tokens)
     }
 
     /// What the coordinator plans with.

@@ -39,14 +39,14 @@ describe("typed addresses", () => {
 
 describe("how a model is kept", () => {
   it("stands behind its address, and is read again", () => {
-    for (const [address, precision, halvesCache] of [
-      ["/models/x.gguf", "", false],
-      ["/models/x.gguf#kv16", "", true],
-      ["file:::a#b.gguf#q8_0", "q8_0", false],
-      ["https://a.org/x.gguf#q4_0,kv16", "q4_0", true],
+    for (const [address, precision, halvesCache, contextTokens] of [
+      ["/models/x.gguf", "", false, null],
+      ["/models/x.gguf#kv16", "", true, null],
+      ["file:::a#b.gguf#q8_0", "q8_0", false, null],
+      ["https://a.org/x.gguf#q4_0,kv16,ctx8192", "q4_0", true, 8192],
     ] as const) {
       const { url, ...keeping } = readAddress(address);
-      expect(keeping).toEqual({ precision, halvesCache });
+      expect(keeping).toEqual({ precision, halvesCache, contextTokens });
       expect(keptSo(url, keeping)).toBe(address);
     }
   });

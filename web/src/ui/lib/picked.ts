@@ -35,11 +35,14 @@ export interface Keeping {
   precision: string;
   /** Whether keys and values are kept in 16 bits instead of 32. */
   halvesCache: boolean;
+  /** The longest request, prompt and answer together; null for the engine's own choice. */
+  contextTokens: number | null;
 }
 
 /** The engine's address of a file, kept so. */
-export function keptSo(url: string, { precision, halvesCache }: Keeping): string {
-  const wishes = [precision, halvesCache ? "kv16" : ""].filter(Boolean);
+export function keptSo(url: string, { precision, halvesCache, contextTokens }: Keeping): string {
+  const context = contextTokens === null ? "" : `ctx${contextTokens}`;
+  const wishes = [precision, halvesCache ? "kv16" : "", context].filter(Boolean);
   return wishes.length === 0 ? url : `${url}#${wishes.join(",")}`;
 }
 
@@ -47,8 +50,10 @@ export function keptSo(url: string, { precision, halvesCache }: Keeping): string
 export function readAddress(address: string): { url: string } & Keeping {
   const [, url = address, words = ""] = /^(.*)#([a-z0-9_,]+)$/s.exec(address) ?? [];
   const wishes = words.split(",").filter(Boolean);
-  const precision = wishes.find((wish) => wish !== "kv16") ?? "";
-  return { url, precision, halvesCache: wishes.includes("kv16") };
+  const precision = wishes.find((wish) => /^q\d/.test(wish)) ?? "";
+  const context = wishes.find((wish) => wish.startsWith("ctx"));
+  const contextTokens = context === undefined ? null : Number(context.slice("ctx".length));
+  return { url, precision, halvesCache: wishes.includes("kv16"), contextTokens };
 }
 
 /** Whether the file's weights are floats, as far as its name tells. */
