@@ -31,6 +31,8 @@ export interface ServerOptions {
   port?: number;
   /** Whether it speaks HTTPS, with a certificate made for this run. */
   hasTls?: boolean;
+  /** Where it keeps the certificate; by default a folder that goes with it. */
+  state?: string;
   /** Where it notes its answers; by default a file that goes with it. */
   accessLog?: string | undefined;
   /** More of the program's own options. */
@@ -103,7 +105,8 @@ function commandLine({ app, models }: { app: string; models: string[] }, log: st
   return ["--app", app, "--access-log", log, ...folders];
 }
 
-function listening({ host = "127.0.0.1", port = 0, hasTls }: ServerOptions, state: string): string[] {
+function listening(options: ServerOptions, folder: string): string[] {
+  const { host = "127.0.0.1", port = 0, hasTls, state = folder } = options;
   return ["--listen", `${host}:${port}`, ...(hasTls ? ["--tls", "--state", state] : [])];
 }
 

@@ -47,7 +47,11 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     let mut command = project.command("node");
     command.args(["--import", "tsx", "src/bench/engine.ts"]);
     e2e::describe(project, &server, &mut command);
-    let options = json!({ "rounds": args.rounds, "models": project.scratch("bench")? });
+    let options = json!({
+        "rounds": args.rounds,
+        "models": project.scratch("bench")?,
+        "stories": project.path(build::MODELS),
+    });
     let (code, last) = drive(command, &options, "bench", LIMIT)?;
     if code == 0 && serde_json::from_str::<Value>(&last).is_err() {
         bail!("the bench's last line is no JSON: {last}");

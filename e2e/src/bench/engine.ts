@@ -15,6 +15,7 @@ import { tokenParts, type PartsRow } from "./parts.ts";
 import { PeerSite } from "./peer-site.ts";
 import { onnxRuntime, wllama } from "./peers.ts";
 import { cpuRatios, headline, rowsOf, webgpuRatios, type Ratio, type Row } from "./report.ts";
+import { responsiveness, type Responsiveness } from "./responsiveness.ts";
 import { runRounds } from "./rounds.ts";
 import { inWords, lookAround, type Surroundings } from "./surroundings.ts";
 import { tableOf } from "./table.ts";
@@ -24,6 +25,8 @@ interface Options {
   rounds: number;
   /** Where the model's files are kept. */
   models: string;
+  /** The folder of the bundled model. */
+  stories: string;
 }
 
 /** The last line of the bench's output. Ratios are ours over the other's: more than 1 is faster. */
@@ -40,14 +43,19 @@ export interface EngineResult {
   rows: Row[];
   ratios: Ratio[];
   token_parts: PartsRow[];
+  /** Of our page with the bundled model. */
+  responsiveness: Responsiveness;
   surroundings: Surroundings;
   /** What `peak_bytes` are. */
   memory: string;
 }
 
-async function bench({ rounds, models }: Options, tell: (line: string) => void): Promise<EngineResult> {
+async function bench(
+  { rounds, models, stories }: Options,
+  tell: (line: string) => void,
+): Promise<EngineResult> {
   makeModels(models, tell);
-  const server = await Server.start({ models: [models] });
+  const server = await Server.start({ models: [models, stories] });
   const site = await PeerSite.start(models);
   try {
     const surroundings = await lookAround(site);
@@ -58,7 +66,9 @@ async function bench({ rounds, models }: Options, tell: (line: string) => void):
       tell(`the parts of a token's time in ${precision}`);
       parts.push(await tokenParts(server, ggufName(precision), precision));
     }
-    return result(samples, parts, surroundings);
+    tell("the page's responsiveness with the bundled model");
+    const responsive = await responsiveness(server, BUNDLED_MODEL, RESPONSIVE_RUNS);
+    return { ...result(samples, parts, surroundings), responsiveness: responsive };
   } finally {
     await site.stop();
     await server.stop();
@@ -79,7 +89,11 @@ function contenders(server: Server, site: PeerSite): Contender[] {
   });
 }
 
-function result(samples: Sample[], token_parts: PartsRow[], surroundings: Surroundings): EngineResult {
+function result(
+  samples: Sample[],
+  token_parts: PartsRow[],
+  surroundings: Surroundings,
+): Omit<EngineResult, "responsiveness"> {
   const [rows, webgpu, cpu] = [rowsOf(samples), webgpuRatios(samples), cpuRatios(samples)];
   const [decode, prefill] = [
     headline(samples, webgpu, "decode_128"),
@@ -112,6 +126,8 @@ async function main(): Promise<void> {
   process.stdout.write(`${tableOf(found)}\n${JSON.stringify(found)}\n`);
 }
 
+const BUNDLED_MODEL = "stories-q8_0.gguf";
+const RESPONSIVE_RUNS = 3;
 /** No round begins that would end later, so that all is done within 45 minutes. */
 const LIMIT_SECS = 2400;
 

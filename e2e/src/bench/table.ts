@@ -3,6 +3,7 @@
 import type { EngineResult } from "./engine.ts";
 import type { Ratio, Row } from "./report.ts";
 import type { PartsRow } from "./parts.ts";
+import type { Responsiveness } from "./responsiveness.ts";
 import { inWords } from "./surroundings.ts";
 
 export function tableOf(result: EngineResult): string {
@@ -16,8 +17,14 @@ export function tableOf(result: EngineResult): string {
     "",
     columns([PART_HEAD, ...result.token_parts.map(partCells)]),
     "",
+    inSentences(result.responsiveness),
     `peak: ${result.memory}`,
   ].join("\n");
+}
+
+function inSentences({ first_token_secs, frames_per_sec, longest_task_ms, runs }: Responsiveness): string {
+  const [secs, frames, task] = [first_token_secs, frames_per_sec, longest_task_ms].map(figure);
+  return `bundled model, ${runs} runs: first token ${secs} s after opening the page; while it answers, ${frames} frames a second, longest task of the page ${task} ms`;
 }
 
 const ROW_HEAD = [

@@ -87,6 +87,7 @@ test("the table has a dash for what was not measured, and says why below", () =>
     rows: rowsOf(samples),
     ratios: [],
     token_parts: [{ precision: "F16", failure: "no GPU" }],
+    responsiveness: { first_token_secs: 4.2, frames_per_sec: 59, longest_task_ms: 0, runs: 3 },
     surroundings: { browser: "Chromium 1", adapter: null, has_shader_f16: false, processors: 2 },
     memory: "sums",
   });
