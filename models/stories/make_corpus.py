@@ -121,10 +121,18 @@ def pick_places(rng, hero, plot):
     return home, rng.choice([p for p in places if p != home])
 
 
+def favourites(kind, what, things, count):
+    """What suits a kind of hero: always the same of the things, and others for other kinds."""
+    return random.Random(f"{kind} {what}").sample(things, count)
+
+
 def make_parts(rng, hero=None, plot=None):
-    """The elements of one story, all different from one another."""
-    plot = plot or rng.choice(list(plots.PLOTS))
+    """The elements of one story, all different from one another. A kind of hero has plots of its own, most of the
+    time: else the likeliest plot of all would be everybody's when the likeliest words are taken."""
     A = hero or make_character(rng)
+    if plot is None:
+        every = list(plots.PLOTS)
+        plot = rng.choice(favourites(A.kind, "plots", every, 3) if rng.random() < 0.7 else every)
     other = "he" if A.he == "she" else "she"
     while True:
         B = make_character(rng, other, nameless=0.35)
@@ -143,7 +151,10 @@ def make_parts(rng, hero=None, plot=None):
 def opening(rng, parts):
     """The first sentences; the hero's name is always told."""
     hero = parts["A"]
-    line = rng.choice([o for o in plots.OPENINGS if hero.name or o[0] != "!"])
+    lines = [o for o in plots.OPENINGS if hero.name or o[0] != "!"]
+    if rng.random() < 0.6:
+        lines = favourites(hero.kind, "openings", lines, 4)
+    line = rng.choice(lines)
     return named(rng, fill(rng, line.lstrip("!"), parts), parts)
 
 

@@ -241,7 +241,7 @@ PLOTS = {
         """),
     "seed": ("a seed|a flower|planting a seed|growing a flower", True, """
         {A} found a [tiny|small|brown] seed {P.spot}.
-        "[What will you become?|I will plant you.|What are you?]" said {A} to the seed.
+        "[What will you become?|I will plant you,|What are you?]" said {A} to the seed.
         {A.He} put it in the [soft|dark] earth and gave it water [every day|every morning].
         [Days went by|A week went by], but nothing happened.
         "[Maybe it is asleep|It will never grow|It must be too cold]," {A} said [sadly|to {B.intro}].
