@@ -15,7 +15,7 @@ import { tokenParts, type PartsRow } from "./parts.ts";
 import { PeerSite } from "./peer-site.ts";
 import { onnxRuntime, wllama } from "./peers.ts";
 import { cpuRatios, headline, rowsOf, webgpuRatios, type Ratio, type Row } from "./report.ts";
-import { responsiveness, type Responsiveness } from "./responsiveness.ts";
+import { responsiveness, type ResponsivenessFound } from "./responsiveness.ts";
 import { runRounds } from "./rounds.ts";
 import { inWords, lookAround, type Surroundings } from "./surroundings.ts";
 import { tableOf } from "./table.ts";
@@ -44,7 +44,7 @@ export interface EngineResult {
   ratios: Ratio[];
   token_parts: PartsRow[];
   /** Of our page with the bundled model. */
-  responsiveness: Responsiveness;
+  responsiveness: ResponsivenessFound;
   surroundings: Surroundings;
   /** What `peak_bytes` are. */
   memory: string;

@@ -4,7 +4,7 @@ import { launchChromium } from "../chromium.ts";
 import type { Phone } from "../phone.ts";
 import { prepare } from "../room.ts";
 import type { Server } from "../server.ts";
-import { within } from "../waiting.ts";
+import { firstLine, within } from "../waiting.ts";
 import { median } from "./report.ts";
 
 /** Medians over the runs, but the longest task of all. */
@@ -18,10 +18,25 @@ export interface Responsiveness {
   runs: number;
 }
 
+/** Or why it is not known. */
+export type ResponsivenessFound = Responsiveness | { failure: string };
+
 type Run = Omit<Responsiveness, "runs">;
 
 /** One phone alone in a room; a fresh browser each time. */
-export async function responsiveness(server: Server, model: string, runs: number): Promise<Responsiveness> {
+export async function responsiveness(
+  server: Server,
+  model: string,
+  runs: number,
+): Promise<ResponsivenessFound> {
+  try {
+    return await measureRuns(server, model, runs);
+  } catch (cause) {
+    return { failure: firstLine(cause) };
+  }
+}
+
+async function measureRuns(server: Server, model: string, runs: number): Promise<Responsiveness> {
   const found: Run[] = [];
   for (let run = 0; run < runs; run++) {
     const phone = await launchChromium("Pixel 7");
@@ -67,16 +82,16 @@ async function watchAnswer(prompt: string): Promise<Omit<Run, "first_token_secs"
     longest = Math.max(longest, ...list.getEntries().map(({ duration }) => duration));
   });
   observer.observe({ type: "longtask" });
-  const count = (): void => {
-    frames++;
-    if (!isOver) requestAnimationFrame(count);
-  };
   const started = performance.now();
-  requestAnimationFrame(count);
+  // Without a name, which the page would not know what to do with.
+  const counted = (async () => {
+    for (; !isOver; frames++) await new Promise(requestAnimationFrame);
+  })();
   await engine.finished(engine.ask(prompt, { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens: 64 }));
   isOver = true;
   const secs = (performance.now() - started) / 1000;
   observer.disconnect();
+  await counted;
   return { frames_per_sec: frames / secs, longest_task_ms: longest };
 }
 

@@ -3,7 +3,7 @@
 import type { EngineResult } from "./engine.ts";
 import type { Ratio, Row } from "./report.ts";
 import type { PartsRow } from "./parts.ts";
-import type { Responsiveness } from "./responsiveness.ts";
+import type { ResponsivenessFound } from "./responsiveness.ts";
 import { inWords } from "./surroundings.ts";
 
 export function tableOf(result: EngineResult): string {
@@ -22,7 +22,9 @@ export function tableOf(result: EngineResult): string {
   ].join("\n");
 }
 
-function inSentences({ first_token_secs, frames_per_sec, longest_task_ms, runs }: Responsiveness): string {
+function inSentences(found: ResponsivenessFound): string {
+  if ("failure" in found) return `bundled model: ${found.failure}`;
+  const { first_token_secs, frames_per_sec, longest_task_ms, runs } = found;
   const [secs, frames, task] = [first_token_secs, frames_per_sec, longest_task_ms].map(figure);
   return `bundled model, ${runs} runs: first token ${secs} s after opening the page; while it answers, ${frames} frames a second, longest task of the page ${task} ms`;
 }
