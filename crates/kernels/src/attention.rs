@@ -95,7 +95,13 @@ pub(crate) fn rotate_and_store(
         let position = step[row] as usize;
         let slot = step[shape.step_rows + row] as usize;
         let source = (row * comptime!(shape.heads + 2 * shape.kv_heads) + head) * shape.head_dim;
-        let scale = head_scale(qkv, source, shape);
+        let mut scale = f32::new(1.0);
+        if comptime!(shape.head_norm_epsilon_bits.is_some()) {
+            let is_normed = head < comptime!(shape.heads + shape.kv_heads);
+            if is_normed {
+                scale = head_scale(qkv, source, shape);
+            }
+        }
         let one = turned(qkv, gains, rotary, source, head, position, scale, &place, 0usize, shape);
         let other =
             turned(qkv, gains, rotary, source, head, position, scale, &place, 1usize, shape);
@@ -194,18 +200,14 @@ fn turned(
     Pair { a, b }
 }
 
-/// `1 / rms` of one head, where it is normalised.
+/// `1 / rms` of one head.
 #[cube]
 fn head_scale(qkv: &[f32], source: usize, #[comptime] shape: AttentionShape) -> f32 {
-    if comptime!(shape.head_norm_epsilon_bits.is_some()) {
-        let mut squares = f32::new(0.0);
-        for at in 0..shape.head_dim {
-            let value = qkv[source + at];
-            squares = fma(value, value, squares);
-        }
-        let epsilon = comptime!(f32::from_bits(shape.head_norm_epsilon_bits.unwrap_or(0)));
-        f32::new(1.0) / (squares / comptime!(shape.head_dim as f32) + epsilon).sqrt()
-    } else {
-        f32::new(1.0)
+    let mut squares = f32::new(0.0);
+    for at in 0..shape.head_dim {
+        let value = qkv[source + at];
+        squares = fma(value, value, squares);
     }
+    let epsilon = comptime!(f32::from_bits(shape.head_norm_epsilon_bits.unwrap_or(0)));
+    f32::new(1.0) / (squares / comptime!(shape.head_dim as f32) + epsilon).sqrt()
 }
