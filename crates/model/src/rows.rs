@@ -42,7 +42,7 @@ impl<S: ByteSource> ModelFile<S> {
         }
         let mut bytes = Vec::new();
         for range in info.arrangement.ranges(all, piece) {
-            bytes.extend(self.part(name, info, range).await?);
+            bytes.extend(self.part(info, range).await?);
         }
         let bytes = info.arrangement.rows(all, piece, bytes);
         let shape = RowShape { rows: rows.len(), columns: columns.len(), ..all };
@@ -56,23 +56,18 @@ impl<S: ByteSource> ModelFile<S> {
     pub async fn vector(&self, name: &str) -> Result<Vec<f32>, ModelError> {
         let info = self.info(name)?;
         let shape = RowShape { rows: 1, ..info.row_shape() };
-        let bytes = self.part(name, info, 0..shape.row_bytes() as u64).await?;
+        let bytes = self.part(info, 0..shape.row_bytes() as u64).await?;
         Ok(info.arrangement.vector(Rows { shape, bytes }.source().widened_row(0)))
     }
 
     /// Reads bytes of a tensor, counted from its first.
-    async fn part(
-        &self,
-        name: &str,
-        info: &TensorInfo,
-        range: Range<u64>,
-    ) -> Result<Vec<u8>, ModelError> {
+    async fn part(&self, info: &TensorInfo, range: Range<u64>) -> Result<Vec<u8>, ModelError> {
         let wanted = range.end - range.start;
         let start = info.range.start + range.start;
         let bytes = self.source.read(start..start + wanted).await?;
         if bytes.len() as u64 != wanted {
             let problem = format!("{} of {wanted} bytes came", bytes.len());
-            return Err(ModelError::tensor(name, problem));
+            return Err(ModelError::tensor(&info.name, problem));
         }
         Ok(bytes)
     }

@@ -25,52 +25,28 @@ pub fn split() -> Files {
 /// When there is no such folder.
 pub fn folder(name: &str) -> Files {
     match name {
-        "llama-f32" => files!(
-            "../golden/folders/llama-f32/",
-            ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
-        ),
-        "qwen2-q4_0" => files!(
-            "../golden/folders/qwen2-q4_0/",
-            ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
-        ),
-        "bloom-q8_0" => files!(
+        "bloom-q8_0" => beside!(
             "../golden/folders/bloom-q8_0/",
-            [
-                "config.json",
-                "model-00001-of-00003.safetensors",
-                "model-00002-of-00003.safetensors",
-                "model-00003-of-00003.safetensors",
-                "model.safetensors.index.json",
-                "tokenizer.json",
-                "tokenizer_config.json",
-            ]
+            "model-00001-of-00003.safetensors",
+            "model-00002-of-00003.safetensors",
+            "model-00003-of-00003.safetensors",
+            "model.safetensors.index.json"
         ),
-        "gemma3-q8_0" => files!(
+        "gemma3-q8_0" => beside!(
             "../golden/folders/gemma3-q8_0/",
-            [
-                "config.json",
-                "model-00001-of-00002.safetensors",
-                "model-00002-of-00002.safetensors",
-                "model.safetensors.index.json",
-                "tokenizer.json",
-                "tokenizer_config.json",
-            ]
+            "model-00001-of-00002.safetensors",
+            "model-00002-of-00002.safetensors",
+            "model.safetensors.index.json"
         ),
-        "gpt2-f16" => files!(
-            "../golden/folders/gpt2-f16/",
-            ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
-        ),
-        "qwen3-f16" => files!(
+        "gpt2-f16" => beside!("../golden/folders/gpt2-f16/", "model.safetensors"),
+        "llama-f32" => beside!("../golden/folders/llama-f32/", "model.safetensors"),
+        "qwen2-q4_0" => beside!("../golden/folders/qwen2-q4_0/", "model.safetensors"),
+        "qwen3-f16" => beside!(
             "../golden/folders/qwen3-f16/",
-            [
-                "config.json",
-                "model-00001-of-00003.safetensors",
-                "model-00002-of-00003.safetensors",
-                "model-00003-of-00003.safetensors",
-                "model.safetensors.index.json",
-                "tokenizer.json",
-                "tokenizer_config.json",
-            ]
+            "model-00001-of-00003.safetensors",
+            "model-00002-of-00003.safetensors",
+            "model-00003-of-00003.safetensors",
+            "model.safetensors.index.json"
         ),
         other => panic!("no golden folder {other:?}"),
     }
@@ -104,3 +80,14 @@ macro_rules! files {
     };
 }
 use files;
+
+/// The files of a folder of Hugging Face: these weights, and what lies beside them.
+macro_rules! beside {
+    ($folder:literal, $($weights:literal),*) => {
+        files!(
+            $folder,
+            ["config.json", $($weights,)* "tokenizer.json", "tokenizer_config.json"]
+        )
+    };
+}
+use beside;

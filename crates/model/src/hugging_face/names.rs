@@ -11,46 +11,38 @@ struct Names {
     /// What stands before the number of a layer.
     layers: &'static str,
     outside: &'static [(&'static str, &'static str)],
-    parts: &'static [(&'static str, &'static str)],
+    /// Where lists differ, the first that has a name is right.
+    parts: &'static [&'static [(&'static str, &'static str)]],
 }
+
+const LLAMA_PARTS: &[(&str, &str)] = &[
+    ("input_layernorm", "attn_norm"),
+    ("self_attn.q_proj", "attn_q"),
+    ("self_attn.k_proj", "attn_k"),
+    ("self_attn.v_proj", "attn_v"),
+    ("self_attn.q_norm", "attn_q_norm"),
+    ("self_attn.k_norm", "attn_k_norm"),
+    ("self_attn.o_proj", "attn_output"),
+    ("post_attention_layernorm", "ffn_norm"),
+    ("mlp.gate_proj", "ffn_gate"),
+    ("mlp.up_proj", "ffn_up"),
+    ("mlp.down_proj", "ffn_down"),
+];
 
 const LLAMA: Names = Names {
     model: "model.",
     layers: "layers.",
     outside: &[("embed_tokens", "token_embd"), ("norm", "output_norm"), ("lm_head", "output")],
-    parts: &[
-        ("input_layernorm", "attn_norm"),
-        ("self_attn.q_proj", "attn_q"),
-        ("self_attn.k_proj", "attn_k"),
-        ("self_attn.v_proj", "attn_v"),
-        ("self_attn.q_norm", "attn_q_norm"),
-        ("self_attn.k_norm", "attn_k_norm"),
-        ("self_attn.o_proj", "attn_output"),
-        ("post_attention_layernorm", "ffn_norm"),
-        ("mlp.gate_proj", "ffn_gate"),
-        ("mlp.up_proj", "ffn_up"),
-        ("mlp.down_proj", "ffn_down"),
-    ],
+    parts: &[LLAMA_PARTS],
 };
 
-const GEMMA: Names = Names {
-    parts: &[
-        ("input_layernorm", "attn_norm"),
-        ("self_attn.q_proj", "attn_q"),
-        ("self_attn.k_proj", "attn_k"),
-        ("self_attn.v_proj", "attn_v"),
-        ("self_attn.q_norm", "attn_q_norm"),
-        ("self_attn.k_norm", "attn_k_norm"),
-        ("self_attn.o_proj", "attn_output"),
-        ("post_attention_layernorm", "post_attention_norm"),
-        ("pre_feedforward_layernorm", "ffn_norm"),
-        ("mlp.gate_proj", "ffn_gate"),
-        ("mlp.up_proj", "ffn_up"),
-        ("mlp.down_proj", "ffn_down"),
-        ("post_feedforward_layernorm", "post_ffw_norm"),
-    ],
-    ..LLAMA
-};
+const GEMMA_NORMS: &[(&str, &str)] = &[
+    ("post_attention_layernorm", "post_attention_norm"),
+    ("pre_feedforward_layernorm", "ffn_norm"),
+    ("post_feedforward_layernorm", "post_ffw_norm"),
+];
+
+const GEMMA: Names = Names { parts: &[GEMMA_NORMS, LLAMA_PARTS], ..LLAMA };
 
 const GPT2: Names = Names {
     model: "transformer.",
@@ -61,14 +53,14 @@ const GPT2: Names = Names {
         ("ln_f", "output_norm"),
         ("lm_head", "output"),
     ],
-    parts: &[
+    parts: &[&[
         ("ln_1", "attn_norm"),
         ("attn.c_attn", "attn_qkv"),
         ("attn.c_proj", "attn_output"),
         ("ln_2", "ffn_norm"),
         ("mlp.c_fc", "ffn_up"),
         ("mlp.c_proj", "ffn_down"),
-    ],
+    ]],
 };
 
 const BLOOM: Names = Names {
@@ -80,14 +72,14 @@ const BLOOM: Names = Names {
         ("ln_f", "output_norm"),
         ("lm_head", "output"),
     ],
-    parts: &[
+    parts: &[&[
         ("input_layernorm", "attn_norm"),
         ("self_attention.query_key_value", "attn_qkv"),
         ("self_attention.dense", "attn_output"),
         ("post_attention_layernorm", "ffn_norm"),
         ("mlp.dense_h_to_4h", "ffn_up"),
         ("mlp.dense_4h_to_h", "ffn_down"),
-    ],
+    ]],
 };
 
 fn names(architecture: Architecture) -> &'static Names {
@@ -114,7 +106,8 @@ pub(super) fn our_name(architecture: Architecture, theirs: &str) -> Option<Strin
         return Some(format!("{ours}.{kind}"));
     }
     let (layer, part) = stem.strip_prefix(names.layers)?.split_once('.')?;
-    Some(format!("blk.{}.{}.{kind}", layer.parse::<u16>().ok()?, find(names.parts, part)?))
+    let ours = names.parts.iter().find_map(|list| find(list, part))?;
+    Some(format!("blk.{}.{ours}.{kind}", layer.parse::<u16>().ok()?))
 }
 
 /// How the file holds the tensor of our `name`.
