@@ -46,6 +46,11 @@ export async function prepare(phones: Phone[], tell: (line: string) => void = ()
   return room ?? coordinator.room();
 }
 
+/** The room's phase as each phone sees it. */
+export function phasesOf(phones: Phone[]): Promise<RoomPhase[]> {
+  return Promise.all(phones.map(async (phone) => (await phone.room()).phase));
+}
+
 /** Tells a phase when it begins, and while weights load how far each phone is. */
 function progress(tell: (line: string) => void): (room: RoomView) => void {
   let last = "";

@@ -1,9 +1,9 @@
 import type { Locator } from "@playwright/test";
 
-import type { ErrorCode, RoomPhase } from "../../../web/src/engine/messages.ts";
+import type { ErrorCode } from "../../../web/src/engine/messages.ts";
 import { bundled } from "../../src/golden.ts";
 import type { Phone } from "../../src/phone.ts";
-import { gather, prepare } from "../../src/room.ts";
+import { gather, phasesOf, prepare } from "../../src/room.ts";
 import type { Server } from "../../src/server.ts";
 import { expect, test } from "../fixtures.ts";
 
@@ -72,11 +72,9 @@ async function openLinks(phone: Phone): Promise<number> {
 
 async function beginAgain(coordinator: Phone, other: Phone): Promise<void> {
   await coordinator.page.getByTestId("begin").click();
-  const phases = async (): Promise<RoomPhase[]> => [
-    (await coordinator.room()).phase,
-    (await other.room()).phase,
-  ];
-  await expect.poll(phases, { timeout: BEGIN_LIMIT_MS }).toEqual(["ready", "ready"]);
+  await expect
+    .poll(() => phasesOf([coordinator, other]), { timeout: BEGIN_LIMIT_MS })
+    .toEqual(["ready", "ready"]);
 }
 
 async function answersRight(phone: Phone): Promise<void> {

@@ -1,10 +1,11 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
+import { address } from "../../src/address.ts";
 import { bundled } from "../../src/golden.ts";
 import { ModelHost } from "../../src/model-host.ts";
 import type { Phone } from "../../src/phone.ts";
-import { prepare } from "../../src/room.ts";
+import { phasesOf, prepare } from "../../src/room.ts";
 import { Server } from "../../src/server.ts";
 import { HERE } from "../../src/settings.ts";
 import { STEP_LIMIT_MS } from "../../src/tab.ts";
@@ -79,7 +80,7 @@ test("a phone without room for the model runs it all the same, and says so", asy
 test("picked files are a model, and every phone picks the same", async ({ server, launch, picture }) => {
   const [first, second] = (await launch(2, server)) as [Phone, Phone];
   const file = bundled().file;
-  await first.open(`${server.url}/?pledge=share:1.3:2&temperature=0&tokens=${TOKENS}&name=first`);
+  await first.open(address(server.url, { ...QUERY, pledge: "share:1.3:2", name: "first" }));
   await choose(first, [file]);
   await beExact(first);
   await first.page.getByTestId("start").click();
@@ -97,15 +98,14 @@ test("picked files are a model, and every phone picks the same", async ({ server
   await missing.setInputFiles(file);
   await expect(missing).toHaveCount(0);
   await first.page.getByTestId("begin").click();
-  const phases = async (): Promise<string[]> => [(await first.room()).phase, (await second.room()).phase];
-  await expect.poll(phases, { timeout: STALL_LIMIT_MS }).toEqual(["ready", "ready"]);
+  await expect.poll(() => phasesOf([first, second]), { timeout: STALL_LIMIT_MS }).toEqual(["ready", "ready"]);
   expect(await answer(first)).toEqual(golden());
 });
 
 test("a picked folder of Hugging Face is quantised while it loads", async ({ server, launch, picture }) => {
   const [phone] = (await launch(1, server)) as [Phone];
   const folder = join(HERE, "..", "crates", "testkit", "golden", "folders", "qwen3-f16");
-  await phone.open(`${server.url}/?pledge=share:1.3:1&temperature=0&tokens=${TOKENS}`);
+  await phone.open(address(server.url, QUERY));
   await choose(
     phone,
     readdirSync(folder).map((name) => join(folder, name)),
@@ -121,7 +121,7 @@ test("a picked folder of Hugging Face is quantised while it loads", async ({ ser
 
 /** As a person does it, from the page's start to a room that can answer. */
 async function startFrom(phone: Phone, server: Server, url: string): Promise<void> {
-  await phone.open(`${server.url}/?pledge=share:1.3:1&temperature=0&tokens=${TOKENS}`);
+  await phone.open(address(server.url, QUERY));
   await phone.page.getByTestId("model").selectOption("address");
   await phone.page.getByTestId("model-address").fill(url);
   await beExact(phone);
