@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    cursor::{Cursor, GgufError},
-    tensor::TensorInfo,
-    value::Value,
-};
+use ::gguf::{Cursor, GgufError, Header, Value};
+
+use super::tensor::TensorInfo;
 use crate::{error::ModelError, rows::PIECE_BYTES, source::ByteSource};
 
 /// What is in a file and where.
@@ -46,17 +44,7 @@ impl Index {
     /// [`GgufError::Truncated`] when `front` ends too early, else what is wrong.
     pub fn parse(front: &[u8], file_bytes: u64) -> Result<Self, GgufError> {
         let mut cursor = Cursor::new(front);
-        let magic = cursor.array("the file's first bytes")?;
-        if &magic != b"GGUF" {
-            return Err(GgufError::Magic(magic));
-        }
-        let version = cursor.u32("the version")?;
-        if !(2..=3).contains(&version) {
-            return Err(GgufError::Version(version));
-        }
-        let tensor_count = cursor.count("the number of tensors", MAX_ENTRIES)?;
-        let metadata_count = cursor.count("the number of metadata fields", MAX_ENTRIES)?;
-        let metadata = read_metadata(&mut cursor, metadata_count)?;
+        let Header { metadata, tensor_count } = Header::read(&mut cursor)?;
         let relative = (0..tensor_count)
             .map(|number| TensorInfo::read(&mut cursor, number))
             .collect::<Result<Vec<_>, _>>()?;
@@ -65,25 +53,6 @@ impl Index {
         let tensors = place(relative, data, alignment, file_bytes)?;
         Ok(Self { metadata, tensors })
     }
-}
-
-fn read_metadata(
-    cursor: &mut Cursor<'_>,
-    count: usize,
-) -> Result<BTreeMap<String, Value>, GgufError> {
-    let mut metadata = BTreeMap::new();
-    for number in 0..count {
-        let field = format!("the key of metadata field {number}");
-        let key = cursor.string(&field)?;
-        if key.is_empty() {
-            return Err(GgufError::invalid(field, "is empty"));
-        }
-        let value = Value::read(cursor, &key)?;
-        if metadata.insert(key.clone(), value).is_some() {
-            return Err(GgufError::invalid(key, "is there twice"));
-        }
-    }
-    Ok(metadata)
 }
 
 fn alignment(metadata: &BTreeMap<String, Value>) -> Result<u64, GgufError> {
@@ -142,6 +111,5 @@ pub(crate) fn check_apart(tensors: &BTreeMap<String, TensorInfo>) -> Result<(), 
 const FIRST_READ_BYTES: u64 = 32 << 10;
 /// The front of a file with a large vocabulary takes some 10 MB.
 const MAX_FRONT_BYTES: u64 = 64 << 20;
-const MAX_ENTRIES: u64 = 1 << 16;
 const DEFAULT_ALIGNMENT: u64 = 32;
 const MAX_ALIGNMENT: u64 = 1 << 16;

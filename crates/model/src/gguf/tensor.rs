@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use ::gguf::{Cursor, GgufError};
 use kernels::{RowShape, WeightType};
 
-use super::cursor::{Cursor, GgufError};
 use crate::arrangement::Arrangement;
 
 /// How a tensor's elements are stored: the GGML types that can be read.
@@ -51,8 +51,10 @@ impl TensorInfo {
         let shape: Vec<u64> =
             (0..dimensions).map(|_| cursor.u64(&field)).collect::<Result<_, _>>()?;
         let ggml_type = cursor.u32(&field)?;
-        let tensor_type = type_of(ggml_type)
-            .ok_or_else(|| GgufError::TensorType { tensor: name.clone(), ggml_type })?;
+        let tensor_type = type_of(ggml_type).ok_or_else(|| {
+            let (tensor, known) = (name.clone(), known_types());
+            GgufError::TensorType { tensor, ggml_type, known }
+        })?;
         let start = cursor.u64(&field)?;
         let range = size_of(&shape, tensor_type)
             .and_then(|size| Some(start..start.checked_add(size)?))
@@ -68,7 +70,7 @@ fn type_of(ggml_type: u32) -> Option<TensorType> {
 }
 
 /// The types that can be read, for a person: `F32 (0), F16 (1)` and so on.
-pub(super) fn known_types() -> String {
+fn known_types() -> String {
     let known = TYPES.iter().map(|(number, name, _)| format!("{name} ({number})"));
     known.collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,6 @@
 //! Metadata values.
 
-use super::cursor::{Cursor, GgufError};
+use crate::{Cursor, GgufError};
 
 /// A metadata value. Numbers of any width are kept as the widest of their kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,8 +63,11 @@ impl Value {
         }
     }
 
-    /// Reads a type tag and the value behind it.
-    pub(crate) fn read(cursor: &mut Cursor<'_>, key: &str) -> Result<Self, GgufError> {
+    /// Reads a type tag and the value behind it; `key` names them in errors.
+    ///
+    /// # Errors
+    /// [`GgufError::Truncated`], and [`GgufError::Invalid`] for a type that is not known.
+    pub fn read(cursor: &mut Cursor<'_>, key: &str) -> Result<Self, GgufError> {
         let tag = cursor.u32(key)?;
         Self::read_tagged(cursor, key, tag, 0)
     }
