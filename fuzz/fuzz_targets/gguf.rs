@@ -2,7 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use model::{MemorySource, ModelFile};
+use model::{MemorySource, ModelFile, TextFiles};
+use text::Text;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(file) = pollster::block_on(ModelFile::open(MemorySource(bytes.to_vec()))) else {
@@ -16,8 +17,10 @@ fuzz_target!(|bytes: &[u8]| {
         }
         let _ = pollster::block_on(file.vector(name)).expect("the index lies in the file");
     }
-    if let Ok(tokenizer) = file.tokenizer() {
-        let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(64)..]);
-        let _ = tokenizer.encode(&text);
+    let texts = pollster::block_on(file.text_files()).expect("the front was read before");
+    let TextFiles::Gguf(front) = texts else { panic!("it is a GGUF file") };
+    if let Ok(text) = Text::from_gguf(&front, file.config().vocab) {
+        let end = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(64)..]);
+        let _ = text.tokenizer().encode(&end);
     }
 });

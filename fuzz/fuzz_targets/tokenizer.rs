@@ -1,15 +1,16 @@
 //! A tokenizer, of a GGUF file or a Hugging Face repository, on a text.
 #![no_main]
 
+use gguf::Header;
 use libfuzzer_sys::fuzz_target;
-use model::{Tokenizer, gguf::Index};
+use text::Tokenizer;
 
 /// No model here embeds more.
 const VOCABULARY: usize = 1 << 12;
 
 fuzz_target!(|bytes: &[u8]| {
-    let made = match Index::parse(bytes, bytes.len() as u64) {
-        Ok(index) => Tokenizer::from_metadata(&index.metadata, VOCABULARY),
+    let made = match Header::parse(bytes) {
+        Ok(header) => Tokenizer::from_metadata(&header.metadata, VOCABULARY),
         Err(_) => Tokenizer::from_json(&String::from_utf8_lossy(bytes), "{}", VOCABULARY),
     };
     let Ok(tokenizer) = made else { return };

@@ -42,12 +42,6 @@ pub enum ModelError {
     /// The sizes that the metadata gives cannot be those of a model.
     #[error("the model's sizes make no sense: {0}")]
     Config(#[from] graph::GraphError),
-    /// The tokenizer could not be built from the metadata.
-    #[error("the tokenizer in the file cannot be used: {0}")]
-    Tokenizer(String),
-    /// The chat template cannot be read, or does not take the conversation.
-    #[error("the chat template in the file cannot be used: {0}")]
-    Template(String),
     /// A tensor needs a larger binding than this GPU has.
     #[error("tensor `{tensor}` needs {needed} bytes in one piece and this GPU binds {limit}")]
     TooLarge {

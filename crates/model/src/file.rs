@@ -7,14 +7,12 @@ use graph::{Caches, GraphProfiles, ModelConfig, Modules, Positions};
 use kernels::{CacheType, RopeStyle};
 
 use crate::{
-    chat::ChatTemplate,
     config::read_config,
     error::ModelError,
     gguf::{Index, TensorInfo, Value, split_names},
     hugging_face::{self, Beside},
     precision::Precision,
     source::{ByteSource, Folder, Parts},
-    tokenizer::Tokenizer,
 };
 
 /// An opened model. Only the fronts of its files have been read.
@@ -23,14 +21,14 @@ pub struct ModelFile<S> {
     pub(crate) source: S,
     index: Arc<Index>,
     config: ModelConfig,
-    origin: Origin,
+    pub(crate) origin: Origin,
     pub(crate) precision: Precision,
     cache: CacheType,
 }
 
 /// Who wrote the files.
 #[derive(Clone, Debug)]
-enum Origin {
+pub(crate) enum Origin {
     /// The metadata has everything else.
     Gguf,
     /// Safetensors beside these.
@@ -135,31 +133,6 @@ impl<S: ByteSource> ModelFile<S> {
     pub fn name(&self) -> &str {
         let named = self.index.metadata.get("general.name").and_then(Value::as_str);
         named.unwrap_or(self.config.architecture.name())
-    }
-
-    /// The tokenizer in the file, or beside it.
-    ///
-    /// # Errors
-    /// [`ModelError::Tokenizer`] and [`ModelError::Field`].
-    pub fn tokenizer(&self) -> Result<Tokenizer, ModelError> {
-        match &self.origin {
-            Origin::Gguf => Tokenizer::from_metadata(&self.index.metadata, self.config.vocab),
-            Origin::HuggingFace(Beside { tokenizer, tokenizer_config, .. }) => {
-                Tokenizer::from_json(tokenizer, tokenizer_config, self.config.vocab)
-            }
-        }
-    }
-
-    /// The chat template in the file or beside it, if there is one, for the file's tokenizer.
-    ///
-    /// # Errors
-    /// [`ModelError::Template`]; [`ModelError::Tokenizer`] where a file beside it is none.
-    pub fn chat_template(&self, tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>, ModelError> {
-        if let Origin::HuggingFace(beside) = &self.origin {
-            return ChatTemplate::from_config(&beside.tokenizer_config, tokenizer);
-        }
-        let source = self.index.metadata.get("tokenizer.chat_template").and_then(Value::as_str);
-        source.map(|source| ChatTemplate::new(source, tokenizer)).transpose()
     }
 
     /// What the planner needs to know of the model's modules.

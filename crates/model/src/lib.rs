@@ -1,12 +1,11 @@
-//! From model files to tokens: reads GGUF and safetensors by their index, runs a range of
-//! modules on a GPU, and turns conversations and texts into tokens and logits into a choice.
+//! From model files to choices: reads GGUF and safetensors by their index, runs a range of
+//! modules on a GPU, and chooses a token by its logits.
 //!
 //! One law: this crate **knows no peers**. A [`Stage`] takes rows and gives rows; who
 //! sent them and who wants them is somebody else's business.
 
 mod address;
 mod arrangement;
-mod chat;
 mod config;
 mod error;
 mod file;
@@ -18,11 +17,10 @@ mod rows;
 mod sampler;
 mod source;
 mod stage;
-mod tokenizer;
+mod text_files;
 
 pub use address::{Address, AddressError, FileMark, Place};
 pub use arrangement::{Arrangement, Piece};
-pub use chat::{ChatTemplate, Prompt};
 pub use error::ModelError;
 pub use file::ModelFile;
 pub use logprobs::Logprobs;
@@ -31,4 +29,4 @@ pub use rows::Rows;
 pub use sampler::{Sampler, Sampling};
 pub use source::{ByteSource, Folder, MemoryFolder, MemorySource, Parts, SourceError};
 pub use stage::{Stage, StageInput, StageOptions, StageOutput};
-pub use tokenizer::{Decoder, Tokenizer};
+pub use text_files::TextFiles;

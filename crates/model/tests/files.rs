@@ -3,7 +3,7 @@
 mod common;
 
 use base::Message;
-use common::{Choice, Room, gpu, open};
+use common::{Choice, Room, gpu, open, text};
 use model::{ByteSource, MemoryFolder, MemorySource, ModelError, ModelFile, Parts, Precision};
 use testkit::{Files, LOGITS_TOLERANCE, folder, golden, relative_error, split};
 
@@ -17,7 +17,7 @@ fn a_split_file_gives_the_bits_of_the_whole_one() {
     let file = find(&in_memory(split()), SPLIT).expect("it opens");
     let whole = open(golden("qwen3-q8_0").gguf);
     assert_eq!(file.config(), whole.config());
-    assert!(file.tokenizer().is_ok());
+    assert!(text(&file).is_ok());
     assert_eq!(answer(&file, &[], "qwen3-q8_0"), answer(&whole, &[], "qwen3-q8_0"));
 }
 
@@ -55,8 +55,11 @@ fn a_folder_has_the_tokenizer_and_the_template_of_the_gguf_file() {
     let (golden, messages) = (golden("qwen3-f16"), [Message::user("Is the hen in the barn?")]);
     let prompts = [whole_chat(&open(golden.gguf), &messages), {
         let file = find(&in_memory(folder("qwen3-f16")), SHARDS).expect("it opens");
-        let tokenizer = file.tokenizer().expect("it is sound");
-        assert_eq!(tokenizer.encode(&golden.long.text).expect("it is text"), golden.long.ids);
+        let text = text(&file).expect("it is sound");
+        assert_eq!(
+            text.tokenizer().encode(&golden.long.text).expect("it is text"),
+            golden.long.ids
+        );
         whole_chat(&file, &messages)
     }];
     assert!(prompts[0].len() > 20, "{prompts:?}");
@@ -65,10 +68,9 @@ fn a_folder_has_the_tokenizer_and_the_template_of_the_gguf_file() {
 
 /// The tokens of a conversation's prompt.
 fn whole_chat<S: ByteSource>(file: &ModelFile<S>, messages: &[Message]) -> Vec<u32> {
-    let tokenizer = file.tokenizer().expect("it is sound");
-    let template = file.chat_template(&tokenizer).expect("it is sound").expect("it has one");
-    let prompt = template.render(messages, true).expect("it renders");
-    tokenizer.encode_prompt(&prompt).expect("it is text")
+    let text = text(file).expect("it is sound");
+    assert!(text.takes_chats(), "it has a template");
+    text.prompt(messages).expect("it renders and is text")
 }
 
 /// Whose rows, columns or gains are in another order or of another size in the folder, too.

@@ -8,12 +8,13 @@ use base::{Message, ModuleRange};
 use common::{GREEDY, NAMES, WIFI, stats};
 use kernels::{Gpu, Step};
 use model::{
-    Logprobs, MemorySource, ModelFile, Sampler, Stage, StageInput, StageOptions, Tokenizer,
+    Logprobs, MemorySource, ModelFile, Sampler, Stage, StageInput, StageOptions, TextFiles,
 };
 use pollster::block_on;
 use protocol::peer::{Alternative, ModelRef, Pledge, Sampling, TokenLogprobs};
 use session::{Job, JobInput, LoadStage, ModelSpec, RoomLimits, SamplingStep, StageOutput, Wants};
 use sim::{Loaded, PhoneSpec, Ran, Sim, SimConfig, StageRunner};
+use text::{Decoder, Text};
 
 const CONTEXT_TOKENS: usize = 128;
 /// Every way to narrow the choice at once.
@@ -68,16 +69,19 @@ fn room(model: &Rc<RealModel>, phones: usize) -> Sim {
 struct RealModel {
     gpu: Gpu,
     file: ModelFile<MemorySource>,
-    tokenizer: Tokenizer,
-    decoder: RefCell<model::Decoder>,
+    text: Text,
+    decoder: RefCell<Decoder>,
 }
 
 impl RealModel {
     fn open(bytes: &[u8]) -> Self {
         let gpu = block_on(Gpu::open()).expect("a Vulkan adapter, if only in software");
         let file = block_on(ModelFile::open(MemorySource(bytes.to_vec()))).expect("it is sound");
-        let tokenizer = file.tokenizer().expect("it has a tokenizer");
-        Self { gpu, file, tokenizer, decoder: RefCell::default() }
+        let Ok(TextFiles::Gguf(front)) = block_on(file.text_files()) else {
+            panic!("a GGUF file has its texts in its front")
+        };
+        let text = Text::from_gguf(&front, file.config().vocab).expect("it has a tokenizer");
+        Self { gpu, file, text, decoder: RefCell::default() }
     }
 
     fn spec(&self) -> ModelSpec {
@@ -94,7 +98,7 @@ impl RealModel {
             sequential_bytes: profiles.sequential_bytes,
             residual: profiles.residual,
             tied: profiles.tied,
-            eos: self.tokenizer.eos().to_vec(),
+            eos: self.text.eos().to_vec(),
             row_bytes: (self.file.config().hidden * size_of::<f32>()) as u32,
             slots: 1,
         }
@@ -151,11 +155,11 @@ impl StageRunner for Phone {
 
     fn tokenize(&mut self, messages: &[Message]) -> Vec<u32> {
         let last = messages.last().expect("an ask has a message");
-        self.model.tokenizer.encode(&last.content).expect("any text has tokens")
+        self.model.text.tokenizer().encode(&last.content).expect("any text has tokens")
     }
 
     fn decode(&mut self, token: u32) -> String {
-        self.model.decoder.borrow_mut().push(&self.model.tokenizer, token)
+        self.model.decoder.borrow_mut().push(self.model.text.tokenizer(), token)
     }
 }
 

@@ -9,12 +9,12 @@ use std::{
 
 use base::{PeerId, RequestId};
 use futures_channel::mpsc::{Sender, channel};
-use model::Decoder;
 use protocol::{
     peer::Frame,
     signal::{Candidate, Description, DescriptionKind, Invitation, SignalBody},
 };
 use session::{Command, ErrorView, Input, Room, RoomConfig, RoomLimits};
+use text::Decoder;
 use transport::{Link, LinkEvent, web::WebLink};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::RtcDataChannel;

@@ -142,7 +142,7 @@ impl Machine {
         let Some(opened) = &self.opened else {
             return Done::CheckFailed { ask, message: "The model is not open yet.".into() };
         };
-        match opened.prompt(&[Message::user(prompt)]) {
+        match opened.text.prompt(&[Message::user(prompt)]) {
             Ok(tokens) => {
                 let context_tokens = opened.context_tokens();
                 Done::Checked { ask, prompt_tokens: tokens.len(), context_tokens }

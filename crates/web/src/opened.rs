@@ -1,9 +1,9 @@
 //! A model whose front has been read: what the room needs to know of it.
 
-use base::Message;
-use model::{Address, ChatTemplate, ModelError, ModelFile, Parts, Place, Tokenizer};
+use model::{Address, ModelError, ModelFile, Parts, Place, TextFiles};
 use protocol::peer::ModelRef;
 use session::ModelSpec;
+use text::{Text, TextError};
 
 use crate::{
     folder::{Means, WebFile, WebFolder},
@@ -22,12 +22,10 @@ pub struct Opened {
     pub url: String,
     /// Its files.
     pub file: ModelFile<Parts<WebFile>>,
-    /// Its tokenizer.
-    pub tokenizer: Tokenizer,
+    /// What reads and writes its texts.
+    pub text: Text,
     /// The longest request that is wished for.
     wished_tokens: usize,
-    /// Its chat template, if it was made for conversations.
-    pub template: Option<ChatTemplate>,
 }
 
 impl Opened {
@@ -39,19 +37,10 @@ impl Opened {
         let folder = WebFolder { address: &address, means };
         let file = ModelFile::find(&folder, address.name()).await?;
         let file = file.with_precision(address.precision).with_cache(address.cache);
-        let tokenizer = file.tokenizer()?;
-        let template = file.chat_template(&tokenizer)?;
+        let text = read_text(file.text_files().await?, file.config().vocab);
+        let text = text.map_err(|error| ModelError::Unavailable(error.to_string()))?;
         let wished_tokens = address.context_tokens.unwrap_or(CONTEXT_TOKENS) as usize;
-        Ok(Self { url: address.to_string(), file, tokenizer, wished_tokens, template })
-    }
-
-    /// The tokens of a conversation's prompt. A model without a chat template goes on from
-    /// the last message.
-    pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>, ModelError> {
-        match &self.template {
-            Some(template) => self.tokenizer.encode_prompt(&template.render(messages, true)?),
-            None => self.tokenizer.encode(messages.last().map_or("", |last| &last.content)),
-        }
+        Ok(Self { url: address.to_string(), file, text, wished_tokens })
     }
 
     /// The longest request it is run with: at most the model's own, and its cache is planned for.
@@ -69,16 +58,25 @@ impl Opened {
                 name: self.file.name().to_owned(),
                 total_bytes: self.file.bytes(),
                 context_tokens: self.context_tokens() as u32,
-                takes_chats: self.template.is_some(),
+                takes_chats: self.text.takes_chats(),
             },
             modules: profiles.modules,
             sequential_bytes: profiles.sequential_bytes,
             residual: profiles.residual,
             tied: profiles.tied,
-            eos: self.tokenizer.eos().to_vec(),
+            eos: self.text.eos().to_vec(),
             row_bytes: (config.hidden * size_of::<f32>()) as u32,
             slots: SLOTS as u16,
         })
+    }
+}
+
+fn read_text(files: TextFiles, vocab: usize) -> Result<Text, TextError> {
+    match files {
+        TextFiles::Gguf(front) => Text::from_gguf(&front, vocab),
+        TextFiles::Json { tokenizer, tokenizer_config } => {
+            Text::from_json(&tokenizer, &tokenizer_config, vocab)
+        }
     }
 }
 

@@ -47,6 +47,7 @@ impl Driver {
     fn tokenize(&mut self, ask: AskId, messages: &[Message]) {
         let result = match &self.opened {
             Some(opened) => opened
+                .text
                 .prompt(messages)
                 .map_err(|error| Failure::new(FailureCode::Internal, error.to_string())),
             None => Err(Failure::new(FailureCode::Internal, "The model is not open.")),
@@ -59,8 +60,8 @@ impl Driver {
         if let Some(opened) = &self.opened {
             let decoder = self.decoders.entry(request).or_default();
             match token {
-                Some(token) => text = decoder.push(&opened.tokenizer, token),
-                None => text = decoder.finish(&opened.tokenizer),
+                Some(token) => text = decoder.push(opened.text.tokenizer(), token),
+                None => text = decoder.finish(opened.text.tokenizer()),
             }
         }
         if last {

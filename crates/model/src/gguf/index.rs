@@ -1,6 +1,6 @@
 //! The front of a file: metadata and the tensors' names, shapes, types and places.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use ::gguf::{Cursor, GgufError, Header, Value};
 
@@ -14,6 +14,8 @@ pub struct Index {
     pub metadata: BTreeMap<String, Value>,
     /// Tensors by name, with absolute ranges.
     pub tensors: BTreeMap<String, TensorInfo>,
+    /// How many bytes of the first GGUF file this was read from; all metadata is in them.
+    pub front_bytes: u64,
 }
 
 impl Index {
@@ -23,19 +25,14 @@ impl Index {
     /// [`ModelError::Source`] and [`ModelError::Gguf`].
     pub async fn fetch(source: &impl ByteSource) -> Result<Self, ModelError> {
         let mut front = Vec::new();
-        let mut wanted = FIRST_READ_BYTES;
-        loop {
-            let end = wanted.min(source.len());
-            front.extend(source.read(front.len() as u64..end).await?);
+        for piece in front_pieces(source.len().min(MAX_FRONT_BYTES)) {
+            front.extend(source.read(piece).await?);
             match Self::parse(&front, source.len()) {
-                Err(GgufError::Truncated { .. })
-                    if end < source.len() && wanted < MAX_FRONT_BYTES =>
-                {
-                    wanted += wanted.min(PIECE_BYTES as u64);
-                }
+                Err(GgufError::Truncated { .. }) => {}
                 parsed => return Ok(parsed?),
             }
         }
+        Ok(Self::parse(&front, source.len())?)
     }
 
     /// Reads the front of a file of `file_bytes` bytes from its first bytes.
@@ -51,8 +48,20 @@ impl Index {
         let alignment = alignment(&metadata)?;
         let data = (cursor.at() as u64).next_multiple_of(alignment);
         let tensors = place(relative, data, alignment, file_bytes)?;
-        Ok(Self { metadata, tensors })
+        Ok(Self { metadata, tensors, front_bytes: front.len() as u64 })
     }
+}
+
+/// The pieces in which the first `bytes` bytes of a file are read: each is as long as all before it,
+/// but for the first, and none is longer than [`PIECE_BYTES`].
+pub(crate) fn front_pieces(bytes: u64) -> impl Iterator<Item = Range<u64>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let wanted = start.clamp(FIRST_READ_BYTES, PIECE_BYTES as u64);
+        let piece = start..bytes.min(start + wanted);
+        start = piece.end;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 fn alignment(metadata: &BTreeMap<String, Value>) -> Result<u64, GgufError> {

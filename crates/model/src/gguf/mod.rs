@@ -9,6 +9,6 @@ mod tensor;
 
 pub use ::gguf::{GgufError, Value};
 pub use index::Index;
-pub(crate) use index::check_apart;
+pub(crate) use index::{check_apart, front_pieces};
 pub use split::split_names;
 pub use tensor::{TensorInfo, TensorType};

@@ -12,7 +12,9 @@ use base::ModuleRange;
 use kernels::{Gpu, Step};
 use model::{
     ByteSource, MemorySource, ModelFile, SourceError, Stage, StageInput, StageOptions, StageOutput,
+    TextFiles,
 };
+use text::{Text, TextError};
 
 /// The one GPU of this process; tests take turns, as the steps of a stage do.
 pub fn gpu() -> MutexGuard<'static, Gpu> {
@@ -25,6 +27,17 @@ pub fn gpu() -> MutexGuard<'static, Gpu> {
 
 pub fn open(bytes: &[u8]) -> ModelFile<MemorySource> {
     pollster::block_on(ModelFile::open(MemorySource(bytes.to_vec()))).expect("the file is sound")
+}
+
+/// What reads and writes the model's texts.
+pub fn text(file: &ModelFile<impl ByteSource>) -> Result<Text, TextError> {
+    let vocab = file.config().vocab;
+    match pollster::block_on(file.text_files()).expect("the front was read before") {
+        TextFiles::Gguf(front) => Text::from_gguf(&front, vocab),
+        TextFiles::Json { tokenizer, tokenizer_config } => {
+            Text::from_json(&tokenizer, &tokenizer_config, vocab)
+        }
+    }
 }
 
 pub fn options(rows: usize) -> StageOptions {
@@ -166,6 +179,10 @@ impl RecordingSource {
 
     pub fn forget(&self) {
         self.reads.borrow_mut().clear();
+    }
+
+    pub fn reads(&self) -> Vec<Range<u64>> {
+        self.reads.borrow().clone()
     }
 
     pub fn largest_read(&self) -> u64 {

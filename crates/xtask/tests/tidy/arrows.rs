@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use super::{packages, report, root};
 
+/// Crates without input or output.
+const PURE: &[&str] = &["base", "gguf", "graph", "plan", "protocol", "session", "text"];
+
 /// Crates that may only be used by tests.
 const FOR_TESTS: &[&str] = &["testkit"];
 
@@ -84,7 +87,7 @@ fn pure_crates_do_no_input_or_output() {
         ["burn-wgpu", "cubecl", "js-sys", "reqwest", "tokio", "wasm-bindgen", "web-sys", "wgpu"];
     let mut complaints = Vec::new();
     for package in &packages() {
-        if !["base", "gguf", "graph", "plan", "protocol", "session"].contains(&name(package)) {
+        if !PURE.contains(&name(package)) {
             continue;
         }
         let used: Vec<&str> = dependencies(package, "normal").collect();

@@ -6,18 +6,18 @@ use tokenizers::pre_tokenizers::{
 };
 
 use super::{pipeline::Pipeline, sentencepiece::SPACE, vocabulary::Vocabulary, words::Words};
-use crate::error::ModelError;
+use crate::error::TextError;
 
 /// The steps of a unigram tokenizer. Words are what stands between spaces; where they
 /// `begin_with_space`, so does the first.
 ///
 /// # Errors
-/// [`ModelError::Tokenizer`] where no token stands for the unknown.
+/// [`TextError::Tokenizer`] where no token stands for the unknown.
 pub(super) fn pipeline(
     vocabulary: &Vocabulary<'_>,
     scores: &[f64],
     begin_with_space: bool,
-) -> Result<Pipeline, ModelError> {
+) -> Result<Pipeline, TextError> {
     let scheme = if begin_with_space { PrependScheme::Always } else { PrependScheme::Never };
     let spaces = || Box::new(Metaspace::new(SPACE, scheme, true));
     Ok(Pipeline {

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use model::{
-    ModelError, Tokenizer,
-    gguf::{Index, Value},
-};
+use gguf::{Header, Value};
 use testkit::{Encoded, tokenizer_file, tokenizer_vectors};
+use text::{TextError, Tokenizer};
 
 fn metadata(name: &str) -> BTreeMap<String, Value> {
-    let file = tokenizer_file(name);
-    let mut metadata = Index::parse(file, file.len() as u64).expect("it is sound").metadata;
+    let mut metadata = Header::parse(tokenizer_file(name)).expect("it is sound").metadata;
     // The expectations are without a token that begins a text.
     metadata.insert("tokenizer.ggml.add_bos_token".into(), Value::Bool(false));
     metadata
@@ -137,5 +134,5 @@ fn a_merge_to_no_token_is_refused() {
     let merge = Value::String(format!("{longest} {longest}"));
     metadata.insert("tokenizer.ggml.merges".into(), Value::Array(vec![merge]));
     let refused = Tokenizer::from_metadata(&metadata, usize::MAX).expect_err("it is refused");
-    assert!(matches!(&refused, ModelError::Tokenizer(_)) && refused.to_string().contains("merge"));
+    assert!(matches!(&refused, TextError::Tokenizer(_)) && refused.to_string().contains("merge"));
 }

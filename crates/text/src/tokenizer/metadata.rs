@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gguf::Value;
 use tokenizers::models::bpe::Merges;
 
 use super::{
@@ -11,16 +12,16 @@ use super::{
     sentencepiece, unigram,
     vocabulary::{Kind, Vocabulary},
 };
-use crate::{error::ModelError, gguf::Value};
+use crate::error::TextError;
 
 /// What the metadata says of a tokenizer, for a model that embeds `vocab` tokens.
 ///
 /// # Errors
-/// [`ModelError::Field`] and [`ModelError::Tokenizer`].
+/// [`TextError::Field`] and [`TextError::Tokenizer`].
 pub(super) fn describe(
     metadata: &BTreeMap<String, Value>,
     vocab: usize,
-) -> Result<Description, ModelError> {
+) -> Result<Description, TextError> {
     let fields = Fields(metadata);
     let vocabulary = fields.vocabulary(vocab)?;
     let (pipeline, adds_bos) = fields.pipeline(&vocabulary)?;
@@ -43,7 +44,7 @@ struct Fields<'a>(&'a BTreeMap<String, Value>);
 
 impl<'a> Fields<'a> {
     /// The steps, and whether prompts begin with a token for it where the file does not say.
-    fn pipeline(&self, vocabulary: &Vocabulary<'_>) -> Result<(Pipeline, bool), ModelError> {
+    fn pipeline(&self, vocabulary: &Vocabulary<'_>) -> Result<(Pipeline, bool), TextError> {
         let spaced = self.flag("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
         let key = "tokenizer.ggml.model";
         match self.0.get(key).and_then(Value::as_str) {
@@ -64,7 +65,7 @@ impl<'a> Fields<'a> {
                 let scores = self.scores(vocabulary)?;
                 Ok((unigram::pipeline(vocabulary, &scores, spaced)?, false))
             }
-            Some(other) => Err(ModelError::field(
+            Some(other) => Err(TextError::field(
                 key,
                 format!("`{other}` is not supported; gpt2, llama and t5 are"),
             )),
@@ -72,26 +73,26 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn pattern(&self) -> Result<&'static Pattern, ModelError> {
+    fn pattern(&self) -> Result<&'static Pattern, TextError> {
         let key = "tokenizer.ggml.pre";
         let name = self.0.get(key).and_then(Value::as_str);
         Pattern::named(name).ok_or_else(|| {
             let name = name.unwrap_or_default();
-            ModelError::field(key, format!("`{name}` is a way to cut words that is not known here"))
+            TextError::field(key, format!("`{name}` is a way to cut words that is not known here"))
         })
     }
 
-    fn vocabulary(&self, vocab: usize) -> Result<Vocabulary<'a>, ModelError> {
+    fn vocabulary(&self, vocab: usize) -> Result<Vocabulary<'a>, TextError> {
         let key = "tokenizer.ggml.tokens";
         let tokens = self.strings(key)?.ok_or_else(|| missing(key))?;
         if tokens.len() > vocab {
             let problem = format!("{} tokens where the model embeds {vocab}", tokens.len());
-            return Err(ModelError::field(key, problem));
+            return Err(TextError::field(key, problem));
         }
         if let Some(token) = tokens.iter().find(|token| token.len() > MAX_TOKEN_BYTES) {
             let problem =
                 format!("a token of {} bytes; {MAX_TOKEN_BYTES} is the most", token.len());
-            return Err(ModelError::field(key, problem));
+            return Err(TextError::field(key, problem));
         }
         let kinds = self.kinds(tokens.len())?;
         let mut tokens: Vec<_> = tokens.into_iter().zip(kinds).collect();
@@ -103,7 +104,7 @@ impl<'a> Fields<'a> {
 
     /// Where a file does not say what its tokens are, those that begin or end texts are
     /// control tokens and all others are text.
-    fn kinds(&self, tokens: usize) -> Result<Vec<Kind>, ModelError> {
+    fn kinds(&self, tokens: usize) -> Result<Vec<Kind>, TextError> {
         let mut kinds = vec![Kind::Text; tokens];
         if let Some(types) = self.0.get("tokenizer.ggml.token_type").and_then(Value::as_array) {
             for (kind, value) in kinds.iter_mut().zip(types) {
@@ -122,21 +123,21 @@ impl<'a> Fields<'a> {
         Ok(kinds)
     }
 
-    fn scores(&self, vocabulary: &Vocabulary<'_>) -> Result<Vec<f64>, ModelError> {
+    fn scores(&self, vocabulary: &Vocabulary<'_>) -> Result<Vec<f64>, TextError> {
         let key = "tokenizer.ggml.scores";
         let values = self.0.get(key).and_then(Value::as_array).ok_or_else(|| missing(key))?;
         let scores = values.iter().map(|value| value.as_f64().filter(|score| score.is_finite()));
         let scores: Option<Vec<f64>> = scores.collect();
-        let scores = scores.ok_or_else(|| ModelError::field(key, "holds what is no number"))?;
+        let scores = scores.ok_or_else(|| TextError::field(key, "holds what is no number"))?;
         if scores.len() != vocabulary.tokens.len() {
             let problem = format!("{} scores of {} tokens", scores.len(), vocabulary.tokens.len());
-            return Err(ModelError::field(key, problem));
+            return Err(TextError::field(key, problem));
         }
         Ok(scores)
     }
 
     /// What merges go by: the scores, but in Gemma's files the order of the tokens.
-    fn ranks(&self, vocabulary: &Vocabulary<'_>) -> Result<Vec<f64>, ModelError> {
+    fn ranks(&self, vocabulary: &Vocabulary<'_>) -> Result<Vec<f64>, TextError> {
         if self.is_gemma() {
             return Ok((0u32..).map(|id| -f64::from(id)).take(vocabulary.tokens.len()).collect());
         }
@@ -148,47 +149,46 @@ impl<'a> Fields<'a> {
         architecture.is_some_and(|name| name.starts_with("gemma"))
     }
 
-    fn merges(&self) -> Result<Option<Merges>, ModelError> {
+    fn merges(&self) -> Result<Option<Merges>, TextError> {
         let pair = |merge: &str| {
             let (left, right) = merge.split_once(' ')?;
             Some((left.to_owned(), right.to_owned()))
         };
         let Some(merges) = self.strings(MERGES)? else { return Ok(None) };
         let pairs: Option<Merges> = merges.into_iter().map(pair).collect();
-        let none = || ModelError::field(MERGES, "holds a merge that is not a pair");
+        let none = || TextError::field(MERGES, "holds a merge that is not a pair");
         pairs.ok_or_else(none).map(Some)
     }
 
-    fn expect_no_table(&self) -> Result<(), ModelError> {
+    fn expect_no_table(&self) -> Result<(), TextError> {
         let key = "tokenizer.ggml.precompiled_charsmap";
         match self.0.get(key).and_then(Value::as_array) {
             None | Some([]) => Ok(()),
             Some(_) => {
                 let problem = "rewrites texts by a table, which is not supported";
-                Err(ModelError::field(key, problem))
+                Err(TextError::field(key, problem))
             }
         }
     }
 
-    fn strings(&self, key: &str) -> Result<Option<Vec<&'a str>>, ModelError> {
+    fn strings(&self, key: &str) -> Result<Option<Vec<&'a str>>, TextError> {
         let Some(value) = self.0.get(key) else { return Ok(None) };
-        let values = value.as_array().ok_or_else(|| ModelError::field(key, "is not a list"))?;
+        let values = value.as_array().ok_or_else(|| TextError::field(key, "is not a list"))?;
         let strings: Option<Vec<&str>> = values.iter().map(Value::as_str).collect();
-        let other = || ModelError::field(key, "holds something else than text");
+        let other = || TextError::field(key, "holds something else than text");
         strings.ok_or_else(other).map(Some)
     }
 
-    fn id(&self, key: &str, vocab: usize) -> Result<Option<u32>, ModelError> {
+    fn id(&self, key: &str, vocab: usize) -> Result<Option<u32>, TextError> {
         let Some(value) = self.0.get(key) else { return Ok(None) };
         let id = value.as_u64().filter(|&id| id < vocab as u64);
-        let id = id.ok_or_else(|| ModelError::field(key, "is not a token of the vocabulary"))?;
+        let id = id.ok_or_else(|| TextError::field(key, "is not a token of the vocabulary"))?;
         Ok(Some(id as u32))
     }
 
-    fn flag(&self, key: &str) -> Result<Option<bool>, ModelError> {
+    fn flag(&self, key: &str) -> Result<Option<bool>, TextError> {
         let Some(value) = self.0.get(key) else { return Ok(None) };
-        let flag =
-            value.as_bool().ok_or_else(|| ModelError::field(key, "is neither yes nor no"))?;
+        let flag = value.as_bool().ok_or_else(|| TextError::field(key, "is neither yes nor no"))?;
         Ok(Some(flag))
     }
 }
@@ -204,8 +204,8 @@ fn kind_of(value: &Value) -> Kind {
     }
 }
 
-fn missing(key: &str) -> ModelError {
-    ModelError::field(key, "is missing")
+fn missing(key: &str) -> TextError {
+    TextError::field(key, "is missing")
 }
 
 const BOS: &str = "tokenizer.ggml.bos_token_id";

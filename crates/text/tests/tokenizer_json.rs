@@ -1,9 +1,9 @@
 //! `tokenizer.json` in the styles of several families, as transformers does it.
 
 use base::Message;
-use model::{ChatTemplate, Tokenizer};
 use serde_json::{Value, json};
 use testkit::{JsonStyle, tokenizer_json, tokenizer_vectors};
+use text::{ChatTemplate, Text, Tokenizer};
 
 const CONFIG: &str = r#"{"add_bos_token": false}"#;
 
@@ -51,17 +51,19 @@ fn the_config_says_how_texts_begin_and_end() {
             {"name": "default", "template": "{{ bos_token }}{{ messages[0].content }}{{ eos_token }}"},
         ],
     });
-    let text = tokenizer_json("sentencepiece");
-    let tokenizer =
-        Tokenizer::from_json(text, &config.to_string(), 2048).expect("it is a tokenizer");
+    let (file, config) = (tokenizer_json("sentencepiece"), config.to_string());
+    let tokenizer = Tokenizer::from_json(file, &config, 2048).expect("it is a tokenizer");
     let (bos, eos) = (tokenizer.encode("").expect("one token"), tokenizer.eos().to_vec());
     assert_eq!(bos.len(), 1);
-    let template = ChatTemplate::from_config(&config.to_string(), &tokenizer);
+    let template = ChatTemplate::from_config(&config, &tokenizer);
     let template = template.expect("it can be read").expect("there is one");
-    let prompt = template.render(&[Message::user("</s>the hen")], true).expect("it takes it");
+    let messages = [Message::user("</s>the hen")];
+    let prompt = template.render(&messages, true).expect("it takes it");
     let tokens = tokenizer.encode_prompt(&prompt).expect("it has tokens");
     assert_eq!((tokens[0], tokens[tokens.len() - 1]), (bos[0], eos[0]));
     assert!(!tokens[1..tokens.len() - 1].contains(&eos[0]));
+    let text = Text::from_json(file, &config, 2048).expect("both can be read");
+    assert_eq!((text.eos(), text.prompt(&messages)), (&eos[..], Ok(tokens)));
 }
 
 #[test]

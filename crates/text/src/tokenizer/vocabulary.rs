@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokenizers::models::bpe::{Merges, Vocab};
 
-use crate::error::ModelError;
+use crate::error::TextError;
 
 /// Tokens by their numbers.
 pub(super) struct Vocabulary<'a> {
@@ -58,9 +58,9 @@ impl<'a> Vocabulary<'a> {
     /// Without the merges that would make a token of something that is never text.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`] where a merge is of tokens that the vocabulary lacks, or makes
+    /// [`TextError::Tokenizer`] where a merge is of tokens that the vocabulary lacks, or makes
     /// one that it lacks; the library takes that for granted.
-    pub(super) fn lawful(&self, merges: Merges) -> Result<Merges, ModelError> {
+    pub(super) fn lawful(&self, merges: Merges) -> Result<Merges, TextError> {
         let kinds: BTreeMap<&str, Kind> = self.tokens.iter().copied().collect();
         let mut lawful = Vec::with_capacity(merges.len());
         for (left, right) in merges {
@@ -68,7 +68,7 @@ impl<'a> Vocabulary<'a> {
             let parts = [&left, &right, &made].map(|part| kinds.get(part.as_str()));
             if parts.contains(&None) {
                 let problem = format!("the merge `{left} {right}` is not of tokens to a token");
-                return Err(ModelError::Tokenizer(problem));
+                return Err(TextError::Tokenizer(problem));
             }
             if parts.iter().flatten().all(|kind| matches!(kind, Kind::Text | Kind::Whole)) {
                 lawful.push((left, right));

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{error::ModelError, tokenizer::pipeline::wrong};
+use crate::{error::TextError, tokenizer::pipeline::wrong};
 
 /// The file, as far as it is read.
 #[derive(Deserialize)]
@@ -37,8 +37,8 @@ struct NamedTemplate {
 
 impl Config {
     /// # Errors
-    /// [`ModelError::Tokenizer`].
-    pub(crate) fn read(text: &str) -> Result<Self, ModelError> {
+    /// [`TextError::Tokenizer`].
+    pub(crate) fn read(text: &str) -> Result<Self, TextError> {
         serde_json::from_str(text).map_err(|error| wrong(format!("tokenizer_config.json: {error}")))
     }
 

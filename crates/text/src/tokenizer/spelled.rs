@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use crate::error::ModelError;
+use crate::error::TextError;
 
 /// Tokens with their spellings; the leftmost is found first, and of those the longest.
 #[derive(Clone, Debug)]
@@ -26,16 +26,16 @@ impl Spelled {
     /// Finds `tokens`, those without a spelling apart.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`] where there are too many.
+    /// [`TextError::Tokenizer`] where there are too many.
     pub(super) fn new<'a>(
         tokens: impl IntoIterator<Item = (&'a str, u32)>,
-    ) -> Result<Self, ModelError> {
+    ) -> Result<Self, TextError> {
         let (spellings, ids): (Vec<_>, Vec<_>) =
             tokens.into_iter().filter(|(spelling, _)| !spelling.is_empty()).unzip();
         let matcher = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(spellings)
-            .map_err(|error| ModelError::Tokenizer(error.to_string()))?;
+            .map_err(|error| TextError::Tokenizer(error.to_string()))?;
         Ok(Self { matcher, ids })
     }
 

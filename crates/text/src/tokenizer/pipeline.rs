@@ -7,7 +7,7 @@ use tokenizers::{
 };
 
 use super::words::Words;
-use crate::error::ModelError;
+use crate::error::TextError;
 
 /// The steps of one tokenizer, in their order. Each may be without a part.
 pub(super) struct Pipeline {
@@ -25,8 +25,8 @@ impl Pipeline {
     /// The tokens of a part of a prompt, which may be its beginning: it knows its place.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`] where the vocabulary lacks what it would need.
-    pub(super) fn encode(&self, mut part: NormalizedString) -> Result<Vec<u32>, ModelError> {
+    /// [`TextError::Tokenizer`] where the vocabulary lacks what it would need.
+    pub(super) fn encode(&self, mut part: NormalizedString) -> Result<Vec<u32>, TextError> {
         let run = || {
             for form in &self.forms {
                 form.normalize(&mut part)?;
@@ -57,6 +57,6 @@ impl fmt::Debug for Pipeline {
 }
 
 /// A mistake that the library found.
-pub(super) fn wrong(error: impl fmt::Display) -> ModelError {
-    ModelError::Tokenizer(error.to_string())
+pub(super) fn wrong(error: impl fmt::Display) -> TextError {
+    TextError::Tokenizer(error.to_string())
 }

@@ -15,17 +15,17 @@ use super::{
     vocabulary::Vocabulary,
     words::{BpeOptions, Words},
 };
-use crate::error::ModelError;
+use crate::error::TextError;
 
 /// The steps of a byte-level tokenizer that cuts words by `pattern`.
 ///
 /// # Errors
-/// [`ModelError::Tokenizer`] for merges that are none.
+/// [`TextError::Tokenizer`] for merges that are none.
 pub(super) fn pipeline(
     vocabulary: &Vocabulary<'_>,
     merges: Merges,
     pattern: &Pattern,
-) -> Result<Pipeline, ModelError> {
+) -> Result<Pipeline, TextError> {
     let options =
         BpeOptions { takes_whole_words: pattern.takes_whole_words, ..BpeOptions::default() };
     let mut pipeline = Pipeline {

@@ -1,7 +1,6 @@
 //! Text to tokens and back, from the vocabulary in a model file.
 //!
-//! One rule: a control token comes from a chat template and from nowhere else. It is not in
-//! the vocabulary that texts are cut into, whatever they spell.
+//! Control tokens are not in the vocabulary that texts are cut into, whatever they spell.
 
 mod byte_level;
 mod decoder;
@@ -20,9 +19,10 @@ use std::{
     sync::Arc,
 };
 
+use gguf::Value;
 use tokenizers::{NormalizedString, tokenizer::normalizer::Range};
 
-use crate::{chat::Prompt, error::ModelError, gguf::Value};
+use crate::{chat::Prompt, error::TextError};
 use pipeline::{Pipeline, wrong};
 use spelled::{Part, Spelled};
 
@@ -60,12 +60,12 @@ impl Tokenizer {
     /// `vocab` tokens.
     ///
     /// # Errors
-    /// [`ModelError::Field`] for missing or wrong fields, [`ModelError::Tokenizer`]
+    /// [`TextError::Field`] for missing or wrong fields, [`TextError::Tokenizer`]
     /// where they do not make a tokenizer.
     pub fn from_metadata(
         metadata: &BTreeMap<String, Value>,
         vocab: usize,
-    ) -> Result<Self, ModelError> {
+    ) -> Result<Self, TextError> {
         Self::new(metadata::describe(metadata, vocab)?)
     }
 
@@ -73,12 +73,12 @@ impl Tokenizer {
     /// `tokenizer_config.json`, for a model that embeds `vocab` tokens.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`], which names a part that is not known here.
-    pub fn from_json(tokenizer: &str, config: &str, vocab: usize) -> Result<Self, ModelError> {
+    /// [`TextError::Tokenizer`], which names a part that is not known here.
+    pub fn from_json(tokenizer: &str, config: &str, vocab: usize) -> Result<Self, TextError> {
         Self::new(json::describe(tokenizer, config, vocab)?)
     }
 
-    fn new(description: Description) -> Result<Self, ModelError> {
+    fn new(description: Description) -> Result<Self, TextError> {
         let Description { pipeline, whole, controls, bos, adds_bos, mut eos } = description;
         // A file names only one of the several that its model ends with.
         let known = controls.iter().filter(|(_, text)| ENDS.contains(&text.as_str()));
@@ -104,8 +104,8 @@ impl Tokenizer {
     /// spells are text. An empty prompt gives the token that starts a text.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`].
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+    /// [`TextError::Tokenizer`].
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
         let mut tokens: Vec<u32> = self.bos.filter(|_| self.adds_bos).into_iter().collect();
         tokens.extend(self.encode_parts(text, self.whole.parts(text), None)?);
         if tokens.is_empty() {
@@ -118,8 +118,8 @@ impl Tokenizer {
     /// spells; what the messages spell is text.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`].
-    pub fn encode_prompt(&self, prompt: &Prompt) -> Result<Vec<u32>, ModelError> {
+    /// [`TextError::Tokenizer`].
+    pub fn encode_prompt(&self, prompt: &Prompt) -> Result<Vec<u32>, TextError> {
         let text = prompt.marked();
         self.encode_parts(text, self.all.parts(text), Some(prompt.mark()))
     }
@@ -129,7 +129,7 @@ impl Tokenizer {
         text: &str,
         parts: Vec<Part>,
         mark: Option<char>,
-    ) -> Result<Vec<u32>, ModelError> {
+    ) -> Result<Vec<u32>, TextError> {
         let whole = NormalizedString::from(text);
         let mut tokens = Vec::new();
         for part in parts {

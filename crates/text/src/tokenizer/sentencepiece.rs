@@ -13,19 +13,19 @@ use super::{
     vocabulary::{Kind, Vocabulary},
     words::{BpeOptions, Words},
 };
-use crate::error::ModelError;
+use crate::error::TextError;
 
 /// The steps of SentencePiece's BPE. Where `begins_with_space`, a text that does not begin
 /// with a space is given one; a text in the midst of a chat template is not, as transformers
 /// does it for tokenizers that are not `legacy`.
 ///
 /// # Errors
-/// [`ModelError::Tokenizer`] for merges that are none.
+/// [`TextError::Tokenizer`] for merges that are none.
 pub(super) fn pipeline(
     vocabulary: &Vocabulary<'_>,
     merges: Merges,
     begins_with_space: bool,
-) -> Result<Pipeline, ModelError> {
+) -> Result<Pipeline, TextError> {
     let options = BpeOptions { has_bytes: true, fuses_unknown: true, ..BpeOptions::default() };
     let scheme = if begins_with_space { PrependScheme::First } else { PrependScheme::Never };
     let mut pipeline = Pipeline {

@@ -5,7 +5,7 @@ use minijinja::{Environment, Error, ErrorKind, context, syntax::SyntaxConfig};
 
 use super::{Prompt, marks::Marks};
 use crate::{
-    error::ModelError,
+    error::TextError,
     tokenizer::{Config, Tokenizer},
 };
 
@@ -22,11 +22,11 @@ impl ChatTemplate {
     /// Reads the template `source` of the model that has `tokenizer`.
     ///
     /// # Errors
-    /// [`ModelError::Template`] where it is none or is longer than 64 KiB.
-    pub fn new(source: &str, tokenizer: &Tokenizer) -> Result<Self, ModelError> {
+    /// [`TextError::Template`] where it is none or is longer than 64 KiB.
+    pub fn new(source: &str, tokenizer: &Tokenizer) -> Result<Self, TextError> {
         if source.len() > MAX_SOURCE_BYTES {
             let problem = format!("{} bytes; {MAX_SOURCE_BYTES} is the most", source.len());
-            return Err(ModelError::Template(problem));
+            return Err(TextError::Template(problem));
         }
         let mut environment = environment();
         environment.add_template_owned(NAME, source.to_owned()).map_err(wrong)?;
@@ -37,8 +37,8 @@ impl ChatTemplate {
     /// The template in a Hugging Face repository's `tokenizer_config.json`, if there is one.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`] where the file is none, else as [`Self::new`].
-    pub fn from_config(config: &str, tokenizer: &Tokenizer) -> Result<Option<Self>, ModelError> {
+    /// [`TextError::Tokenizer`] where the file is none, else as [`Self::new`].
+    pub fn from_config(config: &str, tokenizer: &Tokenizer) -> Result<Option<Self>, TextError> {
         let config = Config::read(config)?;
         config.chat_template().map(|source| Self::new(source, tokenizer)).transpose()
     }
@@ -47,16 +47,16 @@ impl ChatTemplate {
     /// `add_generation_prompt`. What messages spell is marked as text.
     ///
     /// # Errors
-    /// [`ModelError::Template`]: the template refuses the conversation, is wrong, or takes
+    /// [`TextError::Template`]: the template refuses the conversation, is wrong, or takes
     /// too much time or memory.
     pub fn render(
         &self,
         messages: &[Message],
         add_generation_prompt: bool,
-    ) -> Result<Prompt, ModelError> {
+    ) -> Result<Prompt, TextError> {
         let contents = messages.iter().map(|message| message.content.as_str());
         let mark = self.marks.mark_for(contents);
-        let mark = mark.ok_or_else(|| ModelError::Template("no character is free".into()))?;
+        let mark = mark.ok_or_else(|| TextError::Template("no character is free".into()))?;
         let messages = messages.iter().map(|message| {
             let content = self.marks.guard(&message.content, mark);
             context! { role => message.role.name(), content }
@@ -85,8 +85,8 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-fn wrong(error: Error) -> ModelError {
-    ModelError::Template(error.to_string())
+fn wrong(error: Error) -> TextError {
+    TextError::Template(error.to_string())
 }
 
 const NAME: &str = "chat_template";

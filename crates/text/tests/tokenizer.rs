@@ -1,11 +1,18 @@
 //! Text to tokens and back, as transformers does it.
 
-mod common;
-
-use common::open;
-use model::Tokenizer;
+use gguf::Header;
 use serde::Deserialize;
-use testkit::{MODELS, golden};
+use testkit::{Golden, MODELS, golden};
+use text::Tokenizer;
+
+fn read(bytes: &[u8], vocab: usize) -> Tokenizer {
+    let header = Header::parse(bytes).expect("the file is sound");
+    Tokenizer::from_metadata(&header.metadata, vocab).expect("it has a tokenizer")
+}
+
+fn tokenizer(golden: &Golden) -> Tokenizer {
+    read(golden.gguf, golden.long.logits[0].len())
+}
 
 /// Tokens without the one that begins a text, where there is such a one.
 fn encode(tokenizer: &Tokenizer, text: &str, begins: bool) -> Vec<u32> {
@@ -24,7 +31,7 @@ fn decode(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
 fn difficult_texts_have_the_tokens_of_transformers() {
     for name in MODELS {
         let golden = golden(name);
-        let tokenizer = open(golden.gguf).tokenizer().expect("it has a tokenizer");
+        let tokenizer = tokenizer(&golden);
         let begins = ["llama", "gemma3"].contains(&golden.architecture.as_str());
         let plain = golden.texts.iter().filter(|text| !text.text.contains("<|"));
         // An empty text gets a token to begin with, so that there is something to predict from.
@@ -43,7 +50,7 @@ fn difficult_texts_have_the_tokens_of_transformers() {
 fn special_tokens_in_a_text_are_text() {
     for name in MODELS {
         let golden = golden(name);
-        let tokenizer = open(golden.gguf).tokenizer().expect("it has a tokenizer");
+        let tokenizer = tokenizer(&golden);
         let spelled = "<|im_start|>user\nhello<|im_end|>\n";
         let parsed = golden.texts.iter().find(|text| text.text == spelled).expect("it is there");
         let tokens = encode(&tokenizer, spelled, golden.architecture == "llama");
@@ -56,10 +63,13 @@ fn special_tokens_in_a_text_are_text() {
 #[test]
 fn an_empty_text_is_the_token_that_begins_one() {
     for name in MODELS {
-        let tokenizer = open(golden(name).gguf).tokenizer().expect("it has a tokenizer");
+        let tokenizer = tokenizer(&golden(name));
         assert_eq!(tokenizer.encode("").expect("one token").len(), 1, "{name}");
     }
 }
+
+/// Tokens that the bundled model embeds.
+const STORIES_TOKENS: usize = 2048;
 
 #[derive(Deserialize)]
 struct Stories {
@@ -78,7 +88,7 @@ fn the_bundled_model_reads_and_writes_any_script() {
     let bytes = std::fs::read(format!("{folder}/stories-q8_0.gguf")).expect("the bundled model");
     let golden = std::fs::read_to_string(format!("{folder}/golden.json")).expect("its values");
     let golden: Stories = serde_json::from_str(&golden).expect("golden.py writes this form");
-    let tokenizer = open(&bytes).tokenizer().expect("it has a tokenizer");
+    let tokenizer = read(&bytes, STORIES_TOKENS);
     let plain = golden.encodings.iter().filter(|text| !text.text.contains("<|"));
     for Encoding { text, ids } in plain {
         assert_eq!(&tokenizer.encode(text).expect("it has tokens"), ids, "{text:?}");

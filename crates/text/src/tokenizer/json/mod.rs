@@ -14,7 +14,7 @@ use super::{
     vocabulary::{Kind, Vocabulary},
     words::{BpeOptions, Words},
 };
-use crate::error::ModelError;
+use crate::error::TextError;
 
 pub(crate) use config::Config;
 
@@ -92,12 +92,12 @@ struct Unigram {
 /// What the two files say of a tokenizer, for a model that embeds `vocab` tokens.
 ///
 /// # Errors
-/// [`ModelError::Tokenizer`], which names a part that is not known here.
+/// [`TextError::Tokenizer`], which names a part that is not known here.
 pub(super) fn describe(
     tokenizer: &str,
     config: &str,
     vocab: usize,
-) -> Result<Description, ModelError> {
+) -> Result<Description, TextError> {
     let file: File = serde_json::from_str(tokenizer)
         .map_err(|error| wrong(format!("tokenizer.json: {error}")))?;
     let config = Config::read(config)?;
@@ -125,7 +125,7 @@ pub(super) fn describe(
 
 impl File {
     /// All tokens by their numbers; a number without a token has an empty spelling.
-    fn vocabulary(&self, most: usize) -> Result<Vocabulary<'_>, ModelError> {
+    fn vocabulary(&self, most: usize) -> Result<Vocabulary<'_>, TextError> {
         let mut tokens = vec![("", Kind::Control); 0];
         let mut put = |id: usize, token, kind| {
             if id >= most {
@@ -153,7 +153,7 @@ impl File {
         }
     }
 
-    fn words(&self, vocabulary: &Vocabulary<'_>) -> Result<Words, ModelError> {
+    fn words(&self, vocabulary: &Vocabulary<'_>) -> Result<Words, TextError> {
         match &self.model {
             Model::Bpe(bpe) => {
                 bpe.expect_plain()?;
@@ -209,7 +209,7 @@ impl Model {
 }
 
 impl Bpe {
-    fn expect_plain(&self) -> Result<(), ModelError> {
+    fn expect_plain(&self) -> Result<(), TextError> {
         let affixes = [&self.continuing_subword_prefix, &self.end_of_word_suffix];
         if affixes.into_iter().flatten().any(|affix| !affix.is_empty()) {
             return Err(wrong("prefixes and suffixes of words are not supported"));
@@ -234,7 +234,7 @@ impl Merge {
 }
 
 impl Added {
-    fn expect_plain(&self) -> Result<(), ModelError> {
+    fn expect_plain(&self) -> Result<(), TextError> {
         if self.single_word || self.lstrip || self.rstrip {
             let token = &self.content;
             return Err(wrong(format!("`{token}` takes its surroundings along: not supported")));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aho_corasick::AhoCorasick;
 
-use crate::error::ModelError;
+use crate::error::TextError;
 
 /// Knows the control tokens.
 #[derive(Clone, Debug)]
@@ -22,14 +22,14 @@ impl Marks {
     /// has no midst to put a mark in; tokenizers do not look for it.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`] where there are too many.
+    /// [`TextError::Tokenizer`] where there are too many.
     pub(super) fn new<'a>(
         controls: impl Iterator<Item = &'a str>,
         source: &str,
-    ) -> Result<Self, ModelError> {
+    ) -> Result<Self, TextError> {
         let controls: Vec<&str> = controls.filter(|text| text.chars().nth(1).is_some()).collect();
         let matcher = AhoCorasick::new(&controls);
-        let matcher = matcher.map_err(|error| ModelError::Tokenizer(error.to_string()))?;
+        let matcher = matcher.map_err(|error| TextError::Tokenizer(error.to_string()))?;
         let mut marks = Self {
             matcher,
             before_others: BTreeSet::new(),

@@ -14,7 +14,7 @@ use tokenizers::{
 
 use super::File;
 use crate::{
-    error::ModelError,
+    error::TextError,
     tokenizer::{
         patterns,
         pipeline::{Pipeline, wrong},
@@ -25,8 +25,8 @@ use crate::{
 /// The steps of the file around its vocabulary.
 ///
 /// # Errors
-/// [`ModelError::Tokenizer`] for a step that is not known here, by its type.
-pub(super) fn pipeline(file: &File, words: Words) -> Result<Pipeline, ModelError> {
+/// [`TextError::Tokenizer`] for a step that is not known here, by its type.
+pub(super) fn pipeline(file: &File, words: Words) -> Result<Pipeline, TextError> {
     let steps = |value, list| listed(value, list);
     Ok(Pipeline {
         forms: steps(&file.normalizer, "normalizers")?
@@ -50,7 +50,7 @@ pub(super) fn first_token(post_processor: &Value) -> Option<&str> {
 }
 
 /// A step, or those of a sequence (which may hold no other).
-fn listed<'a>(value: &'a Value, list: &str) -> Result<Vec<&'a Value>, ModelError> {
+fn listed<'a>(value: &'a Value, list: &str) -> Result<Vec<&'a Value>, TextError> {
     if value.is_null() {
         return Ok(Vec::new());
     }
@@ -61,7 +61,7 @@ fn listed<'a>(value: &'a Value, list: &str) -> Result<Vec<&'a Value>, ModelError
     Ok(steps.iter().collect())
 }
 
-fn form(step: &Value) -> Result<Box<dyn Normalizer + Send>, ModelError> {
+fn form(step: &Value) -> Result<Box<dyn Normalizer + Send>, TextError> {
     Ok(match kind(step)? {
         "Prepend" => read::<Prepend>(step)?,
         "Replace" => replace(step)?,
@@ -70,7 +70,7 @@ fn form(step: &Value) -> Result<Box<dyn Normalizer + Send>, ModelError> {
     })
 }
 
-fn cut(step: &Value) -> Result<Box<dyn PreTokenizer + Send + Sync>, ModelError> {
+fn cut(step: &Value) -> Result<Box<dyn PreTokenizer + Send + Sync>, TextError> {
     Ok(match kind(step)? {
         "ByteLevel" => read::<ByteLevel>(step)?,
         "Digits" => read::<Digits>(step)?,
@@ -81,7 +81,7 @@ fn cut(step: &Value) -> Result<Box<dyn PreTokenizer + Send + Sync>, ModelError> 
     })
 }
 
-fn join(step: &Value) -> Result<Box<dyn Decoder + Send + Sync>, ModelError> {
+fn join(step: &Value) -> Result<Box<dyn Decoder + Send + Sync>, TextError> {
     Ok(match kind(step)? {
         "ByteLevel" => read::<ByteLevel>(step)?,
         "Metaspace" => read::<Metaspace>(step)?,
@@ -94,7 +94,7 @@ fn join(step: &Value) -> Result<Box<dyn Decoder + Send + Sync>, ModelError> {
 }
 
 /// Only of a text: an expression of the file's own could take for ever.
-fn replace(step: &Value) -> Result<Box<Replace>, ModelError> {
+fn replace(step: &Value) -> Result<Box<Replace>, TextError> {
     if step["pattern"]["String"].is_string() {
         return read(step);
     }
@@ -102,7 +102,7 @@ fn replace(step: &Value) -> Result<Box<Replace>, ModelError> {
 }
 
 /// At a text, or at an expression that models are known to have.
-fn split(step: &Value) -> Result<Box<Split>, ModelError> {
+fn split(step: &Value) -> Result<Box<Split>, TextError> {
     match step["pattern"]["Regex"].as_str() {
         Some(expression) if !patterns::is_known(expression) => {
             Err(wrong(format!("`Split` by an expression that is not known here: {expression}")))
@@ -112,21 +112,21 @@ fn split(step: &Value) -> Result<Box<Split>, ModelError> {
 }
 
 /// Only at the beginning, where the library minds what is too short.
-fn strip(step: &Value) -> Result<Box<Strip>, ModelError> {
+fn strip(step: &Value) -> Result<Box<Strip>, TextError> {
     match step["stop"].as_u64() {
         Some(0) => read(step),
         _ => Err(wrong("a decoder `Strip` at the end is not supported")),
     }
 }
 
-fn kind(step: &Value) -> Result<&str, ModelError> {
+fn kind(step: &Value) -> Result<&str, TextError> {
     step["type"].as_str().ok_or_else(|| wrong("a step has no type"))
 }
 
-fn read<T: DeserializeOwned>(step: &Value) -> Result<Box<T>, ModelError> {
+fn read<T: DeserializeOwned>(step: &Value) -> Result<Box<T>, TextError> {
     serde_json::from_value(step.clone()).map(Box::new).map_err(wrong)
 }
 
-fn unknown(what: &str, kind: &str) -> ModelError {
+fn unknown(what: &str, kind: &str) -> TextError {
     wrong(format!("the {what} `{kind}` is not known here"))
 }

@@ -13,7 +13,7 @@ use super::{
     pipeline::wrong,
     vocabulary::{Kind, Vocabulary},
 };
-use crate::error::ModelError;
+use crate::error::TextError;
 
 /// What cuts words into tokens.
 pub(super) enum Words {
@@ -36,12 +36,12 @@ pub(super) struct BpeOptions {
 
 impl Words {
     /// # Errors
-    /// [`ModelError::Tokenizer`] for merges that are none.
+    /// [`TextError::Tokenizer`] for merges that are none.
     pub(super) fn bpe(
         vocabulary: &Vocabulary<'_>,
         merges: Merges,
         options: BpeOptions,
-    ) -> Result<Self, ModelError> {
+    ) -> Result<Self, TextError> {
         let mut bpe = BPE::builder()
             .vocab_and_merges(vocabulary.for_bpe(), vocabulary.lawful(merges)?)
             .ignore_merges(options.takes_whole_words)
@@ -57,8 +57,8 @@ impl Words {
     /// when it is cut into tokens, since it is `▁` then.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`] where no token stands for the unknown.
-    pub(super) fn unigram(vocabulary: &Vocabulary<'_>, scores: &[f64]) -> Result<Self, ModelError> {
+    /// [`TextError::Tokenizer`] where no token stands for the unknown.
+    pub(super) fn unigram(vocabulary: &Vocabulary<'_>, scores: &[f64]) -> Result<Self, TextError> {
         let unknown = vocabulary.unknown().map(|(id, _)| id as usize);
         let unknown = unknown.ok_or_else(|| wrong("no token stands for the unknown"))?;
         let has_bytes = vocabulary.of_kind(Kind::Byte).next().is_some();

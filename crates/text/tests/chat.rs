@@ -1,16 +1,13 @@
 //! Conversations through chat templates, as transformers renders and tokenizes them.
 
 use base::{Message, Role};
-use model::{
-    ChatTemplate, MemorySource, ModelFile, Tokenizer,
-    gguf::{Index, Value},
-};
+use gguf::{GgufError, Header, Value};
 use proptest::prelude::*;
 use testkit::{MODELS, golden, tokenizer_file, tokenizer_vectors};
+use text::{ChatTemplate, Text, TextError, Tokenizer};
 
 fn tokenizer(name: &str) -> Tokenizer {
-    let file = tokenizer_file(name);
-    let mut metadata = Index::parse(file, file.len() as u64).expect("it is sound").metadata;
+    let mut metadata = Header::parse(tokenizer_file(name)).expect("it is sound").metadata;
     if name == "byte-level" {
         metadata.insert("tokenizer.ggml.pre".into(), Value::String("llama-bpe".into()));
     }
@@ -58,17 +55,34 @@ fn conversations_have_the_text_and_the_tokens_of_transformers() {
 fn a_model_file_brings_its_template() {
     for name in MODELS {
         let golden = golden(name);
-        let source = MemorySource(golden.gguf.to_vec());
-        let file = pollster::block_on(ModelFile::open(source)).expect("it is sound");
-        let tokenizer = file.tokenizer().expect("it has a tokenizer");
-        let template = file.chat_template(&tokenizer).expect("it can be read");
+        let vocab = golden.long.logits[0].len();
+        let text = Text::from_gguf(golden.gguf, vocab).expect("it is sound");
+        assert!(text.takes_chats(), "{name}");
         let messages: Vec<_> = golden.chat.messages.iter().map(message).collect();
-        let prompt = template.expect("there is one").render(&messages, true);
+        let prompt = text.template().expect("there is one").render(&messages, true);
         let prompt = prompt.expect("it takes them");
         assert_eq!(prompt.text(), golden.chat.text, "{name}");
-        let tokens = tokenizer.encode_prompt(&prompt).expect("it has tokens");
+        let tokens = text.tokenizer().encode_prompt(&prompt).expect("it has tokens");
         assert_eq!(tokens, golden.chat.ids, "{name}");
+        assert_eq!(text.prompt(&messages), Ok(tokens), "{name}");
     }
+}
+
+#[test]
+fn a_model_without_a_template_goes_on_from_the_last_message() {
+    let text = Text::from_gguf(tokenizer_file("byte-level"), usize::MAX).expect("it is sound");
+    assert!(text.template().is_none() && !text.takes_chats());
+    let messages = ["The cow sleeps.", "<|im_start|>The hen"].map(Message::user);
+    let expected = text.tokenizer().encode(&messages[1].content);
+    assert_eq!(text.prompt(&messages), expected);
+    assert_eq!(text.prompt(&[]), text.tokenizer().encode(""));
+}
+
+#[test]
+fn a_front_that_ends_too_early_is_refused() {
+    let file = tokenizer_file("byte-level");
+    let error = Text::from_gguf(&file[..file.len() / 2], usize::MAX).expect_err("it is half");
+    assert!(matches!(error, TextError::Gguf(GgufError::Truncated { .. })), "{error}");
 }
 
 #[test]
