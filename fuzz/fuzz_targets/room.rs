@@ -7,7 +7,7 @@ mod common;
 use base::{Message, PeerId};
 use common::{Seen, options, room, spec};
 use libfuzzer_sys::fuzz_target;
-use protocol::peer::Frame;
+use protocol::peer::{Failure, FailureCode, Frame};
 use session::{Command, Input};
 
 const PEERS: u32 = 3;
@@ -42,7 +42,10 @@ fn input(seen: &Seen, kind: u8, bytes: &[u8]) -> Input {
         4 => Input::DeviceMeasured { flops_per_sec: f64::from(number) },
         5 => Input::Command(Command::Begin),
         6 => Input::StageLoaded { epoch: seen.epoch },
-        7 => Input::StageFailed { epoch: seen.epoch, message: message() },
+        7 => {
+            let failure = Failure::new(FailureCode::DeviceFailed, "m");
+            Input::StageFailed { epoch: seen.epoch, failure }
+        }
         8 => Input::LoadProgress { epoch: seen.epoch, loaded_bytes: 1, total_bytes: number.into() },
         9 => seen.done(),
         10 => Input::JobFailed { job: seen.job, message: message() },

@@ -9,7 +9,13 @@ use std::{
 };
 
 use burn_wgpu::{RuntimeOptions, WgpuDevice, graphics::AutoGraphicsApi, try_init_setup_async};
-use cubecl::{Device, bytes::Bytes, client::Client, server::Handle, wgpu::wgpu::DeviceType};
+use cubecl::{
+    Device,
+    bytes::Bytes,
+    client::Client,
+    server::Handle,
+    wgpu::wgpu::{self, DeviceType},
+};
 
 /// Tasks gathered into one submission; a stage's step is a few dozen dispatches.
 const TASKS_PER_SUBMISSION: usize = 64;
@@ -21,9 +27,22 @@ pub enum GpuError {
     /// There is no usable adapter or the device was refused.
     #[error("this device's GPU cannot be used: {0}")]
     Unavailable(String),
+    /// There is no memory for a buffer. What is on the GPU stays; buffers made since the last read are
+    /// not usable.
+    #[error("the GPU has no memory left for it; lend less memory, or close other tabs and apps")]
+    OutOfMemory,
     /// A queued operation failed. Perhaps the device is lost: [`Gpu::is_alive`] tells.
     #[error("the GPU stopped: {0}")]
     Failed(String),
+}
+
+impl From<wgpu::Error> for GpuError {
+    fn from(error: wgpu::Error) -> Self {
+        match error {
+            wgpu::Error::OutOfMemory { .. } => Self::OutOfMemory,
+            _ => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 /// How much of a matrix one lane takes. Sums are made in the same order, whatever it is.
@@ -48,8 +67,8 @@ impl Tiling {
 pub struct Gpu {
     pub(crate) client: Client,
     dispatches: Arc<AtomicU64>,
-    /// What was refused since the last read, such as memory.
-    refusal: Arc<Mutex<Option<String>>>,
+    /// What was refused since the last read.
+    refusal: Arc<Mutex<Option<GpuError>>>,
     /// The adapter's name as the driver gives it.
     pub name: String,
     /// The largest buffer that one binding can hold.
@@ -71,12 +90,12 @@ impl Gpu {
         let setup = try_init_setup_async::<AutoGraphicsApi>(&device, options)
             .await
             .map_err(|error| unavailable(&error))?;
-        let refusal = Arc::<Mutex<Option<String>>>::default();
+        let refusal = Arc::<Mutex<Option<GpuError>>>::default();
         let first = refusal.clone();
         // In place of CubeCL's, which panics: on the web that is the end of the worker.
         setup.device.on_uncaptured_error(Arc::new(move |error| {
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
-            first.get_or_insert_with(|| format!("{error}"));
+            first.get_or_insert_with(|| GpuError::from(error));
         }));
         let info = setup.adapter.get_info();
         Ok(Self {
@@ -115,20 +134,38 @@ impl Gpu {
     /// Waits for all launches so far and reads the first `size` bytes of `buffer`.
     ///
     /// # Errors
-    /// [`GpuError::Failed`] when memory was refused or a launch failed since the last read, or the
-    /// device was lost.
+    /// [`GpuError::OutOfMemory`] when memory was refused since the last read, [`GpuError::Failed`] when a
+    /// launch failed or the device was lost.
     pub async fn read(&self, buffer: &Buffer, size: usize) -> Result<Vec<u8>, GpuError> {
         let read = self.client.read_async(vec![buffer.first(size)]).await;
-        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(refusal) = refusal {
-            return Err(GpuError::Failed(refusal));
-        }
+        self.check()?;
         let mut read = read.map_err(|error| GpuError::Failed(format!("{error:?}")))?;
         Ok(read.remove(0).to_vec())
     }
 
+    /// Gives the memory of dropped buffers back to the device, and forgets buffers that it refused. Else
+    /// the runtime keeps them for new ones.
+    pub fn release(&self) {
+        // It refuses only while it records a graph, which nothing here does.
+        let _ = self.client.memory_cleanup();
+    }
+
+    /// What was refused since the last read, if anything was.
+    ///
+    /// # Errors
+    /// As [`Gpu::read`].
+    pub fn check(&self) -> Result<(), GpuError> {
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        refusal.map_or(Ok(()), Err)
+    }
+
     /// Whether the device still takes bytes and gives them back.
     pub async fn is_alive(&self) -> bool {
+        // What came of an earlier refusal may be told only now, and once.
+        self.gives_back().await || self.gives_back().await
+    }
+
+    async fn gives_back(&self) -> bool {
         let bytes = vec![1; 16];
         let probe = self.upload(bytes.clone());
         self.read(&probe, bytes.len()).await.is_ok_and(|read| read == bytes)

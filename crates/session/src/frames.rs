@@ -67,7 +67,7 @@ impl Room {
             Frame::LoadProgress(progress) => self.take_load_progress(peer, &progress),
             Frame::StageReady(ready) => self.take_stage_ready(peer, ready.epoch),
             Frame::StageFailed(failed) => {
-                self.take_stage_failed(peer, failed.epoch, &failed.message)
+                self.take_stage_failed(peer, failed.epoch, &failed.failure)
             }
             Frame::Token(token) => self.take_token(peer, token),
             Frame::ChunkDone(done) => self.take_chunk_done(peer, done.request, done.position),

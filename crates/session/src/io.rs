@@ -72,8 +72,8 @@ pub enum Input {
     StageFailed {
         /// The stage's epoch.
         epoch: u32,
-        /// Why, in a sentence.
-        message: String,
+        /// Why.
+        failure: Failure,
     },
     /// Answers [`Output::RunStage`].
     StageDone {

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use base::PeerId;
 use protocol::peer::{
     Failure, FailureCode, Frame, Halt, LoadProgress, Phase, PlanStatus, RollOut, StageFailed,
-    StageReady, clip,
+    StageReady,
 };
 
-use crate::{Output, Room, facts::Facts, frames::Verdict, measuring::MESSAGE_CHARS, ring::Ring};
+use crate::{Output, Room, facts::Facts, frames::Verdict, ring::Ring};
 
 /// Who is still loading, and when each was last seen to get on.
 #[derive(Debug)]
@@ -43,7 +43,8 @@ impl Room {
         self.stage.ring = Some(ring);
         if let Some(peer) = stranger {
             let message = format!("it has no connection to {}", self.name_of(peer));
-            return self.stage_failed(self.epoch, &message);
+            let failure = Failure::new(FailureCode::DeviceFailed, message);
+            return self.stage_failed(self.epoch, failure);
         }
         self.stage.holds_weights = true;
         self.my_facts().clear_stage();
@@ -105,17 +106,16 @@ impl Room {
     }
 
     /// Our stage does not load, or its device is lost.
-    pub(crate) fn stage_failed(&mut self, epoch: u32, message: &str) {
+    pub(crate) fn stage_failed(&mut self, epoch: u32, failure: Failure) {
         if !self.runs(epoch) {
             return;
         }
         if self.config.coordinator {
-            return self.stage_lost(self.config.me, message);
+            return self.stage_lost(self.config.me, &failure);
         }
         self.drop_stage();
         if let Some(coordinator) = self.coordinator {
-            let message = clip(message, MESSAGE_CHARS);
-            self.transmit(coordinator, StageFailed { epoch, message });
+            self.transmit(coordinator, StageFailed { epoch, failure });
         }
     }
 
@@ -178,21 +178,26 @@ impl Room {
         }
     }
 
-    pub(crate) fn take_stage_failed(&mut self, peer: PeerId, epoch: u32, message: &str) -> Verdict {
+    pub(crate) fn take_stage_failed(
+        &mut self,
+        peer: PeerId,
+        epoch: u32,
+        failure: &Failure,
+    ) -> Verdict {
         if epoch != self.epoch || self.plan.is_none() {
             return Ok(());
         }
         if !self.is_staged(peer) {
             return Err("it has no stage");
         }
-        self.stage_lost(peer, message);
+        self.stage_lost(peer, failure);
         Ok(())
     }
 
-    fn stage_lost(&mut self, peer: PeerId, message: &str) {
-        let name = self.name_of(peer);
-        let message = format!("{name} cannot run its part of the model: {message}");
-        self.end_epoch(Phase::Failed, Failure::new(FailureCode::DeviceFailed, message));
+    fn stage_lost(&mut self, peer: PeerId, failure: &Failure) {
+        let (name, why) = (self.name_of(peer), &failure.message);
+        let message = format!("{name} cannot run its part of the model: {why}");
+        self.end_epoch(Phase::Failed, Failure::new(failure.code, message));
     }
 
     /// Gives up a phone that does not get on.

@@ -140,7 +140,7 @@ impl Room {
                 self.load_progress(epoch, loaded_bytes, total_bytes);
             }
             Input::StageLoaded { epoch } => self.stage_loaded(epoch),
-            Input::StageFailed { epoch, message } => self.stage_failed(epoch, &message),
+            Input::StageFailed { epoch, failure } => self.stage_failed(epoch, failure),
             Input::StageDone { job, output, busy_secs: _, dispatches } => {
                 self.step_done(job, output, dispatches);
             }

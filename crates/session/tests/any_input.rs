@@ -45,7 +45,7 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         11 | 12 => roll_out([a, b, c, d]).into(),
         13 => LoadProgress { epoch: a, loaded_bytes: b.into(), total_bytes: (b + c).into() }.into(),
         14 => StageReady { epoch: a }.into(),
-        15 => StageFailed { epoch: a, message: message() }.into(),
+        15 => StageFailed { epoch: a, failure: failure(&message()) }.into(),
         16 => Halt { epoch: a }.into(),
         17 | 18 => begin([a, b, c, d]).into(),
         19 | 20 => Activations {
@@ -109,7 +109,7 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
         21 => Input::Prepared { url: "/m".into() },
         22 => Input::LoadProgress { epoch: a, loaded_bytes: b.into(), total_bytes: c.into() },
         23..=30 => Input::StageLoaded { epoch: room_has.epoch },
-        31 if a == 0 => Input::StageFailed { epoch: b, message: "m".into() },
+        31 if a == 0 => Input::StageFailed { epoch: b, failure: failure("m") },
         31..=60 => room_has.done(),
         61 => Input::JobFailed { job: room_has.job, message: "m".into() },
         62..=70 => Input::Tokenized { ask: room_has.ask, result: Ok(vec![2; b as usize]) },
@@ -206,4 +206,8 @@ proptest! {
             let _ = room.view();
         }
     }
+}
+
+fn failure(message: &str) -> Failure {
+    Failure::new(FailureCode::DeviceFailed, message)
 }

@@ -1,6 +1,7 @@
 //! A simulated phone's driver: does what its room asks for, in its own time.
 
 use base::{Message, PeerId, RequestId};
+use protocol::peer::{Failure, FailureCode};
 use session::{AskId, Event, Input, Job, LoadStage, Output};
 use transport::Link;
 
@@ -82,7 +83,10 @@ impl Sim {
         let epoch = stage.epoch;
         let total_bytes = match self.phones[phone].runner.load(stage) {
             Ok(loaded) => loaded.bytes,
-            Err(message) => return self.later(phone, 0.0, Input::StageFailed { epoch, message }),
+            Err(message) => {
+                let failure = Failure::new(FailureCode::DeviceFailed, message);
+                return self.later(phone, 0.0, Input::StageFailed { epoch, failure });
+            }
         };
         let secs = total_bytes as f64 / self.phones[phone].spec.fetch_bytes_per_sec;
         for part in 1..=LOAD_PARTS {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use base::{Message, PeerId};
-use protocol::peer::{AnswerStats, AskOptions, Failure, Frame};
+use protocol::peer::{AnswerStats, AskOptions, Failure, FailureCode, Frame};
 use session::{Command, Event, Input, ModelSpec, Room, RoomConfig, RoomLimits, RoomView};
 use transport::{
     Link, LinkEvent,
@@ -218,9 +218,10 @@ impl Sim {
         self.give(phone, Input::Prepared { url: self.model.model.url.clone() });
     }
 
-    /// A phone's device is lost.
-    pub fn lose_device(&mut self, phone: usize, epoch: u32) {
-        self.give(phone, Input::StageFailed { epoch, message: "the GPU is lost".to_owned() });
+    /// A phone cannot run its stage any more.
+    pub fn fail_stage(&mut self, phone: usize, epoch: u32, code: FailureCode) {
+        let failure = Failure::new(code, "that was the GPU's last word");
+        self.give(phone, Input::StageFailed { epoch, failure });
     }
 
     /// Sends a frame that a phone's own session has not asked for.

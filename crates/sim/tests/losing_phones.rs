@@ -4,7 +4,7 @@ mod common;
 
 use base::Message;
 use common::{GREEDY, alone, config, failure, ready, ring, sim, stats};
-use protocol::peer::{Phase, Pledge, Sampling};
+use protocol::peer::{FailureCode, Phase, Pledge, Sampling};
 use session::{Command, LinkState};
 use sim::{PhoneSpec, Sim, toy};
 
@@ -131,15 +131,17 @@ fn a_device_that_hangs_in_mid_answer_is_named_too() {
 }
 
 #[test]
-fn a_lost_device_is_named() {
-    for lost in 0..3 {
+fn a_phone_that_cannot_run_its_stage_is_named_with_the_reason() {
+    let reasons =
+        [FailureCode::DeviceFailed, FailureCode::OutOfMemory, FailureCode::ModelUnavailable];
+    for (lost, reason) in reasons.into_iter().enumerate() {
         let mut sim = ready(3);
         ask_long(&mut sim, 0);
         sim.run_for(0.5);
-        sim.lose_device(lost, 1);
+        sim.fail_stage(lost, 1, reason);
         sim.run_for(0.5);
         let (code, message) = failure(sim.answer(0, 1).expect("failed"));
-        assert_eq!(code.name(), "device_failed");
+        assert_eq!(code, reason);
         assert!(message.starts_with(common::NAMES[lost]), "{message}");
         assert!(sim.is_phase(Phase::Failed));
         sim.command(0, Command::Begin);

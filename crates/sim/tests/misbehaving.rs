@@ -5,9 +5,9 @@ mod common;
 use base::{Message, ModuleRange, PeerId, RequestId};
 use common::{GREEDY, alone, ready, ring, stats};
 use protocol::peer::{
-    Activations, Ask, Begin, Cancel, ChunkDone, DeviceMeasured, Frame, Halt, Hello, Leave,
-    ModelRef, PROTOCOL_VERSION, PlannedStage, Pledge, RollOut, Sampling, StageFailed, StageReady,
-    Text, Token, TokenLogprobs,
+    Activations, Ask, Begin, Cancel, ChunkDone, DeviceMeasured, Failure, FailureCode, Frame, Halt,
+    Hello, Leave, ModelRef, PROTOCOL_VERSION, PlannedStage, Pledge, RollOut, Sampling, StageFailed,
+    StageReady, Text, Token, TokenLogprobs,
 };
 use session::{Command, Event};
 use sim::{Sim, toy};
@@ -138,7 +138,11 @@ fn late_frames_are_ignored() {
     is_ignored(2, 0, Token { request: RequestId(9), position: 1, ..token() });
     is_ignored(2, 0, ChunkDone { request: RequestId(9), position: 0 });
     is_ignored(0, 1, Cancel { request: RequestId(9) });
-    is_ignored(1, 0, StageFailed { epoch: 0, message: "old".to_owned() });
+    is_ignored(
+        1,
+        0,
+        StageFailed { epoch: 0, failure: Failure::new(FailureCode::DeviceFailed, "old") },
+    );
     is_ignored(0, 2, Halt { epoch: 0 });
 }
 

@@ -222,6 +222,8 @@ export type ErrorCode =
   | "device_lost"
   /** A phone could not run or load its stage. */
   | "device_failed"
+  /** A phone's graphics memory did not hold its stage. */
+  | "out_of_memory"
   | "too_slow"
   | "busy"
   | "internal";

@@ -135,6 +135,8 @@ pub enum FailureCode {
     Internal,
     /// No link to the phone that started the room came about.
     Unreachable,
+    /// A phone's GPU has no memory for its stage.
+    OutOfMemory,
 }
 
 impl Failure {
@@ -161,6 +163,7 @@ impl FailureCode {
             Self::ModelUnavailable => "model_unavailable",
             Self::Internal => "internal",
             Self::Unreachable => "unreachable",
+            Self::OutOfMemory => "out_of_memory",
         }
     }
 }

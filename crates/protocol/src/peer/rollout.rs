@@ -5,8 +5,8 @@ use base::{ModuleRange, PeerId, RequestId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DecodeError, MAX_CHUNK_TOKENS, MAX_MODULES, MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES, ModelRef,
-    Sampling, bounds, frame::Control,
+    DecodeError, Failure, MAX_CHUNK_TOKENS, MAX_MODULES, MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES,
+    ModelRef, Sampling, bounds, frame::Control,
 };
 
 /// From the coordinator: the plan of an epoch. Each peer loads its stages.
@@ -58,8 +58,8 @@ pub struct StageReady {
 pub struct StageFailed {
     /// The plan's epoch.
     pub epoch: u32,
-    /// Why, in a sentence.
-    pub message: String,
+    /// Why.
+    pub failure: Failure,
 }
 
 /// From the coordinator: an epoch is over; its requests are dropped.
@@ -145,7 +145,7 @@ impl Control for StageReady {
 
 impl Control for StageFailed {
     fn check(&self) -> Result<(), DecodeError> {
-        bounds::message(&self.message)
+        self.failure.check()
     }
 }
 

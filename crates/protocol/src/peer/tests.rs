@@ -105,26 +105,26 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 pledge: Pledge::Share { factor: 1.5, phones: 3 },
             }
             .into(),
-            "020101010161016201000000000000f83f03",
+            "030101010161016201000000000000f83f03",
         ),
-        (Ping { nonce: 300 }.into(), "0202ac02"),
-        (Pong { nonce: 300 }.into(), "0203ac02"),
-        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0204010103eeeeee"),
-        (ProbeDone { nonce: 1 }.into(), "020501"),
-        (Leave {}.into(), "0206"),
+        (Ping { nonce: 300 }.into(), "0302ac02"),
+        (Pong { nonce: 300 }.into(), "0303ac02"),
+        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0304010103eeeeee"),
+        (ProbeDone { nonce: 1 }.into(), "030501"),
+        (Leave {}.into(), "0306"),
         (
             Measure { model: model(), peers: vec![PeerId(1), PeerId(2)] }.into(),
-            "0210022f6d016dac02080102083030303030303031083030303030303032",
+            "0310022f6d016dac02080102083030303030303031083030303030303032",
         ),
-        (DeviceMeasured { flops_per_sec: 1.0 }.into(), "0211000000000000f03f"),
-        (MeasureFailed { message: "no".into() }.into(), "0212026e6f"),
+        (DeviceMeasured { flops_per_sec: 1.0 }.into(), "0311000000000000f03f"),
+        (MeasureFailed { message: "no".into() }.into(), "0312026e6f"),
         (
             LinkMeasured { to: PeerId(1), rtt_secs: 0.5, bytes_per_sec: 2.0 }.into(),
-            "0213083030303030303031000000000000e03f0000000000000040",
+            "0313083030303030303031000000000000e03f0000000000000040",
         ),
-        (LinkLost { peer: PeerId(1) }.into(), "0214083030303030303031"),
-        (Prepare { model: model() }.into(), "0215022f6d016dac020801"),
-        (Prepared { url: "/m".into() }.into(), "0216022f6d"),
+        (LinkLost { peer: PeerId(1) }.into(), "0314083030303030303031"),
+        (Prepare { model: model() }.into(), "0315022f6d016dac020801"),
+        (Prepared { url: "/m".into() }.into(), "0316022f6d"),
     ]
 }
 
@@ -141,12 +141,15 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 row_bytes: 256,
             }
             .into(),
-            "022001022f6d016dac02080101083030303030303031000620018002",
+            "032001022f6d016dac02080101083030303030303031000620018002",
         ),
-        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0221010405"),
-        (StageReady { epoch: 1 }.into(), "022201"),
-        (StageFailed { epoch: 1, message: "no".into() }.into(), "022301026e6f"),
-        (Halt { epoch: 1 }.into(), "022401"),
+        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0321010405"),
+        (StageReady { epoch: 1 }.into(), "032201"),
+        (
+            StageFailed { epoch: 1, failure: Failure::new(FailureCode::OutOfMemory, "no") }.into(),
+            "0323010a026e6f",
+        ),
+        (Halt { epoch: 1 }.into(), "032401"),
         (
             Begin {
                 request,
@@ -157,7 +160,7 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 seen: vec![5, 300],
             }
             .into(),
-            "02300901000000003f280000803f0000803e0000c03f07400101030205ac02",
+            "03300901000000003f280000803f0000803e0000c03f07400101030205ac02",
         ),
         (
             Activations {
@@ -171,17 +174,17 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 data: vec![0, 0, 0x80, 0x3f, 0, 0, 0, 0x40],
             }
             .into(),
-            "02310101090000000100000002000000010000000600000002000000803f00000040",
+            "03310101090000000100000002000000010000000600000002000000803f00000040",
         ),
-        (token(None).into(), "02320900000003000000020100000c00000000"),
+        (token(None).into(), "03320900000003000000020100000c00000000"),
         (
             token(Some(logprobs(1))).into(),
-            "02320900000003000000020100000c00000002000000bf00000000000080be",
+            "03320900000003000000020100000c00000002000000bf00000000000080be",
         ),
-        (ChunkDone { request, position: 2 }.into(), "02330902"),
-        (Cancel { request }.into(), "023409"),
-        (Finished { request }.into(), "023509"),
-        (RequestFailed { request, message: "no".into() }.into(), "023609026e6f"),
+        (ChunkDone { request, position: 2 }.into(), "03330902"),
+        (Cancel { request }.into(), "033409"),
+        (Finished { request }.into(), "033509"),
+        (RequestFailed { request, message: "no".into() }.into(), "033609026e6f"),
     ]
 }
 
@@ -194,26 +197,26 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
     vec![
         (
             Ask { ask: 1, messages: vec![Message::user("hi")], options: asked(&["."]) }.into(),
-            "02400101010268690000003f280000803f0000803e0000c03f0740010101012e",
+            "03400101010268690000003f280000803f0000803e0000c03f0740010101012e",
         ),
-        (StopAsk { ask: 1 }.into(), "024101"),
-        (Text { ask: 1, delta: "yo".into() }.into(), "02420102796f"),
+        (StopAsk { ask: 1 }.into(), "034101"),
+        (Text { ask: 1, delta: "yo".into() }.into(), "03420102796f"),
         (
             Answered { ask: 1, stats: stats() }.into(),
-            "0243010302000000000000e03f00000000000010400000000000002840020205ac0201000000bf0100000080be",
+            "0343010302000000000000e03f00000000000010400000000000002840020205ac0201000000bf0100000080be",
         ),
-        (AskFailed { ask: 1, failure: failure() }.into(), "024401020908046c6f6e67"),
+        (AskFailed { ask: 1, failure: failure() }.into(), "034401020908046c6f6e67"),
         (
             Report {
                 counters: Counters { bytes_sent: 300, ..Counters::default() },
                 last_step: Some(LastStep { request, next_position: 4 }),
             }
             .into(),
-            "025000000000ac0200010904",
+            "035000000000ac0200010904",
         ),
         (
             status().into(),
-            "02510501022f6d016dac0208010680020108303030303030303101000000000000f03f0101720004050101020300000001083030303030303031083030303030303032000000000000e03f0000000000000040010108303030303030303100068002000000000000e03f000000000000e03f000000000000d03f036f6e6501020908046c6f6e67",
+            "03510501022f6d016dac0208010680020108303030303030303101000000000000f03f0101720004050101020300000001083030303030303031083030303030303032000000000000e03f0000000000000040010108303030303030303100068002000000000000e03f000000000000e03f000000000000d03f036f6e6501020908046c6f6e67",
         ),
     ]
 }

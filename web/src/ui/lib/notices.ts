@@ -82,6 +82,12 @@ const notices: Record<ErrorCode, Notice> = {
       "Often its memory ran short, or its connection broke while the model came in. Close other apps and tabs there, or lend less of it, and start again.",
     wayOut: "leave",
   },
+  out_of_memory: {
+    title: "A phone ran out of memory",
+    advice:
+      "Its graphics chip had no room for its part. Lend less of it, or close other apps and tabs there, and start again.",
+    wayOut: "leave",
+  },
   too_slow: {
     title: "That took too long",
     advice:
