@@ -15,7 +15,7 @@ mod operators;
 mod profiles;
 
 pub use config::{Architecture, ModelConfig, Rope};
-pub use describe::{FeedForward, NormKind, Positions, Traits};
+pub use describe::{EMBEDDING_TABLE, FeedForward, NormKind, POSITION_TABLE, Positions, Traits};
 pub use error::GraphError;
 pub use modules::{Module, Modules, module_tensors};
 pub use operators::{Graph, Node, NodeId, Operator, TensorSpec};

@@ -79,12 +79,12 @@ impl Modules {
     /// # Panics
     /// If there is no such module.
     pub fn tensors(&self, index: usize) -> Vec<TensorSpec> {
-        let mut seen = BTreeSet::new();
-        self.nodes(index)
-            .flat_map(|node| &node.weights)
-            .filter(|tensor| seen.insert(tensor.name.as_str()))
-            .cloned()
-            .collect()
+        tensors_of(self.nodes(index))
+    }
+
+    /// Those of them that are resident: all but the tables that rows are looked up in.
+    pub(crate) fn resident_tensors(&self, index: usize) -> Vec<TensorSpec> {
+        tensors_of(self.nodes(index).filter(|node| node.operator != Operator::Lookup))
     }
 
     /// The tensors that a stage needs, each once though modules share it.
@@ -104,6 +104,16 @@ impl Modules {
     pub(crate) fn nodes(&self, index: usize) -> impl Iterator<Item = &Node> {
         self.list[index].nodes.iter().map(|&id| &self.graph.nodes[id.0])
     }
+}
+
+/// What the nodes read, each tensor once.
+fn tensors_of<'a>(nodes: impl Iterator<Item = &'a Node>) -> Vec<TensorSpec> {
+    let mut seen = BTreeSet::new();
+    nodes
+        .flat_map(|node| &node.weights)
+        .filter(|tensor| seen.insert(tensor.name.as_str()))
+        .cloned()
+        .collect()
 }
 
 /// The module of each node: how many cuts lie before it.

@@ -34,7 +34,8 @@ pub enum Operator {
     Tokens,
     /// The token's position in its request.
     Positions,
-    /// A row of a table, by token id.
+    /// A row of a table, by token id or position. The table need not be resident: rows are read where
+    /// the file is.
     Lookup,
     /// Sines and cosines of a position.
     RotaryTable,

@@ -19,7 +19,7 @@ pub struct GraphProfiles {
     pub sequential_bytes: Vec<f64>,
     /// Residual dependency map: tensors that skip modules.
     pub residual: Vec<Residual>,
-    /// Tensors that two modules share.
+    /// Resident tensors that two modules share.
     pub tied: Vec<Tied>,
     /// Resident bytes of all modules; a shared tensor counts in each that reads it.
     pub total_bytes: f64,
@@ -35,7 +35,7 @@ pub struct ModuleSummary {
     pub flops_per_token: f64,
     /// How many weights it reads.
     pub weight_elements: usize,
-    /// Their bytes as stored in the file.
+    /// Bytes of those that are resident: of all but the tables that rows are looked up in.
     pub weight_bytes: u64,
     /// Bytes that each token of context leaves in the KV cache.
     pub kv_bytes_per_token: usize,
@@ -56,8 +56,8 @@ pub struct Caches {
 
 /// Figures of every module of a model, and what they send each other.
 ///
-/// `bytes_of` gives a tensor's stored bytes by its name, from the file's index. The embedding table is
-/// looked up row by row, but all of it is resident, so it counts in full.
+/// `bytes_of` gives a tensor's resident bytes by its name. A table that rows are looked up in is not
+/// resident: its rows are read where the file is.
 ///
 /// # Errors
 /// A config that is not valid; a context of 0 or beyond the model's.
@@ -101,12 +101,12 @@ impl Modules {
         let attended_tokens = (caches.context_tokens as f64 + 1.0) / 2.0;
         let flops = self.nodes(index).map(|node| node.flops(attended_tokens)).sum();
         let kv_values: usize = self.nodes(index).map(|node| node.kv_values_per_token()).sum();
-        let tensors = self.tensors(index);
+        let (tensors, resident) = (self.tensors(index), self.resident_tensors(index));
         ModuleSummary {
             name: self.list[index].name.clone(),
             flops_per_token: flops,
             weight_elements: tensors.iter().map(|tensor| tensor.elements()).sum(),
-            weight_bytes: tensors.iter().map(|tensor| bytes_of(&tensor.name)).sum(),
+            weight_bytes: resident.iter().map(|tensor| bytes_of(&tensor.name)).sum(),
             kv_bytes_per_token: kv_values * caches.value_bytes,
             output_bytes: self.nodes(index).last().map_or(0, |node| node.output_bytes()),
         }
@@ -143,12 +143,12 @@ impl Modules {
         readers
     }
 
-    /// Tensors that more than one module reads: each pair of readers in a row shares it.
+    /// Resident tensors of more than one module: each pair of readers in a row shares it.
     fn tied(&self, bytes_of: &dyn Fn(&str) -> u64) -> Vec<Tied> {
         let mut last_reader = BTreeMap::new();
         let mut tied = Vec::new();
         for module in 0..self.list.len() {
-            for tensor in self.tensors(module) {
+            for tensor in self.resident_tensors(module) {
                 let bytes = bytes_of(&tensor.name) as f64;
                 if let Some(earlier) = last_reader.insert(tensor.name, module) {
                     tied.push(Tied(earlier, module, bytes));
@@ -181,7 +181,7 @@ const MAX_SLOTS: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Architecture, Graph, NodeId, Operator, config::tests::tiny};
+    use crate::{Architecture, Graph, NodeId, Operator, TensorSpec, config::tests::tiny};
 
     /// Every weight as a 32-bit float.
     fn float_bytes(config: &ModelConfig) -> impl Fn(&str) -> u64 {
@@ -229,8 +229,10 @@ mod tests {
         let kv = 4 * (16 + 16) * 100 * 2;
         let attention = 4 * (32 + 32 * 32 + 2 * 16 * 32 + 32 * 32) + kv;
         let mlp = 4 * (32 + 3 * 32 * 64);
-        let expected = [table, attention, mlp, attention, mlp, 4 * 32 + table];
+        // The table is the head's; the embedding reads its rows where the file is.
+        let expected = [0, attention, mlp, attention, mlp, 4 * 32 + table];
         assert_eq!(bytes, expected.map(f64::from));
+        assert_eq!(profiles.summary[0].weight_elements, 11 * 32);
         assert_eq!(profiles.total_bytes, f64::from(expected.iter().sum::<i32>()));
         assert_eq!(profiles.modules[1].kv_bytes, f64::from(kv));
         assert_eq!(profiles.summary[1].kv_bytes_per_token, 128);
@@ -257,10 +259,26 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_table_is_tied_and_an_own_head_is_not() {
-        let tied = of(&tiny(Architecture::Qwen3, true), 8, 1);
-        assert_eq!(tied.tied, [Tied(0, 5, f64::from(4 * 11 * 32))]);
-        assert_eq!(of(&tiny(Architecture::Qwen3, false), 8, 1).tied, []);
+    fn a_table_that_rows_are_looked_up_in_is_not_resident_and_shared_with_nobody() {
+        for is_tied in [true, false] {
+            let profiles = of(&tiny(Architecture::Gpt2, is_tied), 8, 1);
+            assert_eq!(profiles.modules[0].weights_bytes, 0.0);
+            assert_eq!(profiles.tied, []);
+        }
+    }
+
+    #[test]
+    fn modules_that_multiply_with_one_tensor_share_it() {
+        let table = || vec![TensorSpec { name: "table".into(), shape: vec![4, 4] }];
+        let mut graph = Graph::default();
+        let tokens = graph.add("tokens", Operator::Tokens, &[], 1);
+        let mut hidden = graph.add("embed", Operator::Lookup, &[tokens], 4);
+        for layer in 0..2 {
+            let (name, linear) = (format!("mix.{layer}.a"), Operator::Linear { columns: 4 });
+            let mixed = graph.add_weighted(name, linear, &[hidden], 4, table());
+            hidden = graph.add(format!("mix.{layer}.b"), Operator::Add, &[hidden, mixed], 4);
+        }
+        assert_eq!(Modules::cut(graph).tied(&|_| 64), [Tied(1, 2, 64.0)]);
     }
 
     /// Two attention-like layers that read a mask computed once from the positions.

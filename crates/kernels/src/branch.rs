@@ -7,7 +7,7 @@ use cubecl::prelude::*;
 
 use crate::{
     input::{InputShape, branch_scale, element, gain_of, normed, row_mean, row_scale},
-    matrix::{Activation, Section, Sections, Vec4, Words, gated, store},
+    matrix::{Activation, OutputShape, Section, Sections, Vec4, Words, gated, store},
     products::products,
 };
 
@@ -23,6 +23,7 @@ pub(crate) fn linear_settling(
     output: &mut [Vec4],
     #[comptime] sections: Sections,
     #[comptime] from: InputShape,
+    #[comptime] to: OutputShape,
 ) {
     let lane = ABSOLUTE_POS_X as usize;
     let first_group = lane * from.groups_per_lane;
@@ -36,8 +37,8 @@ pub(crate) fn linear_settling(
             let own = first_group - before;
             let mut sums = Array::<Vec4>::new(comptime!(from.sums()));
             products(input, branch, gain, words, scales, first_row, own, &mut sums, section, from);
-            let row_groups = comptime!(sections.groups());
-            store(&sums, output, first_row * row_groups + first_group, row_groups, from);
+            let place = first_row * to.groups + comptime!(to.first) + first_group;
+            store(&sums, output, place, to.groups, from);
         }
     }
 }
@@ -55,11 +56,12 @@ pub(crate) fn gate_up_settling(
     #[comptime] gate: Section,
     #[comptime] up: Section,
     #[comptime] from: InputShape,
+    #[comptime] to: OutputShape,
     #[comptime] activation: Activation,
 ) {
     let first_row = CUBE_POS_Y as usize * from.rows_per_lane;
     settle_share(input, branch, gain, settled, first_row, ABSOLUTE_POS_X as usize, from);
-    gated(input, branch, gain, words, scales, output, gate, up, from, activation);
+    gated(input, branch, gain, words, scales, output, gate, up, from, to, activation);
 }
 
 /// `settled[row] = input[row] + rms_norm(branch[row])`; the branch's gains are the second half of

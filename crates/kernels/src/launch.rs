@@ -1,4 +1,5 @@
-//! Launchers: from buffers and shapes to dispatches. Each function is one dispatch.
+//! Launchers: from buffers and shapes to dispatches. Each function is one dispatch, or one for each
+//! part of its matrix.
 
 use cubecl::prelude::*;
 
@@ -11,12 +12,10 @@ pub use branch::Branch;
 use crate::{
     gpu::{Buffer, Gpu},
     input::{InputNorm, InputShape, Tile},
-    layout::GROUP_ROWS,
-    matrix::{Activation, Lookup, OutputShape, Sections, embed, gate_up, linear, linear_add, up},
+    matrix::{Activation, OutputShape, Sections, gate_up, linear, linear_add, up},
     pack::PackedMatrix,
+    parts::Matrix,
     step::StepBuffer,
-    table::Table,
-    weights::BLOCK_COLUMNS,
 };
 
 /// Lanes of a cube of the matrix and rotary kernels.
@@ -46,99 +45,51 @@ pub enum NormKind {
     Layer,
 }
 
-/// What is done to looked-up rows.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Placing<'a> {
-    /// What they are multiplied with, if with anything.
-    pub scale: Option<f32>,
-    /// `f32 [context, columns]`: what is added at each position, if anything is.
-    pub places: Option<&'a Buffer>,
-}
-
 impl Gpu {
-    /// `output[row] = table[token of row]`, placed, for the step's `rows` rows. One dispatch for each
-    /// part of the table; every part has one section.
-    pub fn embed(
-        &self,
-        table: &Table,
-        placing: Placing<'_>,
-        step: &StepBuffer,
-        output: &Buffer,
-        rows: usize,
-    ) {
-        for (part, first) in table.parts() {
-            self.count_dispatch();
-            let section = part.sections.list[0];
-            let lookup = Lookup {
-                tokens_at: step.tokens_at(),
-                first_row: GROUP_ROWS * first,
-                scale_bits: placing.scale.map(f32::to_bits),
-                has_places: placing.places.is_some(),
-            };
-            // SAFETY: the shapes are the buffers' own; the caller checks tokens and positions.
-            unsafe {
-                embed::launch_unchecked(
-                    &self.client,
-                    cubes(section.columns / BLOCK_COLUMNS, rows),
-                    CubeDim::new_1d(LANES),
-                    vec4(&part.words),
-                    vec4(&part.scales),
-                    word(placing.places.unwrap_or(&part.scales)),
-                    word(&step.buffer),
-                    word(output),
-                    section,
-                    lookup,
-                );
-            }
-        }
-    }
-
     /// `output[row] = matrix · norm(input[row])` for `rows` rows.
     pub fn linear(
         &self,
         input: &Buffer,
         norm: &Norm,
-        matrix: &PackedMatrix,
+        matrix: &Matrix,
         step: &StepBuffer,
         output: &Buffer,
         rows: usize,
     ) {
-        let from = input_shape(norm, matrix, self.tile(matrix, rows));
-        let to = OutputShape { groups: matrix.sections.groups(), first: 0 };
-        self.launch_linear(input, &norm.gain, matrix, step, output, rows, from, to, None);
+        for (part, to) in matrix.parts() {
+            let from = input_shape(norm, part, self.tile(part, rows));
+            self.launch_linear(input, &norm.gain, part, step, output, rows, from, to, None);
+        }
     }
 
     /// `output[row] = matrix · input[row]` for `rows` rows.
     pub fn linear_plain(
         &self,
         input: &Buffer,
-        matrix: &PackedMatrix,
+        matrix: &Matrix,
         step: &StepBuffer,
         output: &Buffer,
         rows: usize,
     ) {
-        let from = InputShape::plain(matrix.sections.columns(), self.tile(matrix, rows));
-        let to = OutputShape { groups: matrix.sections.groups(), first: 0 };
-        self.launch_linear(input, input, matrix, step, output, rows, from, to, None);
+        for (part, to) in matrix.parts() {
+            let from = InputShape::plain(part.sections.columns(), self.tile(part, rows));
+            self.launch_linear(input, input, part, step, output, rows, from, to, None);
+        }
     }
 
-    /// `output[i] = table · norm(input[head row i])` for the step's first `rows` head rows. One
-    /// dispatch for each part of the table.
+    /// `output[i] = matrix · norm(input[head row i])` for the step's first `rows` head rows.
     pub fn linear_of_head_rows(
         &self,
         input: &Buffer,
         norm: &Norm,
-        table: &Table,
+        matrix: &Matrix,
         step: &StepBuffer,
         output: &Buffer,
         rows: usize,
     ) {
         let gathered_at = Some(step.head_rows_at());
-        for (part, first) in table.parts() {
-            let (from, to) = (
-                input_shape(norm, part, self.tile(part, 1)),
-                OutputShape { groups: table.groups(), first },
-            );
+        for (part, to) in matrix.parts() {
+            let from = input_shape(norm, part, self.tile(part, 1));
             self.launch_linear(input, &norm.gain, part, step, output, rows, from, to, gathered_at);
         }
     }
@@ -176,99 +127,108 @@ impl Gpu {
         }
     }
 
-    /// `output[row] += matrix · input[row] + bias` for `rows` rows. The matrix has one section.
+    /// `output[row] += matrix · input[row] + bias` for `rows` rows. Every part has one section.
     pub fn linear_add(
         &self,
         input: &Buffer,
-        matrix: &PackedMatrix,
+        matrix: &Matrix,
         bias: Option<&Buffer>,
         output: &Buffer,
         rows: usize,
     ) {
-        self.count_dispatch();
-        let section = matrix.sections.list[0];
-        let from = InputShape::plain(section.columns, self.tile(matrix, rows));
-        // SAFETY: as in `launch_linear`.
-        unsafe {
-            linear_add::launch_unchecked(
-                &self.client,
-                self.product_cubes(section.groups / from.groups_per_lane, rows, from),
-                self.product_cube(),
-                vec4(input),
-                vec4(&matrix.words),
-                vec4(&matrix.scales),
-                vec4(bias.unwrap_or(input)),
-                vec4(output),
-                section,
-                from,
-                bias.is_some(),
-            );
+        for (part, to) in matrix.parts() {
+            self.count_dispatch();
+            let section = part.sections.list[0];
+            let from = InputShape::plain(section.columns, self.tile(part, rows));
+            // SAFETY: as in `launch_linear`.
+            unsafe {
+                linear_add::launch_unchecked(
+                    &self.client,
+                    self.product_cubes(section.groups / from.groups_per_lane, rows, from),
+                    self.product_cube(),
+                    vec4(input),
+                    vec4(&part.words),
+                    vec4(&part.scales),
+                    vec4(bias.unwrap_or(input)),
+                    vec4(output),
+                    section,
+                    from,
+                    to,
+                    bias.is_some(),
+                );
+            }
         }
     }
 
-    /// `output[row] = gelu(matrix · norm(input[row]) + bias)` for `rows` rows. The matrix has one
+    /// `output[row] = gelu(matrix · norm(input[row]) + bias)` for `rows` rows. Every part has one
     /// section.
     pub fn up(
         &self,
         input: &Buffer,
         norm: &Norm,
-        matrix: &PackedMatrix,
+        matrix: &Matrix,
         bias: Option<&Buffer>,
         output: &Buffer,
         rows: usize,
     ) {
-        self.count_dispatch();
-        let section = matrix.sections.list[0];
-        let from = input_shape(norm, matrix, self.tile(matrix, rows));
-        // SAFETY: as in `launch_linear`.
-        unsafe {
-            up::launch_unchecked(
-                &self.client,
-                self.product_cubes(section.groups / from.groups_per_lane, rows, from),
-                self.product_cube(),
-                vec4(input),
-                vec4(&norm.gain),
-                vec4(&matrix.words),
-                vec4(&matrix.scales),
-                vec4(bias.unwrap_or(input)),
-                vec4(output),
-                section,
-                from,
-                bias.is_some(),
-            );
+        for (part, to) in matrix.parts() {
+            self.count_dispatch();
+            let section = part.sections.list[0];
+            let from = input_shape(norm, part, self.tile(part, rows));
+            // SAFETY: as in `launch_linear`.
+            unsafe {
+                up::launch_unchecked(
+                    &self.client,
+                    self.product_cubes(section.groups / from.groups_per_lane, rows, from),
+                    self.product_cube(),
+                    vec4(input),
+                    vec4(&norm.gain),
+                    vec4(&part.words),
+                    vec4(&part.scales),
+                    vec4(bias.unwrap_or(input)),
+                    vec4(output),
+                    section,
+                    from,
+                    to,
+                    bias.is_some(),
+                );
+            }
         }
     }
 
-    /// `output[row] = act(gate · norm(input[row])) * (up · norm(input[row]))` for a
-    /// matrix made by [`PackedMatrix::paired`].
+    /// `output[row] = act(gate · norm(input[row])) * (up · norm(input[row]))` for a matrix whose
+    /// parts are made by [`PackedMatrix::paired`].
     pub fn gate_up(
         &self,
         input: &Buffer,
         norm: &Norm,
-        matrix: &PackedMatrix,
+        matrix: &Matrix,
         activation: Activation,
         output: &Buffer,
         rows: usize,
     ) {
-        self.count_dispatch();
-        let from = input_shape(norm, matrix, self.tile(matrix, rows));
-        let [gate, up, ..] = matrix.sections.list;
-        // SAFETY: as in `launch_linear`.
-        unsafe {
-            gate_up::launch_unchecked(
-                &self.client,
-                self.product_cubes(gate.groups / from.groups_per_lane, rows, from),
-                self.product_cube(),
-                vec4(input),
-                vec4(&norm.gain),
-                vec4(&matrix.words),
-                vec4(&matrix.scales),
-                vec4(output),
-                gate,
-                up,
-                from,
-                activation,
-            );
+        for (part, to) in matrix.pairs() {
+            self.count_dispatch();
+            let from = input_shape(norm, part, self.tile(part, rows));
+            let [gate, up, ..] = part.sections.list;
+            // SAFETY: as in `launch_linear`.
+            unsafe {
+                gate_up::launch_unchecked(
+                    &self.client,
+                    self.product_cubes(gate.groups / from.groups_per_lane, rows, from),
+                    self.product_cube(),
+                    vec4(input),
+                    vec4(&norm.gain),
+                    vec4(&part.words),
+                    vec4(&part.scales),
+                    vec4(output),
+                    gate,
+                    up,
+                    from,
+                    to,
+                    activation,
+                );
+            }
         }
     }
 

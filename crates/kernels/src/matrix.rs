@@ -1,4 +1,4 @@
-//! Products with weight matrices, and looking rows up in one.
+//! Products with weight matrices.
 //!
 //! A lane computes four output rows at once, or several times four. Weights are therefore interleaved
 //! over *groups* of four rows: word `w` of group `g` is a `vec4<u32>` that holds,
@@ -11,12 +11,7 @@
 
 use cubecl::prelude::*;
 
-use crate::{
-    input::InputShape,
-    products::products,
-    unpack::{Four, WORD_COLUMNS, hold, minimum, scale, unpack},
-    weights::{BLOCK_COLUMNS, WeightType},
-};
+use crate::{input::InputShape, products::products, weights::WeightType};
 
 /// Four `f32`, one for each output row of a group.
 pub(crate) type Vec4 = Vector<f32, Const<4>>;
@@ -149,7 +144,7 @@ pub(crate) struct OutputShape {
 /// `output[row] += W · input[row] + bias`: a projection back onto the residual stream.
 ///
 /// # Shapes
-/// `input [rows, columns/4]`, `bias [groups]` where there is one, `output [rows, groups]`, in `vec4`.
+/// `input [rows, columns/4]`, `bias [groups]` where there is one, `output [rows, to.groups]`, in `vec4`.
 #[cube(launch_unchecked)]
 pub(crate) fn linear_add(
     input: &[Vec4],
@@ -159,6 +154,7 @@ pub(crate) fn linear_add(
     output: &mut [Vec4],
     #[comptime] section: Section,
     #[comptime] from: InputShape,
+    #[comptime] to: OutputShape,
     #[comptime] has_bias: bool,
 ) {
     let first_group = ABSOLUTE_POS_X as usize * from.groups_per_lane;
@@ -182,8 +178,9 @@ pub(crate) fn linear_add(
             #[unroll]
             for at in 0..from.groups_per_lane {
                 let own = comptime!(row * from.groups_per_lane + at);
-                let sum = with_bias(sums[own], bias, first_group + at, has_bias);
-                output[(first_row + row) * section.groups + first_group + at] += sum;
+                let group = comptime!(to.first) + first_group + at;
+                let sum = with_bias(sums[own], bias, group, has_bias);
+                output[(first_row + row) * to.groups + group] += sum;
             }
         }
     }
@@ -203,6 +200,7 @@ pub(crate) fn up(
     output: &mut [Vec4],
     #[comptime] section: Section,
     #[comptime] from: InputShape,
+    #[comptime] to: OutputShape,
     #[comptime] has_bias: bool,
 ) {
     let first_group = ABSOLUTE_POS_X as usize * from.groups_per_lane;
@@ -226,8 +224,9 @@ pub(crate) fn up(
             #[unroll]
             for at in 0..from.groups_per_lane {
                 let own = comptime!(row * from.groups_per_lane + at);
-                let sum = with_bias(sums[own], bias, first_group + at, has_bias);
-                output[(first_row + row) * section.groups + first_group + at] = gelu(sum);
+                let group = comptime!(to.first) + first_group + at;
+                let sum = with_bias(sums[own], bias, group, has_bias);
+                output[(first_row + row) * to.groups + group] = gelu(sum);
             }
         }
     }
@@ -237,7 +236,7 @@ pub(crate) fn up(
 /// two sections of one matrix and `act` is SiLU (Llama and Qwen) or GELU.
 ///
 /// # Shapes
-/// `input [rows, columns/4]`, `gain [columns/4]`, `output [rows, groups of G]`, in `vec4`.
+/// `input [rows, columns/4]`, `gain [columns/4]`, `output [rows, to.groups]`, in `vec4`.
 #[cube(launch_unchecked)]
 pub(crate) fn gate_up(
     input: &[Vec4],
@@ -248,9 +247,10 @@ pub(crate) fn gate_up(
     #[comptime] gate: Section,
     #[comptime] up: Section,
     #[comptime] from: InputShape,
+    #[comptime] to: OutputShape,
     #[comptime] activation: Activation,
 ) {
-    gated(input, input, gain, words, scales, output, gate, up, from, activation);
+    gated(input, input, gain, words, scales, output, gate, up, from, to, activation);
 }
 
 /// One lane's share of [`gate_up`].
@@ -265,6 +265,7 @@ pub(crate) fn gated(
     #[comptime] gate: Section,
     #[comptime] up: Section,
     #[comptime] from: InputShape,
+    #[comptime] to: OutputShape,
     #[comptime] activation: Activation,
 ) {
     let first_group = ABSOLUTE_POS_X as usize * from.groups_per_lane;
@@ -296,7 +297,8 @@ pub(crate) fn gated(
                 } else {
                     active = gelu(active);
                 }
-                output[(first_row + row) * gate.groups + first_group + at] = active * ups[own];
+                let group = comptime!(to.first) + first_group + at;
+                output[(first_row + row) * to.groups + group] = active * ups[own];
             }
         }
     }
@@ -319,117 +321,4 @@ fn gelu(x: Vec4) -> Vec4 {
     // The exponential of what is far below would not be finite; the quotient is 0 long before.
     let exponent = min(cubic * Vec4::new(-1.595_769), Vec4::new(80.0));
     x / (Vec4::new(1.0) + exponent.exp())
-}
-
-/// `output[row] = scale W[token of row] + places[position of row]`: one row of an embedding table for
-/// each row of the step, and of a table of places where there is one. Rows whose token is in another
-/// part of the table are left alone. A lane writes 32 columns.
-///
-/// # Shapes
-/// `places [context, columns]`, `output [rows, columns]`; the tokens are `step[tokens_at ..]`, the
-/// positions come first.
-#[cube(launch_unchecked)]
-pub(crate) fn embed(
-    words: &[Words],
-    scales: &[Words],
-    places: &[f32],
-    step: &[u32],
-    output: &mut [f32],
-    #[comptime] section: Section,
-    #[comptime] lookup: Lookup,
-) {
-    let block = ABSOLUTE_POS_X as usize;
-    let row = CUBE_POS_Y as usize;
-    let asked = step[lookup.tokens_at + row] as usize;
-    let is_own =
-        asked >= lookup.first_row && asked < comptime!(lookup.first_row + 4 * section.groups);
-    if is_own && block < comptime!(section.columns / BLOCK_COLUMNS) {
-        let token = asked - lookup.first_row;
-        let group = token >> 2;
-        let target = row * section.columns + block * BLOCK_COLUMNS;
-        for eight in 0..comptime!(BLOCK_COLUMNS / WORD_COLUMNS) {
-            let held = hold(words, block, group, eight, section);
-            #[unroll]
-            for half in 0..2usize {
-                let four = unpack(words, block, group, eight, &held, half, section);
-                let quad = 2 * eight + half;
-                let first = target + 4 * quad;
-                #[unroll]
-                for at in 0..4usize {
-                    let weight = weight(scales, &four, at, block, group, quad, section);
-                    let mut value = component(weight, token & 3);
-                    if comptime!(lookup.scale_bits.is_some()) {
-                        value *= comptime!(f32::from_bits(lookup.scale_bits.unwrap_or(0)));
-                    }
-                    if comptime!(lookup.has_places) {
-                        let place = step[row] as usize * section.columns + block * BLOCK_COLUMNS;
-                        value += places[place + 4 * quad + at];
-                    }
-                    output[first + at] = value;
-                }
-            }
-        }
-    }
-}
-
-/// The `at`-th of four columns as the file's format defines it.
-#[cube]
-fn weight(
-    scales: &[Words],
-    four: &Four,
-    #[comptime] at: usize,
-    block: usize,
-    group: usize,
-    quad: usize,
-    #[comptime] section: Section,
-) -> Vec4 {
-    let weight_type = comptime!(section.weight_type);
-    let mut weight = four.a;
-    if comptime!(at == 1) {
-        weight = four.b;
-    }
-    if comptime!(at == 2) {
-        weight = four.c;
-    }
-    if comptime!(at == 3) {
-        weight = four.d;
-    }
-    if comptime!(weight_type.is_quantised()) {
-        let part = quad >> comptime!((weight_type.scale_columns() / 4).ilog2() as usize);
-        let unit = Vec4::new(comptime!(weight_type.unit()));
-        let offset = Vec4::new(comptime!(weight_type.offset()));
-        weight = fma(weight, unit, offset) * scale(scales, block, group, part, section);
-    }
-    if comptime!(weight_type.has_minimum()) {
-        weight -= minimum(scales, block, group, section);
-    }
-    weight
-}
-
-/// How rows are looked up.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Lookup {
-    /// Where the step's tokens are.
-    pub tokens_at: usize,
-    /// The token of the table's first row.
-    pub first_row: usize,
-    /// Bits of what the rows are multiplied with, if with anything.
-    pub scale_bits: Option<u32>,
-    /// Whether positions have vectors of their own.
-    pub has_places: bool,
-}
-
-#[cube]
-fn component(four: Vec4, at: usize) -> f32 {
-    let mut value = four.extract(0usize);
-    if at == 1 {
-        value = four.extract(1usize);
-    }
-    if at == 2 {
-        value = four.extract(2usize);
-    }
-    if at == 3 {
-        value = four.extract(3usize);
-    }
-    value
 }

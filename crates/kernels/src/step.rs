@@ -1,7 +1,7 @@
-//! What a step tells the kernels: which position, cache slot and token each row has,
-//! and which rows go through the head.
+//! What a step tells the kernels: which position and cache slot each row has, and which rows go
+//! through the head.
 //!
-//! The buffer is `u32 [4, capacity]`: positions, slots, head rows, tokens.
+//! The buffer is `u32 [3, capacity]`: positions, slots, head rows.
 
 use crate::gpu::{Buffer, Gpu};
 
@@ -14,8 +14,6 @@ pub struct Step {
     pub slots: Vec<u32>,
     /// Rows whose logits are wanted.
     pub head_rows: Vec<u32>,
-    /// Token of each row; empty on a stage that does not embed.
-    pub tokens: Vec<u32>,
 }
 
 impl Step {
@@ -25,7 +23,6 @@ impl Step {
             positions: (first_position..first_position + rows).collect(),
             slots: vec![slot; rows as usize],
             head_rows: rows.checked_sub(1).into_iter().collect(),
-            tokens: Vec::new(),
         }
     }
 
@@ -36,7 +33,7 @@ impl Step {
 }
 
 /// Lists in the buffer.
-const LANES: usize = 4;
+const LANES: usize = 3;
 
 /// The step's place on the GPU, allocated once.
 #[derive(Clone, Debug)]
@@ -64,7 +61,7 @@ impl StepBuffer {
             self.capacity
         );
         let mut words = vec![0u32; LANES * self.capacity];
-        let parts = [&step.positions, &step.slots, &step.head_rows, &step.tokens];
+        let parts = [&step.positions, &step.slots, &step.head_rows];
         for (lane, part) in words.chunks_exact_mut(self.capacity).zip(parts) {
             lane[..part.len()].copy_from_slice(part);
         }
@@ -74,10 +71,5 @@ impl StepBuffer {
     /// Where the head rows start.
     pub(crate) fn head_rows_at(&self) -> usize {
         2 * self.capacity
-    }
-
-    /// Where the tokens start.
-    pub(crate) fn tokens_at(&self) -> usize {
-        3 * self.capacity
     }
 }

@@ -43,9 +43,9 @@ pub enum ModelError {
     #[error("the model's sizes make no sense: {0}")]
     Config(#[from] graph::GraphError),
     /// A tensor needs a larger binding than this GPU has.
-    #[error("tensor `{tensor}` needs {needed} bytes in one piece and this GPU binds {limit}")]
+    #[error("`{tensor}` needs {needed} bytes in one piece and this GPU binds {limit}")]
     TooLarge {
-        /// The tensor's name.
+        /// The tensor's name, or the cache's.
         tensor: String,
         /// Bytes that it takes.
         needed: u64,

@@ -83,8 +83,10 @@ impl<S: ByteSource> ModelFile<S> {
         self.cache.for_heads(self.config.head_dim)
     }
 
-    fn from_gguf(source: S, index: Index) -> Result<Self, ModelError> {
+    fn from_gguf(source: S, mut index: Index) -> Result<Self, ModelError> {
         let config = read_config(&index)?;
+        // They take tens of megabytes, and only the crate `text` needs them: see `text_files`.
+        index.metadata.retain(|key, _| !key.starts_with("tokenizer."));
         Ok(Self::new(source, index, config, Origin::Gguf))
     }
 
@@ -107,7 +109,7 @@ impl<S: ByteSource> ModelFile<S> {
         &self.config
     }
 
-    /// Metadata and tensor index.
+    /// Metadata, without what it says of texts, and tensor index.
     pub fn index(&self) -> &Index {
         &self.index
     }

@@ -27,6 +27,6 @@ pub use logprobs::Logprobs;
 pub use precision::Precision;
 pub use rows::Rows;
 pub use sampler::{Sampler, Sampling};
-pub use source::{ByteSource, Folder, MemoryFolder, MemorySource, Parts, SourceError};
+pub use source::{ByteSource, Folder, MemoryFolder, MemoryPart, MemorySource, Parts, SourceError};
 pub use stage::{Stage, StageInput, StageOptions, StageOutput};
 pub use text_files::TextFiles;

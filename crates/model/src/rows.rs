@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use graph::POSITION_TABLE;
 use kernels::{GROUP_ROWS, RowShape, RowSource, WeightType};
 
 use crate::{
@@ -60,6 +61,20 @@ impl<S: ByteSource> ModelFile<S> {
         Ok(info.arrangement.vector(Rows { shape, bytes }.source().widened_row(0)))
     }
 
+    /// The model with all of one tensor on this device, and nothing else.
+    ///
+    /// # Errors
+    /// As [`ModelFile::piece`].
+    pub(crate) async fn local(&self, name: &str) -> Result<ModelFile<S::Local>, ModelError> {
+        let info = self.info(name)?;
+        let (shape, start) = (info.row_shape(), info.range.start);
+        // Those that the whole tensor is packed in, because a piece is kept as it was read.
+        let pieces = self.pieces(name, 0..shape.rows)?;
+        let ranges = pieces.iter().flat_map(|piece| info.arrangement.ranges(shape, piece));
+        let ranges: Vec<_> = ranges.map(|range| start + range.start..start + range.end).collect();
+        Ok(self.with_source(self.source.local(&ranges).await?))
+    }
+
     /// Reads bytes of a tensor, counted from its first.
     async fn part(&self, info: &TensorInfo, range: Range<u64>) -> Result<Vec<u8>, ModelError> {
         let wanted = range.end - range.start;
@@ -72,8 +87,8 @@ impl<S: ByteSource> ModelFile<S> {
         Ok(bytes)
     }
 
-    /// A tensor's rows as they are kept on the GPU: vectors, and those that are added to the
-    /// embedding, as they are stored.
+    /// A tensor's rows as they are kept: vectors, and those that are added to the embedding, as they
+    /// are stored.
     fn kept(&self, info: &TensorInfo) -> RowShape {
         let stored = info.row_shape();
         match info.shape.len() {
@@ -126,6 +141,5 @@ impl Rows {
     }
 }
 
-const POSITION_TABLE: &str = "position_embd.weight";
 /// The most bytes of a tensor that are in the host's memory at once.
 pub(crate) const PIECE_BYTES: usize = 4 << 20;

@@ -1,6 +1,8 @@
 //! The modules that one device runs, with their weights and KV caches.
 
 mod load;
+mod lookup;
+mod matrices;
 mod modules;
 mod positions;
 
@@ -9,6 +11,7 @@ use graph::ModelConfig;
 use kernels::{Buffer, Gpu, Step, StepBuffer, rows_bytes};
 
 use crate::{error::ModelError, file::ModelFile, source::ByteSource};
+use lookup::Lookup;
 use modules::{Module, Shared};
 
 /// How much a stage makes room for.
@@ -42,37 +45,42 @@ pub enum StageOutput {
     Nothing,
 }
 
-/// Consecutive modules on a GPU.
+/// Consecutive modules on a GPU. What `embed` looks up stays where the file is: `S` has it on this device.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Stage<S> {
     gpu: Gpu,
     config: ModelConfig,
     range: ModuleRange,
     options: StageOptions,
+    lookup: Option<Lookup<S>>,
     modules: Vec<Module>,
     shared: Shared,
+    /// Which of the shared hidden buffers the stage's input goes to.
+    input: usize,
     /// Which of the shared hidden buffers the stage puts out.
     output: usize,
 }
 
-impl Stage {
+impl<L: ByteSource> Stage<L> {
     /// Fetches the weights of `range` and puts them on the GPU, then runs each kernel once,
     /// so that nothing is compiled later. The file's source knows how far that has got.
     ///
     /// # Errors
     /// Every kind of [`ModelError`].
-    pub async fn load<S: ByteSource>(
+    pub async fn load(
         gpu: &Gpu,
-        file: &ModelFile<S>,
+        file: &ModelFile<impl ByteSource<Local = L>>,
         range: ModuleRange,
         options: StageOptions,
     ) -> Result<Self, ModelError> {
         let mut loader = load::Loader::new(gpu, file, options);
         let modules = loader.modules(range).await?;
         let (config, output) = (file.config().clone(), loader.stream);
+        let input = usize::from(matches!(modules.first(), Some(Module::Normalise(_))));
         let has_head = range.end == 2 * config.layers + 2;
         let shared = Shared::new(gpu, &config, options, has_head);
-        let stage = Self { gpu: gpu.clone(), config, range, options, modules, shared, output };
+        let (gpu, lookup) = (gpu.clone(), loader.lookup);
+        let stage = Self { gpu, config, range, options, lookup, modules, shared, input, output };
         stage.warm_up().await?;
         Ok(stage)
     }
@@ -94,22 +102,24 @@ impl Stage {
     /// [`ModelError::Step`] where the step does not fit the stage; [`ModelError::Gpu`].
     pub async fn run(
         &mut self,
-        mut step: Step,
+        step: Step,
         input: StageInput<'_>,
     ) -> Result<StageOutput, ModelError> {
-        if let StageInput::Tokens(tokens) = input {
-            step.tokens = tokens.to_vec();
-        }
         self.check(&step, input)?;
-        self.launch(&step, input);
+        let rows = match (input, &self.lookup) {
+            (StageInput::Tokens(tokens), Some(lookup)) => {
+                lookup.rows(tokens, &step.positions).await?
+            }
+            (StageInput::Tokens(_), None) => Vec::new(),
+            (StageInput::Hidden(rows), _) => rows.to_vec(),
+        };
+        self.launch(&step, rows);
         self.output(&step).await
     }
 
-    fn launch(&self, step: &Step, input: StageInput<'_>) {
+    fn launch(&self, step: &Step, rows: Vec<u8>) {
         self.shared.step.write(&self.gpu, step);
-        if let StageInput::Hidden(bytes) = input {
-            self.gpu.write(&self.shared.hidden[0], bytes.to_vec());
-        }
+        self.gpu.write(&self.shared.hidden[self.input], rows);
         for module in &self.modules {
             module.launch(&self.gpu, &self.shared, step);
         }
@@ -158,7 +168,7 @@ impl Stage {
     }
 
     fn check_input(&self, rows: usize, input: StageInput<'_>) -> Result<(), ModelError> {
-        let embeds = matches!(self.modules.first(), Some(Module::Embed(_)));
+        let embeds = self.lookup.is_some();
         let problem = match input {
             StageInput::Tokens(_) if !embeds => "tokens for a stage that does not embed",
             StageInput::Hidden(_) if embeds => "hidden states for a stage that embeds",
@@ -183,9 +193,7 @@ impl Stage {
     async fn warm_up(&self) -> Result<(), ModelError> {
         for rows in [self.options.rows.min(2) as u32, 1] {
             let mut step = Step::chunk(0, 0, rows);
-            step.tokens = vec![0; rows as usize];
-            self.shared.step.write(&self.gpu, &step);
-            self.modules.iter().for_each(|module| module.launch(&self.gpu, &self.shared, &step));
+            self.launch(&step, vec![0; rows as usize * self.config.hidden * size_of::<f32>()]);
             self.output(&step).await?;
             step.head_rows.clear();
             self.output(&step).await?;

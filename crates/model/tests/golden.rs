@@ -8,6 +8,10 @@ use kernels::{CacheType, Tiling};
 use testkit::{HIDDEN_TOLERANCE, LOGITS_TOLERANCE, MODELS, golden, relative_error};
 
 const GREEDY_TOKENS: usize = 64;
+/// Less than any matrix of the tiny models has.
+const SMALL_BINDING_BYTES: u64 = 16 << 10;
+/// So few tokens that the KV caches have room in such a binding.
+const SHORT_CONTEXT: usize = 16;
 /// Of logits, where keys and values are rounded to eleven bits.
 const HALVES_TOLERANCE: f32 = 1e-2;
 
@@ -53,25 +57,48 @@ fn every_cut_gives_the_bits_of_one_device() {
         let file = open(golden.gguf);
         let gpu = gpu();
         let modules = 2 * file.config().layers + 2;
-        let whole = Room::load(&gpu, &file, &[], 16).generate(&golden.long.ids, 4);
+        let (prompt, count) = (&golden.long, GREEDY_TOKENS);
+        let whole = Room::load(&gpu, &file, &[], 16).generate(&prompt.ids, count);
         for cut in 1..modules {
-            let split = Room::load(&gpu, &file, &[cut], 16).generate(&golden.long.ids, 4);
-            assert_eq!(split, whole, "{name} cut at {cut}");
+            let split = Room::load(&gpu, &file, &[cut], 16).generate(&prompt.ids, count);
+            assert!(split == whole, "{name} cut at {cut}");
+            let tokens: Vec<u32> = split.iter().map(|step| step.token).collect();
+            assert_eq!(tokens, prompt.tokens, "{name} cut at {cut}");
         }
     }
 }
 
 #[test]
-fn a_table_that_takes_two_bindings_gives_the_same_bits() {
-    let golden = golden("qwen3-f32");
-    let file = open(golden.gguf);
-    let gpu = gpu();
-    let whole = Room::load(&gpu, &file, &[], 16).generate(&golden.short.ids, 4);
-    let mut small = gpu.clone();
-    // Fewer bytes than the table of 288 x 64 floats has, and enough for every other tensor.
-    small.max_binding_bytes = 66 << 10;
-    let split = Room::load(&small, &file, &[5], 16).generate(&golden.short.ids, 4);
-    assert_eq!(split, whole);
+fn matrices_that_take_several_bindings_give_the_same_bits() {
+    for name in ["qwen3-f32", "llama-q4_k_m", "gemma3-q8_0", "gpt2-f16", "bloom-q8_0"] {
+        let golden = golden(name);
+        let file = open(golden.gguf);
+        let gpu = gpu();
+        let mut whole = Room::load(&gpu, &file, &[], 16);
+        let mut small = gpu.clone();
+        small.max_binding_bytes = SMALL_BINDING_BYTES;
+        let mut split = Room::load_for(&small, &file, &[5], 16, SHORT_CONTEXT);
+        let dispatches = |room: &mut Room<_>| {
+            let before = gpu.dispatches();
+            (room.generate(&golden.short.ids, 4), gpu.dispatches() - before)
+        };
+        let (expected, few) = dispatches(&mut whole);
+        let (choices, many) = dispatches(&mut split);
+        assert_eq!(choices, expected, "{name}");
+        assert!(many > few, "{name}: {many} dispatches where {few} do for whole matrices");
+    }
+}
+
+#[test]
+fn what_no_binding_can_hold_is_refused_with_its_name_and_size() {
+    let file = open(golden("qwen3-f32").gguf);
+    let mut small = gpu().clone();
+    small.max_binding_bytes = SMALL_BINDING_BYTES;
+    let modules = ModuleRange::new(1, 3);
+    let stage = model::Stage::load(&small, &file, modules, common::options(16));
+    let error = pollster::block_on(stage).expect_err("the cache is larger");
+    assert!(matches!(error, model::ModelError::TooLarge { .. }), "{error}");
+    assert!(error.to_string().contains("KV cache of layer 0"), "{error}");
 }
 
 #[test]

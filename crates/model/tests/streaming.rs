@@ -3,7 +3,7 @@
 mod common;
 
 use base::ModuleRange;
-use common::{RecordingSource, gpu, options};
+use common::{RecordingSource, Room, gpu, options};
 use kernels::Step;
 use model::{ModelFile, Stage, StageInput, StageOutput};
 use testkit::{golden, with_vocabulary};
@@ -18,11 +18,27 @@ const EDGES: [u32; 6] = [0, 16_383, 16_384, 32_767, 32_768, 39_999];
 fn no_read_is_larger_than_a_piece() {
     let source = RecordingSource::new(&with_vocabulary(golden("qwen3-f32").gguf, TOKENS));
     let file = pollster::block_on(ModelFile::open(source.clone())).expect("it opens");
-    source.forget();
-    let whole = ModuleRange::new(0, 2 * file.config().layers + 2);
-    pollster::block_on(Stage::load(&gpu(), &file, whole, options(2))).expect("it loads");
-    assert_eq!(source.read_bytes(), file.stage_bytes(whole).expect("the range is the model's"));
-    assert_eq!(source.largest_read(), PIECE_BYTES);
+    let modules = 2 * file.config().layers + 2;
+    // With the embedding, whose table the head shares, and without: then the loader reads it to pack it.
+    for first in [0, 1] {
+        source.forget();
+        let range = ModuleRange::new(first, modules);
+        pollster::block_on(Stage::load(&gpu(), &file, range, options(2))).expect("it loads");
+        assert_eq!(source.read_bytes(), file.stage_bytes(range).expect("the range is the model's"));
+        assert_eq!(source.largest_read(), PIECE_BYTES);
+    }
+}
+
+#[test]
+fn logits_do_not_depend_on_the_pieces() {
+    let file = common::open(&with_vocabulary(golden("qwen3-f32").gguf, TOKENS));
+    let gpu = gpu();
+    let mut small = gpu.clone();
+    // The parts of a table begin pieces of their own.
+    small.max_binding_bytes = 3_000_000;
+    let [whole, parts] =
+        [&gpu, &small].map(|gpu| Room::load(gpu, &file, &[1], 16).generate(&EDGES[..4], 2));
+    assert!(whole == parts, "some rows are elsewhere");
 }
 
 #[test]

@@ -8,7 +8,8 @@ use base::{Message, ModuleRange};
 use common::{GREEDY, NAMES, WIFI, stats};
 use kernels::{Gpu, Step};
 use model::{
-    Logprobs, MemorySource, ModelFile, Sampler, Stage, StageInput, StageOptions, TextFiles,
+    Logprobs, MemoryPart, MemorySource, ModelFile, Sampler, Stage, StageInput, StageOptions,
+    TextFiles,
 };
 use pollster::block_on;
 use protocol::peer::{Alternative, ModelRef, Pledge, Sampling, TokenLogprobs};
@@ -54,7 +55,7 @@ fn rooms_of_any_size_give_the_golden_tokens() {
 }
 
 fn room(model: &Rc<RealModel>, phones: usize) -> Sim {
-    let pledge = Pledge::Share { factor: 1.3, phones: phones as u32 };
+    let pledge = Pledge::Share { factor: 1.5, phones: phones as u32 };
     let config = SimConfig {
         phones: NAMES[..phones].iter().map(|name| PhoneSpec::new(name, pledge)).collect(),
         link: WIFI,
@@ -108,7 +109,7 @@ impl RealModel {
 /// One phone's device.
 struct Phone {
     model: Rc<RealModel>,
-    stages: Vec<Stage>,
+    stages: Vec<Stage<MemoryPart>>,
 }
 
 impl StageRunner for Phone {

@@ -49,8 +49,10 @@ impl<'a> Decoder<'a> {
             self.graph.add_weighted("embed", Operator::Lookup, &[tokens], width, table);
         if self.traits.positions == Positions::Learned {
             let table = vec![tensor(POSITION_TABLE, &[self.config.context_tokens, width])];
-            let inputs = [hidden, self.positions];
-            hidden = self.graph.add_weighted("embed.place", Operator::Add, &inputs, width, table);
+            let positions = [self.positions];
+            let place =
+                self.graph.add_weighted("embed.place", Operator::Lookup, &positions, width, table);
+            hidden = self.graph.add("embed.sum", Operator::Add, &[hidden, place], width);
         }
         if self.traits.embedding_norm {
             hidden = self.norm("embed.norm".into(), EMBEDDING_NORM, hidden);
@@ -205,8 +207,10 @@ fn part(layer: usize, part: &str) -> String {
     format!("blk.{layer}.{part}")
 }
 
-const EMBEDDING_TABLE: &str = "token_embd.weight";
+/// The tensor of tokens' embeddings, `[vocab, hidden]`.
+pub const EMBEDDING_TABLE: &str = "token_embd.weight";
 const EMBEDDING_NORM: &str = "token_embd_norm";
-const POSITION_TABLE: &str = "position_embd.weight";
+/// The tensor of learned positions, `[context, hidden]`.
+pub const POSITION_TABLE: &str = "position_embd.weight";
 /// What Llama 3's rotary frequencies are divided by.
 const ROTARY_DIVISORS: &str = "rope_freqs.weight";

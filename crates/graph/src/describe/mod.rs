@@ -11,6 +11,7 @@ mod qwen3;
 
 use crate::Architecture;
 pub(crate) use decoder::describe;
+pub use decoder::{EMBEDDING_TABLE, POSITION_TABLE};
 
 /// What sets an architecture apart.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -8,7 +8,7 @@ use crate::{
     gpu::{Buffer, Gpu},
     input::{InputNorm, InputShape, Tile},
     matrix::Activation,
-    pack::PackedMatrix,
+    parts::Matrix,
 };
 
 /// The hidden state with something that has yet to be normalised and added to it, and where the sum
@@ -25,34 +25,37 @@ pub struct Branch<'a> {
 
 impl Gpu {
     /// `output[row] = matrix · norm(hidden[row] + branch_norm(branch[row]))` for `rows` rows; the sum
-    /// is kept.
+    /// is kept. Every part of the matrix writes the same sum.
     pub fn linear_settling(
         &self,
         from: Branch<'_>,
         norm: &Norm,
-        matrix: &PackedMatrix,
+        matrix: &Matrix,
         output: &Buffer,
         rows: usize,
     ) {
-        self.count_dispatch();
-        let shape = branch_shape(norm, matrix.sections.columns(), self.tile(matrix, rows));
-        let lanes = settling_lanes(matrix.sections.groups(), shape);
-        // SAFETY: as in `launch_linear`.
-        unsafe {
-            linear_settling::launch_unchecked(
-                &self.client,
-                self.product_cubes(lanes, rows, shape),
-                self.product_cube(),
-                vec4(from.hidden),
-                vec4(from.branch),
-                vec4(&norm.gain),
-                vec4(&matrix.words),
-                vec4(&matrix.scales),
-                vec4(from.settled),
-                vec4(output),
-                matrix.sections,
-                shape,
-            );
+        for (part, to) in matrix.parts() {
+            self.count_dispatch();
+            let shape = branch_shape(norm, part.sections.columns(), self.tile(part, rows));
+            let lanes = settling_lanes(part.sections.groups(), shape);
+            // SAFETY: as in `launch_linear`.
+            unsafe {
+                linear_settling::launch_unchecked(
+                    &self.client,
+                    self.product_cubes(lanes, rows, shape),
+                    self.product_cube(),
+                    vec4(from.hidden),
+                    vec4(from.branch),
+                    vec4(&norm.gain),
+                    vec4(&part.words),
+                    vec4(&part.scales),
+                    vec4(from.settled),
+                    vec4(output),
+                    part.sections,
+                    shape,
+                    to,
+                );
+            }
         }
     }
 
@@ -61,33 +64,36 @@ impl Gpu {
         &self,
         from: Branch<'_>,
         norm: &Norm,
-        matrix: &PackedMatrix,
+        matrix: &Matrix,
         activation: Activation,
         output: &Buffer,
         rows: usize,
     ) {
-        self.count_dispatch();
-        let shape = branch_shape(norm, matrix.sections.columns(), self.tile(matrix, rows));
-        let [gate, up, ..] = matrix.sections.list;
-        let lanes = settling_lanes(gate.groups, shape);
-        // SAFETY: as in `launch_linear`.
-        unsafe {
-            gate_up_settling::launch_unchecked(
-                &self.client,
-                self.product_cubes(lanes, rows, shape),
-                self.product_cube(),
-                vec4(from.hidden),
-                vec4(from.branch),
-                vec4(&norm.gain),
-                vec4(&matrix.words),
-                vec4(&matrix.scales),
-                vec4(from.settled),
-                vec4(output),
-                gate,
-                up,
-                shape,
-                activation,
-            );
+        for (part, to) in matrix.pairs() {
+            self.count_dispatch();
+            let shape = branch_shape(norm, part.sections.columns(), self.tile(part, rows));
+            let [gate, up, ..] = part.sections.list;
+            let lanes = settling_lanes(gate.groups, shape);
+            // SAFETY: as in `launch_linear`.
+            unsafe {
+                gate_up_settling::launch_unchecked(
+                    &self.client,
+                    self.product_cubes(lanes, rows, shape),
+                    self.product_cube(),
+                    vec4(from.hidden),
+                    vec4(from.branch),
+                    vec4(&norm.gain),
+                    vec4(&part.words),
+                    vec4(&part.scales),
+                    vec4(from.settled),
+                    vec4(output),
+                    gate,
+                    up,
+                    shape,
+                    to,
+                    activation,
+                );
+            }
         }
     }
 

@@ -1,8 +1,8 @@
-//! What sets families of models apart: layer norms, biases, GELU, learned places, and branches that
+//! What sets families of models apart: layer norms, biases, GELU, and branches that
 //! are normalised before they are added.
 
 use kernels::{
-    Activation, Branch, Buffer, Gpu, Norm, NormKind, PackedMatrix, Placing, Step, StepBuffer,
+    Activation, Branch, Buffer, Gpu, Matrix as Parts, Norm, NormKind, PackedMatrix, StepBuffer,
     WeightType, rows_bytes,
 };
 use testkit::{Random, reference};
@@ -14,7 +14,7 @@ const OUTPUTS: usize = 96;
 const EPSILON: f32 = 1e-5;
 
 pub async fn all(gpu: &Gpu) -> Vec<Check> {
-    let mut checks = vec![embed(gpu).await, normalise(gpu).await];
+    let mut checks = vec![normalise(gpu).await];
     for rows in [1, 5] {
         checks.extend([
             layer_linear(gpu, rows).await,
@@ -68,25 +68,6 @@ fn added(left: &[f32], right: &[f32]) -> Vec<f32> {
 
 async fn read(gpu: &Gpu, buffer: &Buffer, count: usize) -> Vec<f32> {
     gpu.read_f32(buffer, count).await.expect("it reads")
-}
-
-async fn embed(gpu: &Gpu) -> Check {
-    let (table, places) = (matrix(40, WIDTH, 1), Random::new(2).f32s(8 * WIDTH));
-    let step_buffer = StepBuffer::new(gpu, 8);
-    let mut step = Step::chunk(0, 4, 3);
-    step.tokens = vec![38, 0, 5];
-    step_buffer.write(gpu, &step);
-    let output = gpu.empty(rows_bytes(3, WIDTH));
-    let buffer = gpu.upload_f32(&places);
-    let placing = Placing { scale: Some(8.0), places: Some(&buffer) };
-    gpu.embed(&table.table(gpu), placing, &step_buffer, &output, 3);
-    let row = |values: &[f32], at: u32| values[at as usize * WIDTH..][..WIDTH].to_vec();
-    let expected = step.tokens.iter().zip(&step.positions).flat_map(|(&token, &position)| {
-        let scaled: Vec<f32> = row(&table.values, token).iter().map(|value| value * 8.0).collect();
-        added(&scaled, &row(&places, position))
-    });
-    let values = read(gpu, &output, 3 * WIDTH).await;
-    close("embed with places".into(), &values, &expected.collect::<Vec<_>>())
 }
 
 async fn normalise(gpu: &Gpu) -> Check {
@@ -153,13 +134,14 @@ async fn gelu_gate(gpu: &Gpu, rows: usize) -> Check {
 struct Gates {
     gate: Matrix,
     up: Matrix,
-    packed: PackedMatrix,
+    packed: Parts,
 }
 
 impl Gates {
     fn random(gpu: &Gpu) -> Self {
         let [gate, up] = [10, 11].map(|seed| matrix(OUTPUTS, WIDTH, seed));
-        let packed = PackedMatrix::paired(gpu, gate.source(), up.source()).expect("they fit");
+        let packed =
+            PackedMatrix::paired(gpu, gate.source(), up.source()).expect("they fit").into();
         Self { gate, up, packed }
     }
 

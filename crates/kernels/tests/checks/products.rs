@@ -1,7 +1,7 @@
-//! Matrix products, with and without a norm, and the embedding.
+//! Matrix products, with and without a norm.
 
 use kernels::{
-    Activation, Gpu, Norm, NormKind, PackedMatrix, Placing, RowSource, Step, StepBuffer, Table,
+    Activation, Gpu, Matrix as Parts, Norm, NormKind, PackedMatrix, RowSource, Step, StepBuffer,
     Tiling, WeightType, rows_bytes,
 };
 use testkit::{Random, reference};
@@ -23,7 +23,6 @@ pub async fn all(gpu: &Gpu) -> Vec<Check> {
         checks.push(row_alone(gpu, &matrix).await);
         checks.push(tiles(gpu, weight_type).await);
         checks.push(head_rows(gpu, &matrix).await);
-        checks.push(embed(gpu, &matrix).await);
     }
     checks.extend(mixed_types(gpu).await);
     checks
@@ -99,17 +98,17 @@ impl Matrix {
     }
 
     /// In two parts.
-    pub(super) fn table(&self, gpu: &Gpu) -> Table {
+    pub(super) fn in_two_parts(&self, gpu: &Gpu) -> Parts {
         let first = self.rows / 2 / 4 * 4;
         let (above, below) = self.bytes.split_at(self.bytes.len() / self.rows * first);
         let part = |rows, bytes| RowSource { rows, bytes, ..self.source() };
         let parts = [part(first, above), part(self.rows - first, below)];
         let packed = parts.map(|part| PackedMatrix::stacked(gpu, &[part]).expect("it fits"));
-        Table::new(packed.to_vec())
+        Parts::new(packed.to_vec())
     }
 
-    pub(super) fn pack(&self, gpu: &Gpu) -> PackedMatrix {
-        PackedMatrix::stacked(gpu, &[self.source()]).expect("the shapes fit")
+    pub(super) fn pack(&self, gpu: &Gpu) -> Parts {
+        PackedMatrix::stacked(gpu, &[self.source()]).expect("the shapes fit").into()
     }
 }
 
@@ -171,7 +170,7 @@ async fn linear_add(gpu: &Gpu, matrix: &Matrix, rows: usize) -> Check {
 async fn gate_up(gpu: &Gpu, weight_type: WeightType, rows: usize) -> Check {
     let input = Input::random(gpu, rows, columns(weight_type));
     let [gate, up] = [2, 3].map(|seed| Matrix::random(weight_type, OUTPUTS, seed));
-    let packed = PackedMatrix::paired(gpu, gate.source(), up.source()).expect("they fit");
+    let packed = PackedMatrix::paired(gpu, gate.source(), up.source()).expect("they fit").into();
     let output = gpu.empty(rows_bytes(rows, OUTPUTS));
     gpu.gate_up(&input.buffer, &input.norm, &packed, Activation::Silu, &output, rows);
     let values = gpu.read_f32(&output, rows * OUTPUTS).await.expect("it reads");
@@ -212,26 +211,12 @@ async fn head_rows(gpu: &Gpu, matrix: &Matrix) -> Check {
     step.head_rows = vec![4, 1];
     input.step.write(gpu, &step);
     let output = gpu.empty(rows_bytes(2, matrix.rows));
-    let table = matrix.table(gpu);
-    gpu.linear_of_head_rows(&input.buffer, &input.norm, &table, &input.step, &output, 2);
+    let parts = matrix.in_two_parts(gpu);
+    gpu.linear_of_head_rows(&input.buffer, &input.norm, &parts, &input.step, &output, 2);
     let values = gpu.read_f32(&output, 2 * matrix.rows).await.expect("it reads");
     let together = run_linear(gpu, matrix, &input, 5).await;
     let row = |at: usize| &together[at * matrix.rows..(at + 1) * matrix.rows];
     same(format!("head rows {:?}", matrix.weight_type), &values, &[row(4), row(1)].concat())
-}
-
-/// Looked-up rows are the file's values, bit for bit.
-async fn embed(gpu: &Gpu, matrix: &Matrix) -> Check {
-    let step_buffer = StepBuffer::new(gpu, 8);
-    let mut step = Step::chunk(0, 0, 3);
-    step.tokens = vec![38, 0, 5];
-    step_buffer.write(gpu, &step);
-    let output = gpu.empty(rows_bytes(3, matrix.columns));
-    gpu.embed(&matrix.table(gpu), Placing::default(), &step_buffer, &output, 3);
-    let values = gpu.read_f32(&output, 3 * matrix.columns).await.expect("it reads");
-    let row = |token: u32| &matrix.values[token as usize * matrix.columns..][..matrix.columns];
-    let expected = step.tokens.iter().flat_map(|&token| row(token)).copied().collect::<Vec<_>>();
-    same(format!("embed {:?}", matrix.weight_type), &values, &expected)
 }
 
 /// Tensors of different types fuse into one matrix, and so do a gate and an up of two types.
@@ -240,7 +225,7 @@ async fn mixed_types(gpu: &Gpu) -> Vec<Check> {
     let input = Input::random(gpu, 1, 512);
     let matrices = types.map(|weight_type| Matrix::random(weight_type, 8, 4));
     let sources: Vec<_> = matrices.iter().map(Matrix::source).collect();
-    let packed = PackedMatrix::stacked(gpu, &sources).expect("they fit");
+    let packed = PackedMatrix::stacked(gpu, &sources).expect("they fit").into();
     let output = gpu.empty(rows_bytes(1, 24));
     gpu.linear(&input.buffer, &input.norm, &packed, &input.step, &output, 1);
     let values = gpu.read_f32(&output, 24).await.expect("it reads");
@@ -250,7 +235,7 @@ async fn mixed_types(gpu: &Gpu) -> Vec<Check> {
     let stacked = close("mixed types".into(), &values, &expected);
 
     let [gate, _, up] = &matrices;
-    let packed = PackedMatrix::paired(gpu, gate.source(), up.source()).expect("they fit");
+    let packed = PackedMatrix::paired(gpu, gate.source(), up.source()).expect("they fit").into();
     gpu.gate_up(&input.buffer, &input.norm, &packed, Activation::Silu, &output, 1);
     let values = gpu.read_f32(&output, 8).await.expect("it reads");
     let expected = reference::silu_gate(&products(gate), &products(up));

@@ -1,28 +1,22 @@
 //! From a file's tensors to modules on the GPU.
 
-use std::ops::Range;
-
 use super::*;
-use graph::{FeedForward, NormKind, Positions, Traits};
-use kernels::{
-    Activation, AttentionShape, Cache, Corner, Layout, Norm, PackError, PackedMatrix, Packing,
-    RowShape, Table,
-};
-use modules::{Attention, Embed, Head, Mlp, Output, Settle, Stream, Up};
+use graph::{EMBEDDING_TABLE, FeedForward, NormKind, POSITION_TABLE, Positions, Traits};
+use kernels::{Activation, AttentionShape, Cache, Norm};
+use lookup::Table as LookupTable;
+use modules::{Attention, Head, Mlp, Normalise, Output, Settle, Stream, Up};
 use positions::{rotary_table, slopes};
 
-const EMBEDDING: &str = "token_embd.weight";
-
 /// Loads the modules of one stage.
-pub(super) struct Loader<'a, S> {
-    gpu: &'a Gpu,
-    file: &'a ModelFile<S>,
+pub(super) struct Loader<'a, S: ByteSource> {
+    pub(super) gpu: &'a Gpu,
+    pub(super) file: &'a ModelFile<S>,
     traits: &'static Traits,
     options: StageOptions,
     /// Rotary tables or slopes, for layers that see everything and those with a window.
     positions: [Option<Buffer>; 2],
-    /// The embedding table, when it is already on the GPU and the head may share it.
-    table: Option<Table>,
+    /// What `embed` looks up.
+    pub(super) lookup: Option<Lookup<S::Local>>,
     /// Where the residual stream is, as an index of [`Shared::hidden`].
     pub(super) stream: usize,
     /// Gains of the norm of what the last module gave, until somebody adds that.
@@ -38,7 +32,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
             traits,
             options,
             positions: [None, None],
-            table: None,
+            lookup: None,
             stream: 0,
             branch: None,
         }
@@ -54,8 +48,13 @@ impl<'a, S: ByteSource> Loader<'a, S> {
             if module == last {
                 modules.extend(self.settle());
             }
+            // Before more is fetched for a device that has no room for it.
+            self.gpu.check()?;
             modules.push(match module {
-                0 => self.embed().await?,
+                0 => {
+                    modules.extend(self.embed().await?);
+                    continue;
+                }
                 _ if module == last => self.head().await?,
                 _ if module % 2 == 1 => self.attention((module - 1) / 2).await?,
                 _ => self.mlp((module - 2) / 2).await?,
@@ -65,34 +64,21 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         Ok(modules)
     }
 
-    async fn embed(&mut self) -> Result<Module, ModelError> {
-        let table = self.table(EMBEDDING).await?;
-        self.table = self.config().tied_embeddings.then(|| table.clone());
+    /// Brings what is looked up onto this device. A norm behind it runs on the GPU.
+    async fn embed(&mut self) -> Result<Option<Module>, ModelError> {
+        let tokens = LookupTable::of(self.file, EMBEDDING_TABLE).await?;
         let places = match self.traits.positions {
-            Positions::Learned => Some(self.places().await?),
+            Positions::Learned => Some(LookupTable::of(self.file, POSITION_TABLE).await?),
             _ => None,
-        };
-        let norm = match self.traits.embedding_norm {
-            true => Some(self.norm("token_embd_norm").await?),
-            false => None,
         };
         let root = (self.config().hidden as f32).sqrt();
         let scale = self.traits.scaled_embedding.then_some(root);
-        Ok(Module::Embed(Box::new(Embed { table, scale, places, norm })))
-    }
-
-    /// The learned vectors of the positions that there will be.
-    async fn places(&mut self) -> Result<Buffer, ModelError> {
-        let name = "position_embd.weight";
-        let mut values = Vec::new();
-        let wanted = self.options.context_tokens.min(self.file.row_shape(name)?.rows);
-        for piece in self.file.pieces(name, 0..wanted)? {
-            let rows = self.file.piece(name, &piece).await?;
-            let source = rows.source();
-            values.extend((0..source.rows).flat_map(|row| source.widened_row(row)));
+        self.lookup = Some(Lookup { tokens, scale, places });
+        if !self.traits.embedding_norm {
+            return Ok(None);
         }
-        self.check_binding(name, (values.len() * size_of::<f32>()) as u64)?;
-        Ok(self.gpu.upload_f32(&values))
+        let (norm, columns) = (self.norm("token_embd_norm").await?, self.config().hidden);
+        Ok(Some(Module::Normalise(Box::new(Normalise { norm, columns }))))
     }
 
     async fn attention(&mut self, layer: usize) -> Result<Module, ModelError> {
@@ -166,16 +152,16 @@ impl<'a, S: ByteSource> Loader<'a, S> {
 
     async fn gate_up(&mut self, layer: usize, activation: Activation) -> Result<Up, ModelError> {
         let [gate, up] = ["gate", "up"].map(|name| format!("blk.{layer}.ffn_{name}.weight"));
-        let layout = Layout::paired(self.file.row_shape(&gate)?, self.file.row_shape(&up)?);
-        Ok(Up::Gated(self.packed(&[&gate, &up], layout).await?, activation))
+        Ok(Up::Gated(self.pair([&gate, &up]).await?, activation))
     }
 
     async fn head(&mut self) -> Result<Module, ModelError> {
         let (from, norm) = (self.stream, self.norm("output_norm").await?);
-        let logits = match self.table.take() {
-            Some(table) => table,
-            None if self.config().tied_embeddings => self.table(EMBEDDING).await?,
-            None => self.table("output.weight").await?,
+        let logits = match &self.lookup {
+            _ if !self.config().tied_embeddings => self.single(self.file, "output.weight").await?,
+            // It is on this device already.
+            Some(lookup) => self.single(&lookup.tokens.file, EMBEDDING_TABLE).await?,
+            None => self.single(self.file, EMBEDDING_TABLE).await?,
         };
         Ok(Module::Head(Box::new(Head { from, norm, logits })))
     }
@@ -261,67 +247,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         self.file.vector(name).await
     }
 
-    /// The rows of the named tensors, stacked into one matrix.
-    async fn matrix(&mut self, names: &[&str]) -> Result<PackedMatrix, ModelError> {
-        let shapes: Result<Vec<_>, _> =
-            names.iter().map(|name| self.file.row_shape(name)).collect();
-        self.packed(names, Layout::stacked(&shapes?)).await
-    }
-
-    /// A tensor in as many parts as it takes.
-    async fn table(&mut self, name: &str) -> Result<Table, ModelError> {
-        let shape = self.file.row_shape(name)?;
-        let most = self.gpu.rows_per_binding(shape);
-        if most == 0 {
-            self.check_binding(name, shape.row_bytes() as u64)?;
-        }
-        let mut parts = Vec::new();
-        for first in (0..shape.rows).step_by(most.max(1)) {
-            let rows = first..shape.rows.min(first + most);
-            let layout = Layout::stacked(&[RowShape { rows: rows.len(), ..shape }]);
-            let wrong = |error: PackError| ModelError::tensor(name, error.to_string());
-            let packing = Packing::new(self.gpu, layout.map_err(wrong)?);
-            self.fill(&packing, 0, name, rows).await?;
-            parts.push(packing.finish());
-        }
-        Ok(Table::new(parts))
-    }
-
-    /// The named tensors in their layout, read and packed piece by piece.
-    async fn packed(
-        &self,
-        names: &[&str],
-        layout: Result<Layout, PackError>,
-    ) -> Result<PackedMatrix, ModelError> {
-        let wrong = |error: PackError| ModelError::tensor(names[0], error.to_string());
-        let layout = layout.map_err(wrong)?;
-        self.check_binding(names[0], layout.bytes())?;
-        let packing = Packing::new(self.gpu, layout);
-        for (tensor, name) in names.iter().enumerate() {
-            let rows = 0..self.file.row_shape(name)?.rows;
-            self.fill(&packing, tensor, name, rows).await?;
-        }
-        Ok(packing.finish())
-    }
-
-    /// Reads rows of a tensor piece by piece and packs them as all rows of the layout's `tensor`.
-    async fn fill(
-        &self,
-        packing: &Packing<'_>,
-        tensor: usize,
-        name: &str,
-        rows: Range<usize>,
-    ) -> Result<(), ModelError> {
-        for piece in self.file.pieces(name, rows.clone())? {
-            let corner = Corner { row: piece.rows.start - rows.start, column: piece.columns.start };
-            let read = self.file.piece(name, &piece).await?;
-            let packed = packing.write(tensor, corner, &read.source());
-            packed.map_err(|error| ModelError::tensor(name, error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    fn check_binding(&self, name: &str, needed: u64) -> Result<(), ModelError> {
+    pub(super) fn check_binding(&self, name: &str, needed: u64) -> Result<(), ModelError> {
         let limit = self.gpu.max_binding_bytes;
         if needed > limit {
             return Err(ModelError::TooLarge { tensor: name.to_owned(), needed, limit });

@@ -1,14 +1,12 @@
 //! The kinds of modules and their dispatches.
 
 use super::*;
-use kernels::{
-    Activation, AttentionBuffers, AttentionShape, Branch, Cache, Norm, PackedMatrix, Placing, Table,
-};
+use kernels::{Activation, AttentionBuffers, AttentionShape, Branch, Cache, Matrix, Norm};
 
 /// What all modules of a stage use: the rows on their way through, and scratch space.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Positions, slots, head rows and tokens of the step.
+    /// Positions, slots and head rows of the step.
     pub(super) step: StepBuffer,
     /// `[rows, hidden]`: the residual stream, and where its next state goes while other lanes still
     /// read this one; next to nothing where that never happens.
@@ -83,8 +81,8 @@ impl Stream {
 /// A module with its weights on the GPU.
 #[derive(Debug)]
 pub(super) enum Module {
-    /// Looks tokens up.
-    Embed(Box<Embed>),
+    /// Normalises what was looked up.
+    Normalise(Box<Normalise>),
     /// Attention with its residual connection.
     Attention(Box<Attention>),
     /// The feed-forward part with its residual connection.
@@ -95,20 +93,17 @@ pub(super) enum Module {
     Head(Box<Head>),
 }
 
-/// The embedding table and what is done to its rows.
+/// The norm of looked-up rows.
 #[derive(Debug)]
-pub(super) struct Embed {
-    pub(super) table: Table,
-    pub(super) scale: Option<f32>,
-    /// `[context, hidden]`.
-    pub(super) places: Option<Buffer>,
-    pub(super) norm: Option<Norm>,
+pub(super) struct Normalise {
+    pub(super) norm: Norm,
+    pub(super) columns: usize,
 }
 
 /// A projection back onto the residual stream.
 #[derive(Debug)]
 pub(super) struct Output {
-    pub(super) matrix: PackedMatrix,
+    pub(super) matrix: Matrix,
     pub(super) bias: Option<Buffer>,
     /// Whether it goes to the branch.
     pub(super) is_branch: bool,
@@ -119,7 +114,7 @@ pub(super) struct Output {
 pub(super) struct Attention {
     pub(super) stream: Stream,
     pub(super) norm: Norm,
-    pub(super) qkv: PackedMatrix,
+    pub(super) qkv: Matrix,
     pub(super) head_gains: Buffer,
     /// Cosines and sines, or slopes; see [`AttentionBuffers::rotary`].
     pub(super) rotary: Buffer,
@@ -141,9 +136,9 @@ pub(super) struct Mlp {
 #[derive(Debug)]
 pub(super) enum Up {
     /// Two projections, one of them through an activation.
-    Gated(PackedMatrix, Activation),
+    Gated(Matrix, Activation),
     /// One, through GELU.
-    Plain(PackedMatrix, Option<Buffer>),
+    Plain(Matrix, Option<Buffer>),
 }
 
 /// The norm of a branch; its gains are the second half of the norm's.
@@ -160,13 +155,13 @@ pub(super) struct Settle {
 pub(super) struct Head {
     pub(super) from: usize,
     pub(super) norm: Norm,
-    pub(super) logits: Table,
+    pub(super) logits: Matrix,
 }
 
 impl Module {
     pub(super) fn launch(&self, gpu: &Gpu, shared: &Shared, step: &Step) {
         match self {
-            Self::Embed(embed) => embed.launch(gpu, shared, step.rows()),
+            Self::Normalise(normalise) => normalise.launch(gpu, shared, step.rows()),
             Self::Attention(attention) => attention.launch(gpu, shared, step.rows()),
             Self::Mlp(mlp) => mlp.launch(gpu, shared, step.rows()),
             Self::Settle(settle) => settle.launch(gpu, shared, step.rows()),
@@ -176,26 +171,18 @@ impl Module {
 
     pub(super) fn bytes(&self) -> u64 {
         match self {
-            Self::Embed(embed) => {
-                embed.table.bytes() + embed.places.as_ref().map_or(0, Buffer::bytes)
-            }
             Self::Attention(attention) => attention.bytes(),
             Self::Mlp(mlp) => mlp.up.bytes() + mlp.down.matrix.bytes(),
-            Self::Settle(_) => 0,
+            Self::Normalise(_) | Self::Settle(_) => 0,
             Self::Head(head) => head.logits.bytes(),
         }
     }
 }
 
-impl Embed {
+impl Normalise {
     fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize) {
         let [hidden, other] = &shared.hidden;
-        let placing = Placing { scale: self.scale, places: self.places.as_ref() };
-        let Some(norm) = &self.norm else {
-            return gpu.embed(&self.table, placing, &shared.step, hidden, rows);
-        };
-        gpu.embed(&self.table, placing, &shared.step, other, rows);
-        gpu.normalise(other, norm, self.table.columns(), hidden, rows);
+        gpu.normalise(other, &self.norm, self.columns, hidden, rows);
     }
 }
 

@@ -11,8 +11,8 @@ use std::{
 use base::ModuleRange;
 use kernels::{Gpu, Step};
 use model::{
-    ByteSource, MemorySource, ModelFile, SourceError, Stage, StageInput, StageOptions, StageOutput,
-    TextFiles,
+    ByteSource, MemoryPart, MemorySource, ModelFile, SourceError, Stage, StageInput, StageOptions,
+    StageOutput, TextFiles,
 };
 use text::{Text, TextError};
 
@@ -41,8 +41,10 @@ pub fn text(file: &ModelFile<impl ByteSource>) -> Result<Text, TextError> {
 }
 
 pub fn options(rows: usize) -> StageOptions {
-    StageOptions { context_tokens: 128, slots: 2, rows }
+    StageOptions { context_tokens: CONTEXT_TOKENS, slots: 2, rows }
 }
+
+const CONTEXT_TOKENS: usize = 128;
 
 /// Logits of one step and the token they choose.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,26 +53,37 @@ pub struct Choice {
     pub token: u32,
 }
 
-pub struct Room {
-    stages: Vec<Stage>,
+pub struct Room<L> {
+    stages: Vec<Stage<L>>,
     chunk: usize,
 }
 
-impl Room {
+impl<L: ByteSource> Room<L> {
     /// The whole model, cut before each of `cuts`, with prefill in chunks of `chunk`.
-    pub fn load<S: ByteSource>(
+    pub fn load(
         gpu: &Gpu,
-        file: &ModelFile<S>,
+        file: &ModelFile<impl ByteSource<Local = L>>,
         cuts: &[usize],
         chunk: usize,
+    ) -> Self {
+        Self::load_for(gpu, file, cuts, chunk, CONTEXT_TOKENS)
+    }
+
+    /// The same with another context.
+    pub fn load_for(
+        gpu: &Gpu,
+        file: &ModelFile<impl ByteSource<Local = L>>,
+        cuts: &[usize],
+        chunk: usize,
+        context_tokens: usize,
     ) -> Self {
         let modules = 2 * file.config().layers + 2;
         let starts = [0].into_iter().chain(cuts.iter().copied());
         let ends = cuts.iter().copied().chain([modules]);
         let load = |(start, end)| {
             let range = ModuleRange::new(start, end);
-            pollster::block_on(Stage::load(gpu, file, range, options(chunk.max(2))))
-                .expect("the stage loads")
+            let options = StageOptions { context_tokens, ..options(chunk.max(2)) };
+            pollster::block_on(Stage::load(gpu, file, range, options)).expect("the stage loads")
         };
         Self { stages: starts.zip(ends).map(load).collect(), chunk }
     }
@@ -103,12 +116,8 @@ impl Room {
         });
         for position in rows..rows + count as u32 - 1 {
             let tokens = [0, 1].map(|slot: usize| choices[slot][choices[slot].len() - 1].token);
-            let step = Step {
-                positions: vec![position; 2],
-                slots: vec![0, 1],
-                head_rows: vec![0, 1],
-                tokens: Vec::new(),
-            };
+            let step =
+                Step { positions: vec![position; 2], slots: vec![0, 1], head_rows: vec![0, 1] };
             let logits = self.step(&tokens, step, true).expect("logits of both rows");
             let (first, second) = logits.split_at(logits.len() / 2);
             choices[0].push(choice(first.to_vec()));
@@ -200,6 +209,8 @@ impl RecordingSource {
 }
 
 impl ByteSource for RecordingSource {
+    type Local = MemoryPart;
+
     fn len(&self) -> u64 {
         self.bytes.len() as u64
     }
@@ -207,5 +218,10 @@ impl ByteSource for RecordingSource {
     async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, SourceError> {
         self.reads.borrow_mut().push(range.clone());
         Ok(self.bytes[range.start as usize..range.end as usize].to_vec())
+    }
+
+    async fn local(&self, pieces: &[Range<u64>]) -> Result<MemoryPart, SourceError> {
+        self.reads.borrow_mut().extend(pieces.iter().cloned());
+        MemorySource(self.bytes.to_vec()).local(pieces).await
     }
 }
