@@ -1,5 +1,6 @@
 //! Time and timers of the worker.
 
+use js_sys::Object;
 use wasm_bindgen::{JsCast, prelude::*};
 
 use crate::browser::scope;
@@ -8,6 +9,28 @@ use crate::browser::scope;
 pub fn now_secs() -> f64 {
     let performance = scope().performance().expect("every browser with WebGPU has it");
     performance.now() / 1000.0
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance)]
+    fn measure(name: &str, options: &Object) -> JsValue;
+
+    #[wasm_bindgen(js_namespace = performance, js_name = clearMeasures)]
+    fn clear_measures(name: &str);
+}
+
+/// Does `work` and measures it for whoever observes the browser's timeline (User Timing): its tools, and
+/// the bench. The timeline itself keeps only the last of each name.
+pub fn timed<T>(name: &str, work: impl FnOnce() -> T) -> T {
+    let start_ms = 1000.0 * now_secs();
+    let done = work();
+    let options = Object::new();
+    // Setting a field of a new object cannot fail.
+    let _ = js_sys::Reflect::set(&options, &"start".into(), &start_ms.into());
+    clear_measures(name);
+    measure(name, &options);
+    done
 }
 
 /// A call to come. Dropping it cancels the call.

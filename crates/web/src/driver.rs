@@ -9,12 +9,12 @@ use std::{
 
 use base::{PeerId, RequestId};
 use futures_channel::mpsc::{Sender, channel};
+use js_sys::Function;
 use protocol::{
     peer::Frame,
     signal::{Candidate, Description, DescriptionKind, Invitation, SignalBody},
 };
 use session::{Command, ErrorView, Input, Room, RoomConfig, RoomLimits};
-use text::Decoder;
 use transport::{Link, LinkEvent, web::WebLink};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::RtcDataChannel;
@@ -26,6 +26,7 @@ use crate::{
     machine::{Done, Machine, Work},
     messages::{FromWorker, RtcCommand, RtcEvent, StartConfig, ToWorker, error},
     opened::Opened,
+    text::{AnswerDecoder, ModelText, TextModule},
 };
 
 /// Work that may wait for the device. The room keeps a handful of steps in flight.
@@ -41,8 +42,9 @@ pub struct Driver {
     pub(crate) links: BTreeMap<PeerId, WebLink>,
     /// Links that are not open yet, with the time they have left for it.
     pub(crate) opening: BTreeMap<PeerId, Timer>,
-    pub(crate) opened: Option<Rc<Opened>>,
-    pub(crate) decoders: BTreeMap<RequestId, Decoder>,
+    /// How the room's model reads and writes, on the phone that started the room.
+    pub(crate) text: Option<ModelText>,
+    pub(crate) decoders: BTreeMap<RequestId, AnswerDecoder>,
     pub(crate) alarm: Option<Timer>,
     /// Inputs that outputs gave rise to.
     pub(crate) answers: Vec<Input>,
@@ -57,11 +59,16 @@ pub struct Driver {
 pub(crate) type This = Weak<RefCell<Option<Driver>>>;
 
 impl Driver {
-    /// Connects to the server and opens the GPU.
+    /// Connects to the server and opens the GPU; where the room is started, `load_text` is called.
     ///
     /// # Errors
     /// What the page should show: a wrong invitation or address, no randomness.
-    pub fn start(config: StartConfig, emit: Emit, this: This) -> Result<Self, ErrorView> {
+    pub fn start(
+        config: StartConfig,
+        load_text: &Function,
+        emit: Emit,
+        this: This,
+    ) -> Result<Self, ErrorView> {
         let invitation = match &config.secret {
             Some(fragment) => Invitation::from_fragment(fragment),
             None => Invitation::random(),
@@ -77,14 +84,16 @@ impl Driver {
             pledge: config.pledge.into(),
             limits: RoomLimits::default(),
         });
-        let work = start_machine(me, this.clone());
+        let text = coordinator.then(|| TextModule::load(load_text)).transpose();
+        let text = text.map_err(|failed| error("internal", crate::browser::text(&failed)))?;
+        let work = start_machine(me, text, this.clone());
         let mut driver = Self {
             room,
             emit,
             work,
             links: BTreeMap::new(),
             opening: BTreeMap::new(),
-            opened: None,
+            text: None,
             decoders: BTreeMap::new(),
             alarm: None,
             answers: Vec::new(),
@@ -256,7 +265,7 @@ impl Driver {
         match done {
             Done::GpuLost(reason) => self.fail(error("device_lost", reason)),
             Done::NoGpu(reason) => self.fail(error("no_webgpu", reason)),
-            Done::Opened(opened) => self.on_opened(opened),
+            Done::Opened(opened, text) => self.on_opened(&opened, text),
             Done::OpenFailed(failed) => {
                 self.fail(error("model_unavailable", failed.to_string()));
             }
@@ -273,10 +282,10 @@ impl Driver {
         }
     }
 
-    fn on_opened(&mut self, opened: Rc<Opened>) {
-        match opened.spec() {
+    fn on_opened(&mut self, opened: &Opened, text: ModelText) {
+        match opened.spec(&text) {
             Ok(spec) => {
-                self.opened = Some(opened);
+                self.text = Some(text);
                 self.command(Command::SetModel(spec));
             }
             Err(failed) => self.fail(error("model_unavailable", failed.to_string())),
@@ -297,10 +306,10 @@ pub(crate) fn with(this: &This, act: impl FnOnce(&mut Driver)) {
     }
 }
 
-fn start_machine(me: PeerId, this: This) -> Sender<Work> {
+fn start_machine(me: PeerId, text: Option<TextModule>, this: This) -> Sender<Work> {
     let (sender, receiver) = channel(QUEUED_WORK);
     let tell = move |done| with(&this, |driver| driver.on_done(done));
-    let machine = Machine::new(me.to_string(), Rc::new(tell));
+    let machine = Machine::new(me.to_string(), text, Rc::new(tell));
     spawn_local(machine.work(receiver));
     sender
 }

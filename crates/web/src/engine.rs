@@ -20,14 +20,16 @@ pub struct Engine {
     driver: Rc<RefCell<Option<Driver>>>,
     picked: RefCell<Option<Vec<File>>>,
     emit: Emit,
+    load_text: Function,
 }
 
 #[wasm_bindgen]
 impl Engine {
-    /// An engine that calls `emit(message)` for everything the page should know.
+    /// An engine that calls `emit(message)` for everything the page should know, and `load_text()`,
+    /// which is to give a promise of `crates/web-text`'s class `ModelText`, where it starts a room.
     #[wasm_bindgen(constructor)]
-    pub fn new(emit: Function) -> Self {
-        Self { driver: Rc::default(), picked: RefCell::default(), emit: Emit(emit) }
+    pub fn new(emit: Function, load_text: Function) -> Self {
+        Self { driver: Rc::default(), picked: RefCell::default(), emit: Emit(emit), load_text }
     }
 
     /// Takes one message of the page.
@@ -55,7 +57,8 @@ impl Engine {
     }
 
     fn start(&self, config: crate::messages::StartConfig) {
-        match Driver::start(config, self.emit.clone(), Rc::downgrade(&self.driver)) {
+        match Driver::start(config, &self.load_text, self.emit.clone(), Rc::downgrade(&self.driver))
+        {
             Ok(driver) => {
                 *self.driver.borrow_mut() = Some(driver);
                 if let Some(files) = self.picked.take() {

@@ -7,6 +7,7 @@ use web_sys::File;
 
 use crate::{
     http::{Fetched, HttpSource},
+    local::LocalSource,
     picked::PickedSource,
 };
 
@@ -59,6 +60,8 @@ pub enum WebFile {
 }
 
 impl ByteSource for WebFile {
+    type Local = LocalSource;
+
     fn len(&self) -> u64 {
         match self {
             Self::Http(source) => source.len(),
@@ -70,6 +73,13 @@ impl ByteSource for WebFile {
         match self {
             Self::Http(source) => source.read(range).await,
             Self::Picked(source) => source.read(range).await,
+        }
+    }
+
+    async fn local(&self, pieces: &[Range<u64>]) -> Result<LocalSource, SourceError> {
+        match self {
+            Self::Http(source) => source.local(pieces).await,
+            Self::Picked(source) => source.local(pieces).await,
         }
     }
 }

@@ -7,15 +7,17 @@ use std::{
     rc::Rc,
 };
 
+use js_sys::Array;
 use model::{ByteSource, SourceError};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Request, RequestInit, Response};
+use web_sys::{AbortSignal, Blob, Request, RequestInit, Response};
 
 use crate::{
     browser::{bytes_of, scope, text},
     clock::{now_secs, sleep},
     kept::Kept,
+    local::{LocalSource, blob_of, whole},
 };
 
 /// How long one request may take: a piece at 35 kB/s.
@@ -143,6 +145,8 @@ impl HttpSource {
 }
 
 impl ByteSource for HttpSource {
+    type Local = LocalSource;
+
     fn len(&self) -> u64 {
         self.file_bytes
     }
@@ -160,6 +164,18 @@ impl ByteSource for HttpSource {
             start = end;
         }
         Ok(bytes)
+    }
+
+    async fn local(&self, pieces: &[Range<u64>]) -> Result<LocalSource, SourceError> {
+        let range = whole(pieces);
+        let failed = |error: JsValue| SourceError { range: range.clone(), reason: text(&error) };
+        let blobs = Array::new();
+        for piece in pieces {
+            let blob = blob_of(&self.read(piece.clone()).await?).map_err(failed)?;
+            blobs.push(&blob);
+        }
+        let blob = Blob::new_with_blob_sequence(&blobs).map_err(failed)?;
+        Ok(LocalSource::new(self.file_bytes, range, blob))
     }
 }
 

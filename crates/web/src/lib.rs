@@ -15,6 +15,7 @@ mod folder;
 mod http;
 mod introductions;
 mod kept;
+mod local;
 mod machine;
 mod measure;
 mod messages;
@@ -22,6 +23,7 @@ mod opened;
 mod perform;
 mod picked;
 mod signaling;
+mod text;
 
 use wasm_bindgen::prelude::*;
 

@@ -9,16 +9,18 @@ use futures_util::{
     future::{Either, select},
 };
 use kernels::{Gpu, GpuError, Step};
-use model::{Logprobs, ModelError, Sampler, Stage, StageInput, StageOptions};
-use protocol::peer::{Alternative, ModelRef, Sampling, TokenLogprobs};
+use model::{Logprobs, ModelError, Parts, Sampler, Stage, StageInput, StageOptions};
+use protocol::peer::{Alternative, Failure, FailureCode, ModelRef, Sampling, TokenLogprobs};
 use session::{Input, Job, JobInput, LoadStage, SamplingStep, StageOutput, Wants};
 use web_sys::File;
 
 use crate::{
-    clock::{now_secs, sleep},
+    clock::{now_secs, sleep, timed},
     folder::Means,
+    local::LocalSource,
     measure::Trial,
     opened::Opened,
+    text::{ModelText, TextModule},
 };
 
 /// Opening a GPU takes well under a second, its process's first start included a few.
@@ -52,8 +54,8 @@ pub enum Done {
     NoGpu(String),
     /// The GPU is gone.
     GpuLost(String),
-    /// The model that was to be opened.
-    Opened(Rc<Opened>),
+    /// The model that was to be opened, and how it reads and writes.
+    Opened(Rc<Opened>, ModelText),
     /// The model cannot be opened.
     OpenFailed(ModelError),
     /// What a person should know though it stops nothing.
@@ -72,18 +74,23 @@ pub struct Machine {
     tell: Rc<dyn Fn(Done)>,
     gpu: Option<Gpu>,
     opened: Option<Rc<Opened>>,
+    /// On the phone that starts a room.
+    text: Option<TextModule>,
+    /// How the opened model reads and writes.
+    model_text: Option<ModelText>,
     /// A model that could not be prepared; perhaps its files are picked yet.
     unprepared: Option<ModelRef>,
     /// What is ready to be measured.
     trial: Option<Trial>,
-    stages: Vec<Stage>,
+    stages: Vec<Stage<Parts<LocalSource>>>,
     /// Of the stages.
     epoch: u32,
 }
 
 impl Machine {
-    /// A machine that tells what it did; `me` is its name in the server's log.
-    pub fn new(me: String, tell: Rc<dyn Fn(Done)>) -> Self {
+    /// A machine that tells what it did; `me` is its name in the server's log. Without `text` it opens
+    /// models but does not read or write for them.
+    pub fn new(me: String, text: Option<TextModule>, tell: Rc<dyn Fn(Done)>) -> Self {
         let told = tell.clone();
         let warn = Rc::new(move |message| told(Done::Warning(message)));
         Self {
@@ -91,6 +98,8 @@ impl Machine {
             tell,
             gpu: None,
             opened: None,
+            text,
+            model_text: None,
             unprepared: None,
             trial: None,
             stages: Vec::new(),
@@ -112,8 +121,8 @@ impl Machine {
 
     async fn perform(&mut self, work: Work) -> Option<Done> {
         Some(match work {
-            Work::Open(url) => match self.open(&url).await {
-                Ok(opened) => Done::Opened(opened),
+            Work::Open(url) => match self.open_with_text(&url).await {
+                Ok((opened, text)) => Done::Opened(opened, text),
                 Err(error) => Done::OpenFailed(error),
             },
             Work::Picked(files) => Done::Input(self.pick(files).await?),
@@ -122,7 +131,7 @@ impl Machine {
             Work::Measure(model) => Done::Input(self.measure(model).await),
             Work::Load(plan) => Done::Input(self.load(plan).await),
             Work::Unload => {
-                self.stages.clear();
+                self.free();
                 return None;
             }
             Work::Run(job) => Done::Input(self.run(job).await),
@@ -138,16 +147,25 @@ impl Machine {
         Ok(opened)
     }
 
+    async fn open_with_text(&mut self, url: &str) -> Result<(Rc<Opened>, ModelText), ModelError> {
+        let none = || ModelError::Unavailable("Only the phone that starts a room chooses.".into());
+        let module = self.text.clone().ok_or_else(none)?;
+        let opened = self.open(url).await?;
+        let text = module.of(&opened.file).await?;
+        self.model_text = Some(text.clone());
+        Ok((opened, text))
+    }
+
     fn check(&self, ask: u32, prompt: &str) -> Done {
-        let Some(opened) = &self.opened else {
+        let (Some(opened), Some(text)) = (&self.opened, &self.model_text) else {
             return Done::CheckFailed { ask, message: "The model is not open yet.".into() };
         };
-        match opened.text.prompt(&[Message::user(prompt)]) {
+        match text.prompt(&[Message::user(prompt)]) {
             Ok(tokens) => {
                 let context_tokens = opened.context_tokens();
                 Done::Checked { ask, prompt_tokens: tokens.len(), context_tokens }
             }
-            Err(error) => Done::CheckFailed { ask, message: error.to_string() },
+            Err(message) => Done::CheckFailed { ask, message },
         }
     }
 
@@ -160,22 +178,30 @@ impl Machine {
     async fn failed(
         &mut self,
         error: &ModelError,
-        otherwise: impl FnOnce(String) -> Input,
+        otherwise: impl FnOnce(Failure) -> Input,
     ) -> Input {
+        let failure = Failure::new(code_of(error), error.to_string());
+        let is_short = failure.code == FailureCode::OutOfMemory;
+        if is_short {
+            // The stage is of no use without what was refused.
+            self.free();
+        }
         if self.notice_loss(error).await {
             // The room plans without this phone until it has joined again.
-            let message = error.to_string();
-            (self.tell)(Done::Input(Input::MeasureFailed { message: message.clone() }));
-            return Input::StageFailed { epoch: self.epoch, message };
+            (self.tell)(Done::Input(Input::MeasureFailed { message: error.to_string() }));
+            return Input::StageFailed { epoch: self.epoch, failure };
         }
-        otherwise(error.to_string())
+        match is_short {
+            true => Input::StageFailed { epoch: self.epoch, failure },
+            false => otherwise(failure),
+        }
     }
 
     /// Whether the GPU is lost, with everything on it. A new one takes a new worker, so the page
     /// is told to join again.
     async fn notice_loss(&mut self, error: &ModelError) -> bool {
         let Some(gpu) = self.gpu.clone() else { return false };
-        if !matches!(error, ModelError::Gpu(GpuError::Failed(_))) || gpu.is_alive().await {
+        if !matches!(error, ModelError::Gpu(_)) || gpu.is_alive().await {
             return false;
         }
         (self.gpu, self.trial) = (None, None);
@@ -230,22 +256,26 @@ impl Machine {
         Trial::new(&gpu, &opened).await
     }
 
+    /// Forgets everything on the GPU.
+    fn free(&mut self) {
+        self.trial = None;
+        self.stages.clear();
+        if let Some(gpu) = &self.gpu {
+            gpu.release();
+        }
+    }
+
     async fn load(&mut self, plan: LoadStage) -> Input {
         let epoch = plan.epoch;
         self.epoch = epoch;
         let loaded = self.try_load(plan).await;
         self.means.fetched.listen(None);
-        match loaded {
-            Ok(()) => Input::StageLoaded { epoch },
-            Err(error) => {
-                self.failed(&error, |message| Input::StageFailed { epoch, message }).await
-            }
-        }
+        let Err(error) = loaded else { return Input::StageLoaded { epoch } };
+        self.failed(&error, |failure| Input::StageFailed { epoch, failure }).await
     }
 
     async fn try_load(&mut self, plan: LoadStage) -> Result<(), ModelError> {
-        self.trial = None;
-        self.stages.clear();
+        self.free();
         let (gpu, opened) = (self.gpu()?, self.open(&plan.model.url).await?);
         let (asked, most) = (plan.context_tokens as usize, opened.context_tokens());
         if asked > most {
@@ -288,7 +318,9 @@ impl Machine {
                 dispatches: (self.dispatches() - dispatches) as u32,
             },
             Err(error) => {
-                self.failed(&error, |message| Input::JobFailed { job: id, message }).await
+                let failed =
+                    |failure: Failure| Input::JobFailed { job: id, message: failure.message };
+                self.failed(&error, failed).await
             }
         }
     }
@@ -308,13 +340,26 @@ impl Machine {
         let output = stage.run(step, input).await?;
         Ok(match (output, &job.wants) {
             (model::StageOutput::Hidden(bytes), _) => StageOutput::Hidden(bytes),
-            (model::StageOutput::Logits(logits), Wants::Token(draw)) => drawn(&logits, draw),
+            (model::StageOutput::Logits(logits), Wants::Token(draw)) => {
+                timed("sampler", || drawn(&logits, draw))
+            }
             _ => StageOutput::Nothing,
         })
     }
 
     fn dispatches(&self) -> u64 {
         self.gpu.as_ref().map_or(0, Gpu::dispatches)
+    }
+}
+
+/// Why a stage cannot be loaded or run.
+fn code_of(error: &ModelError) -> FailureCode {
+    match error {
+        ModelError::Gpu(GpuError::OutOfMemory) => FailureCode::OutOfMemory,
+        ModelError::Gpu(_) | ModelError::TooLarge { .. } | ModelError::Step(_) => {
+            FailureCode::DeviceFailed
+        }
+        _ => FailureCode::ModelUnavailable,
     }
 }
 

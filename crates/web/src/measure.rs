@@ -24,7 +24,7 @@ const MAX_LAYERS: usize = 4;
 pub struct Trial {
     /// Address of the model.
     pub url: String,
-    stage: Stage,
+    stage: Stage<Zeros>,
     /// One row of zeros.
     row: Vec<u8>,
     flops: f64,
@@ -87,11 +87,17 @@ fn measured_modules<S: ByteSource>(file: &ModelFile<S>) -> Result<ModuleRange, M
 struct Zeros(u64);
 
 impl ByteSource for Zeros {
+    type Local = Self;
+
     fn len(&self) -> u64 {
         self.0
     }
 
     async fn read(&self, range: std::ops::Range<u64>) -> Result<Vec<u8>, model::SourceError> {
         Ok(vec![0; (range.end - range.start) as usize])
+    }
+
+    async fn local(&self, _: &[std::ops::Range<u64>]) -> Result<Self, model::SourceError> {
+        Ok(self.clone())
     }
 }

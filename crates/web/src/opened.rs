@@ -1,13 +1,13 @@
 //! A model whose front has been read: what the room needs to know of it.
 
-use model::{Address, ModelError, ModelFile, Parts, Place, TextFiles};
+use model::{Address, ModelError, ModelFile, Parts, Place};
 use protocol::peer::ModelRef;
 use session::ModelSpec;
-use text::{Text, TextError};
 
 use crate::{
     folder::{Means, WebFile, WebFolder},
     picked::PickedSource,
+    text::ModelText,
 };
 
 /// The longest request where nobody says another.
@@ -22,8 +22,6 @@ pub struct Opened {
     pub url: String,
     /// Its files.
     pub file: ModelFile<Parts<WebFile>>,
-    /// What reads and writes its texts.
-    pub text: Text,
     /// The longest request that is wished for.
     wished_tokens: usize,
 }
@@ -37,10 +35,8 @@ impl Opened {
         let folder = WebFolder { address: &address, means };
         let file = ModelFile::find(&folder, address.name()).await?;
         let file = file.with_precision(address.precision).with_cache(address.cache);
-        let text = read_text(file.text_files().await?, file.config().vocab);
-        let text = text.map_err(|error| ModelError::Unavailable(error.to_string()))?;
         let wished_tokens = address.context_tokens.unwrap_or(CONTEXT_TOKENS) as usize;
-        Ok(Self { url: address.to_string(), file, text, wished_tokens })
+        Ok(Self { url: address.to_string(), file, wished_tokens })
     }
 
     /// The longest request it is run with: at most the model's own, and its cache is planned for.
@@ -49,7 +45,7 @@ impl Opened {
     }
 
     /// What the coordinator plans with.
-    pub fn spec(&self) -> Result<ModelSpec, ModelError> {
+    pub fn spec(&self, text: &ModelText) -> Result<ModelSpec, ModelError> {
         let profiles = self.file.profiles(self.context_tokens(), SLOTS)?;
         let config = self.file.config();
         Ok(ModelSpec {
@@ -58,25 +54,16 @@ impl Opened {
                 name: self.file.name().to_owned(),
                 total_bytes: self.file.bytes(),
                 context_tokens: self.context_tokens() as u32,
-                takes_chats: self.text.takes_chats(),
+                takes_chats: text.takes_chats(),
             },
             modules: profiles.modules,
             sequential_bytes: profiles.sequential_bytes,
             residual: profiles.residual,
             tied: profiles.tied,
-            eos: self.text.eos().to_vec(),
+            eos: text.eos(),
             row_bytes: (config.hidden * size_of::<f32>()) as u32,
             slots: SLOTS as u16,
         })
-    }
-}
-
-fn read_text(files: TextFiles, vocab: usize) -> Result<Text, TextError> {
-    match files {
-        TextFiles::Gguf(front) => Text::from_gguf(&front, vocab),
-        TextFiles::Json { tokenizer, tokenizer_config } => {
-            Text::from_json(&tokenizer, &tokenizer_config, vocab)
-        }
     }
 }
 

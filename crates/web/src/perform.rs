@@ -5,7 +5,7 @@ use protocol::peer::{Failure, FailureCode, Frame};
 use session::{AskId, ErrorView, Event, Input, Output};
 use transport::{Link, LinkError};
 
-use crate::{driver::Driver, machine::Work, messages::FromWorker};
+use crate::{clock::timed, driver::Driver, machine::Work, messages::FromWorker};
 
 impl Driver {
     /// Does one output of the room.
@@ -45,11 +45,9 @@ impl Driver {
     }
 
     fn tokenize(&mut self, ask: AskId, messages: &[Message]) {
-        let result = match &self.opened {
-            Some(opened) => opened
-                .text
-                .prompt(messages)
-                .map_err(|error| Failure::new(FailureCode::Internal, error.to_string())),
+        let result = match &self.text {
+            Some(text) => timed("tokenizer", || text.prompt(messages))
+                .map_err(|problem| Failure::new(FailureCode::Internal, problem)),
             None => Err(Failure::new(FailureCode::Internal, "The model is not open.")),
         };
         self.answers.push(Input::Tokenized { ask, result });
@@ -57,12 +55,12 @@ impl Driver {
 
     fn decode(&mut self, request: RequestId, token: Option<u32>, last: bool) {
         let mut text = String::new();
-        if let Some(opened) = &self.opened {
-            let decoder = self.decoders.entry(request).or_default();
-            match token {
-                Some(token) => text = decoder.push(opened.text.tokenizer(), token),
-                None => text = decoder.finish(opened.text.tokenizer()),
-            }
+        if let Some(model_text) = &self.text {
+            let decoder = self.decoders.entry(request).or_insert_with(|| model_text.decoder());
+            text = timed("detokenizer", || match token {
+                Some(token) => decoder.push(token),
+                None => decoder.finish(),
+            });
         }
         if last {
             self.decoders.remove(&request);

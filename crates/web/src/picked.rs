@@ -9,6 +9,7 @@ use web_sys::File;
 use crate::{
     browser::{bytes_of, sha256, text},
     http::Fetched,
+    local::{LocalSource, whole},
 };
 
 /// A picked file.
@@ -65,6 +66,8 @@ impl PickedSource {
 }
 
 impl ByteSource for PickedSource {
+    type Local = LocalSource;
+
     fn len(&self) -> u64 {
         self.file.size() as u64
     }
@@ -79,6 +82,14 @@ impl ByteSource for PickedSource {
         }
         self.fetched.add(bytes.len() as u64);
         Ok(bytes)
+    }
+
+    async fn local(&self, pieces: &[Range<u64>]) -> Result<LocalSource, SourceError> {
+        let range = whole(pieces);
+        let slice = self.file.slice_with_f64_and_f64(range.start as f64, range.end as f64);
+        let slice = slice.map_err(|error| failed(&range, &error))?;
+        self.fetched.add(range.end - range.start);
+        Ok(LocalSource::new(self.len(), range, slice))
     }
 }
 

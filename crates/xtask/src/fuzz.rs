@@ -129,8 +129,9 @@ fn run_target(project: &Project, target: &Target, secs: u64) -> Result<()> {
         .args(target.seeds.iter().map(|folder| project.path(folder)))
         .arg(format!("-max_total_time={secs}"))
         .arg(format!("-artifact_prefix={}/{name}-", failures.display()))
-        // A decoder that needs more than this for one input hangs, or allocates without bound.
-        .args(["-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"])
+        // A decoder that needs more than this for one input hangs, or allocates without bound: inputs have
+        // a megabyte at most, and one allocation is a small multiple of it.
+        .args(["-timeout=10", "-rss_limit_mb=1024", "-malloc_limit_mb=48", "-print_final_stats=1"])
         .arg(format!("-max_len={}", target.longest_bytes));
     let limit = Duration::from_secs(secs + 120);
     let start = SystemTime::now();

@@ -9,7 +9,18 @@ declare module "*/generated/lingualinked.js" {
   export default function init(): Promise<unknown>;
 
   export class Engine {
-    constructor(emit: (message: FromWorker, transfer?: Transferable[]) => void);
+    constructor(
+      emit: (message: FromWorker, transfer?: Transferable[]) => void,
+      loadText: () => Promise<unknown>,
+    );
     handle(message: ToWorker): void;
   }
+}
+
+declare module "*/generated/lingualinked_text.js" {
+  /** Fetches and starts the wasm module. Call once, before anything else. */
+  export default function init(): Promise<unknown>;
+
+  /** How a model reads and writes; the engine alone calls it. */
+  export class ModelText {}
 }

@@ -8,7 +8,7 @@ import { CHANNEL_LABEL } from "./rtc.ts";
 const emit = (message: FromWorker, transfer: Transferable[] = []): void => postMessage(message, { transfer });
 
 const loading = init().then(() => {
-  const engine = new Engine(emit);
+  const engine = new Engine(emit, loadText);
   emit({ type: "loaded" });
   return engine;
 });
@@ -18,6 +18,20 @@ addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
   loading.then((engine) => engine.handle(message)).catch(fail);
 });
 addEventListener("unhandledrejection", ({ reason }) => fail(reason));
+
+/** Only the phone that starts a room reads questions and writes answers, so only it loads that part. */
+function loadText(): Promise<object> {
+  const loaded = importText();
+  // The engine tells what went wrong, when it comes to need it.
+  loaded.catch(() => {});
+  return loaded;
+}
+
+async function importText(): Promise<object> {
+  const { default: start, ModelText } = await import("../generated/lingualinked_text.js");
+  await start();
+  return ModelText;
+}
 
 /** The engine sees one kind of channel: a relaying port is dressed as one, at once so that no message is lost. */
 function withChannel(message: ToWorker): ToWorker {
