@@ -41,6 +41,23 @@ export function gpuMillis(page: Page): Promise<GpuMillis> {
   return page.evaluate(() => window.gpuMillis());
 }
 
+/** Milliseconds that the engine measured itself since it was made: prompts to tokens, tokens to text, choosing tokens. */
+export type EngineSpans = Partial<Record<"tokenizer" | "detokenizer" | "sampler", number>>;
+
+export function engineSpans(page: Page): Promise<EngineSpans> {
+  return page.evaluate(() => window.engineSpans());
+}
+
+/** From now on, every kernel is timed by the GPU. That makes a step slower than it is without. */
+export async function timeKernels(page: Page): Promise<void> {
+  await page.evaluate(() => window.timeKernels());
+}
+
+/** Milliseconds of the timed kernels, by their names. */
+export function kernelMillis(page: Page): Promise<Record<string, number>> {
+  return page.evaluate(() => window.kernelMillis());
+}
+
 /** Milliseconds to read a few bytes from the engine worker's device when it has nothing else to do. */
 export function gpuReadBackMs(page: Page): Promise<number> {
   return page.evaluate(() => window.gpuReadBackMs());
@@ -49,6 +66,16 @@ export function gpuReadBackMs(page: Page): Promise<number> {
 /** Destroys the engine worker's device, as a driver does that gives up. */
 export async function loseGpu(page: Page): Promise<void> {
   await page.evaluate(() => window.loseGpu());
+}
+
+/** From the next weights that come, the engine worker's device has no memory for any buffer. */
+export async function runShortOfMemory(page: Page): Promise<void> {
+  await page.evaluate(() => window.runShortOfMemory());
+}
+
+/** It has memory again. */
+export async function haveMemory(page: Page): Promise<void> {
+  await page.evaluate(() => window.haveMemory());
 }
 
 export function dispatchesOf(counts: GpuCounts): number {

@@ -1,13 +1,18 @@
 import type { Engine } from "../../web/src/engine/engine.ts";
-import type { GpuCounts, GpuMillis } from "./gpu.ts";
+import type { EngineSpans, GpuCounts, GpuMillis } from "./gpu.ts";
 
 declare global {
   interface Window {
     lingualinked: { engine: Engine };
     gpuCounts: () => Promise<GpuCounts>;
     gpuMillis: () => Promise<GpuMillis>;
+    engineSpans: () => Promise<EngineSpans>;
+    timeKernels: () => Promise<void>;
+    kernelMillis: () => Promise<Record<string, number>>;
     gpuReadBackMs: () => Promise<number>;
     loseGpu: () => Promise<GpuCounts>;
+    runShortOfMemory: () => Promise<void>;
+    haveMemory: () => Promise<void>;
     connections: RTCPeerConnection[];
     /** One of `bench/page/`. */
     contender: {

@@ -2,7 +2,7 @@ import type { Page } from "playwright-core";
 
 import type { RoomView } from "../../web/src/engine/messages.ts";
 import type { EngineView } from "../../web/src/engine/view.ts";
-import { gpuCounts, loseGpu, watchGpu, type GpuCounts } from "./gpu.ts";
+import { gpuCounts, haveMemory, loseGpu, runShortOfMemory, watchGpu, type GpuCounts } from "./gpu.ts";
 import { within } from "./waiting.ts";
 
 /** For one step on one phone; several share two slow cores. */
@@ -55,6 +55,16 @@ export class Tab {
   /** A watched GPU is gone, as when its driver gives up. */
   loseGpu(): Promise<void> {
     return this.step("losing its GPU", loseGpu(this.page));
+  }
+
+  /** A watched GPU has no memory for what is loaded next. */
+  runShortOfMemory(): Promise<void> {
+    return this.step("running short of GPU memory", runShortOfMemory(this.page));
+  }
+
+  /** It has memory again. */
+  haveMemory(): Promise<void> {
+    return this.step("having GPU memory again", haveMemory(this.page));
   }
 
   async open(url: string): Promise<void> {

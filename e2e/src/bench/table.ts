@@ -16,6 +16,7 @@ export function tableOf(result: EngineResult): string {
     columns([RATIO_HEAD, ...result.ratios.map(ratioCells)]),
     "",
     columns([PART_HEAD, ...result.token_parts.map(partCells)]),
+    ...result.token_parts.flatMap(kernelsOf),
     "",
     inSentences(result.responsiveness),
     `peak: ${result.memory}`,
@@ -49,6 +50,8 @@ const PART_HEAD = [
   "encode",
   "GPU",
   "read-back",
+  "sampler",
+  "detokenizer",
   "rest",
   "tokenizer ms a prompt token",
 ];
@@ -70,8 +73,17 @@ function ratioCells({ precision, measure, ratio, over, rounds }: Ratio): string[
 
 function partCells(parts: PartsRow): string[] {
   if ("failure" in parts) return [parts.precision, parts.failure];
-  const { precision, token_ms, encode_ms, gpu_ms, read_back_ms, rest_ms, tokenizer_ms } = parts;
-  return [precision, ...[token_ms, encode_ms, gpu_ms, read_back_ms, rest_ms, tokenizer_ms].map(figure)];
+  const { precision, token_ms, encode_ms, gpu_ms, read_back_ms } = parts;
+  const { sampler_ms, detokenizer_ms, rest_ms, tokenizer_ms } = parts;
+  const own = [sampler_ms, detokenizer_ms, rest_ms, tokenizer_ms];
+  return [precision, ...[token_ms, encode_ms, gpu_ms, read_back_ms, ...own].map(figure)];
+}
+
+/** Each kernel's share of a token, by the GPU's clock. */
+function kernelsOf(parts: PartsRow): string[] {
+  if ("failure" in parts) return [];
+  const named = parts.kernels.map(({ name, ms }) => `${name} ${figure(ms)}`);
+  return [`kernels in ${parts.precision}, ms a token: ${named.join(", ") || "this GPU has no clock"}`];
 }
 
 /** Three digits; a dash for what was not measured. */

@@ -51,11 +51,37 @@ test("a phone whose GPU is lost says so, and joins again with a new one", async 
   await answersRight(first);
 });
 
-/** Both phones are needed for the model. */
+test("a phone whose GPU has no memory for its part is named, and loads it once there is", async ({
+  server,
+  launch,
+  picture,
+  seats,
+}) => {
+  test.skip(seats === "android", "a real GPU may have as much memory as is asked of it here");
+  const [first, second] = (await launch(2, server)) as [Phone, Phone];
+  await second.watchGpu();
+  await gatherForBoth(server, [first, second]);
+  await second.runShortOfMemory();
+
+  await first.begin();
+  const notice = await shows(first, "out_of_memory");
+  await expect(notice).toContainText(second.name);
+  await first.screenshot(picture("out-of-memory"));
+
+  await second.haveMemory();
+  await beginAgain(first, second);
+  await answersRight(second);
+});
+
 async function readyRoom(server: Server, phones: Phone[]): Promise<void> {
+  await gatherForBoth(server, phones);
+  await prepare(phones);
+}
+
+/** Both phones are needed for the model. */
+async function gatherForBoth(server: Server, phones: Phone[]): Promise<void> {
   const query = { model: bundled().url, pledge: "share:1.3:2", temperature: 0, tokens: TOKENS };
   await gather(server, phones, { query });
-  await prepare(phones);
 }
 
 async function shows(phone: Phone, code: ErrorCode): Promise<Locator> {

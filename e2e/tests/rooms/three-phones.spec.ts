@@ -71,6 +71,13 @@ test("three phones hold one model and answer together", async ({ server, launch,
   await test.step("every phone fetched its own tensors and no others", () =>
     checkFetches(server, phones, model));
 
+  await test.step("only the phone that started the room loaded what reads and writes text", () => {
+    const loads = (name: string): number =>
+      server.accessLog().filter(({ uri }) => uri.includes(name) && uri.endsWith(".wasm")).length;
+    expect(loads("/lingualinked_bg")).toBe(3);
+    expect(loads("/lingualinked_text_bg")).toBe(1);
+  });
+
   await test.step("nothing but sealed signaling went through the server", async () => {
     const stats = await server.stats();
     expect(stats.relayed_bytes).toBe(0);
