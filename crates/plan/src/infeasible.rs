@@ -2,7 +2,13 @@
 
 use base::{ModuleRange, PlanInput};
 
-use crate::{Shortfall, costs::Costs, explain::size, search::search, verify::held_bytes};
+use crate::{
+    Shortfall,
+    costs::Costs,
+    explain::size,
+    search::{Limits, search},
+    verify::held_bytes,
+};
 
 /// Every constraint that cannot be met; asked only where no plan exists.
 pub(crate) fn shortfalls(costs: &Costs<'_>) -> Vec<Shortfall> {
@@ -107,7 +113,7 @@ fn fits_with_every_link(input: &PlanInput) -> bool {
     let mut linked = input.clone();
     linked.bytes_per_sec.iter_mut().flatten().for_each(|bandwidth| *bandwidth = 1.0);
     let costs = Costs::new(&linked);
-    search(&costs, FEASIBILITY_STEPS).plan.is_some()
+    search(&costs, Limits { steps: FEASIBILITY_STEPS, end: None }).plan.is_some()
 }
 
 /// The least memory of one more phone with which the modules would fit, whoever comes

@@ -1,4 +1,5 @@
-//! The primary optimizer: which phone runs which modules.
+//! The primary optimizer: which phone runs which modules; and the secondary one: which get a second
+//! copy ([`overlap()`]).
 //!
 //! **The one law: a plan is a pure function of its input.** No random choice, no hash map; ties
 //! are broken by fewer stages and then by the order of the input. The only clock ends a linear
@@ -31,6 +32,7 @@ mod evaluate;
 mod explain;
 mod infeasible;
 pub mod linear;
+mod overlap;
 mod partial;
 mod search;
 mod solve;
@@ -39,6 +41,7 @@ mod verify;
 
 pub use error::{PlanError, Shortfall, Violation};
 pub use evaluate::{Evaluation, PairCost, evaluate};
+pub use overlap::overlap;
 pub use solve::{FoundBy, Options, Solution, solve};
 pub use validate::validate;
 pub use verify::verify;

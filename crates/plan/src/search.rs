@@ -4,7 +4,7 @@
 //! added one by one, the most promising first. A beginning is dropped when its exact
 //! cost and the least cost of its completion cannot beat the best plan so far.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, time::Instant};
 
 use base::Plan;
 
@@ -13,6 +13,15 @@ use crate::{
     costs::{Costs, Place},
     partial::Partial,
 };
+
+/// What ends a search that does not end by itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// Beginnings that are tried.
+    pub steps: u64,
+    /// When it has to be over.
+    pub end: Option<Instant>,
+}
 
 /// What a search ends with.
 pub(crate) struct Found {
@@ -30,18 +39,18 @@ pub(crate) struct Found {
 }
 
 /// Searches for the cheapest plan; ties go to fewer stages, then to the input's order.
-pub(crate) fn search(costs: &Costs<'_>, max_steps: u64) -> Found {
+pub(crate) fn search(costs: &Costs<'_>, limits: Limits) -> Found {
     let completions = Completions::new(costs);
     let sets = ordered_sets(costs, &completions);
     let split_secs = split_secs(&sets);
-    let mut search = Search::new(costs, completions, max_steps);
+    let mut search = Search::new(costs, completions, limits);
     for (set, bound) in sets {
         search.try_set(set, bound);
     }
     Found {
         plan: search.best.map(|best| best.partial.into_plan()),
         frontier_secs: search.frontier_secs,
-        complete: search.steps <= max_steps,
+        complete: !search.is_over,
         steps: search.steps,
         split_secs,
     }
@@ -50,8 +59,10 @@ pub(crate) fn search(costs: &Costs<'_>, max_steps: u64) -> Found {
 struct Search<'a> {
     costs: &'a Costs<'a>,
     completions: Completions,
-    max_steps: u64,
+    limits: Limits,
     steps: u64,
+    /// Whether a limit was reached.
+    is_over: bool,
     frontier_secs: f64,
     best: Option<Best>,
 }
@@ -69,8 +80,16 @@ struct Child {
 }
 
 impl<'a> Search<'a> {
-    fn new(costs: &'a Costs<'a>, completions: Completions, max_steps: u64) -> Self {
-        Self { costs, completions, max_steps, steps: 0, frontier_secs: f64::INFINITY, best: None }
+    fn new(costs: &'a Costs<'a>, completions: Completions, limits: Limits) -> Self {
+        Self {
+            costs,
+            completions,
+            limits,
+            steps: 0,
+            is_over: false,
+            frontier_secs: f64::INFINITY,
+            best: None,
+        }
     }
 
     fn try_set(&mut self, set: Places, bound: f64) {
@@ -85,15 +104,24 @@ impl<'a> Search<'a> {
     fn visit(&mut self, partial: &Partial, set: Places, secs: f64) {
         let stages = partial.stages.len() + set.len() + usize::from(partial.stages.is_empty());
         for child in self.children(partial, set, secs) {
-            if !self.keeps(child.bound, stages) || self.steps > self.max_steps {
+            if !self.keeps(child.bound, stages) || self.is_over {
                 self.drop_bound(child.bound);
                 continue;
             }
-            self.steps += 1;
+            self.step();
             if let Some(next) = partial.extended(self.costs, child.place, child.end) {
                 self.follow(next, set.without(child.place), stages);
             }
         }
+    }
+
+    fn step(&mut self) {
+        self.steps += 1;
+        let Limits { steps, end } = self.limits;
+        let is_late = || {
+            self.steps.is_multiple_of(STEPS_PER_LOOK) && end.is_some_and(|end| Instant::now() > end)
+        };
+        self.is_over = self.steps > steps || is_late();
     }
 
     fn follow(&mut self, next: Partial, rest: Places, stages: usize) {
@@ -184,5 +212,7 @@ fn sort_ties_in_order<T>(items: &mut [T], cost: impl Fn(&T) -> f64) {
     items.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(Ordering::Equal));
 }
 
+/// A look at the clock costs about as much as a step.
+const STEPS_PER_LOOK: u64 = 64;
 /// Costs this close, relatively, are equal: what rounding leaves of equal sums.
 const TIE: f64 = 1e-11;

@@ -1,10 +1,18 @@
 //! From an input to a checked answer.
 
+use std::time::{Duration, Instant};
+
 use base::{Plan, PlanInput};
 
 use crate::{
-    Evaluation, PlanError, Violation, costs::Costs, evaluate, explain::explain,
-    infeasible::shortfalls, linear, search::search, validate, verify,
+    Evaluation, PlanError, Violation,
+    costs::Costs,
+    evaluate,
+    explain::explain,
+    infeasible::shortfalls,
+    linear,
+    search::{Limits, search},
+    validate, verify,
 };
 
 /// How much work an answer may take.
@@ -15,6 +23,8 @@ pub struct Options {
     pub search_steps: u64,
     /// Whether to ask the linear program. Without it, the search alone plans.
     pub linear_program: bool,
+    /// How long the search may take, where that is limited; the machine must have a clock then.
+    pub time_limit: Option<Duration>,
 }
 
 /// The answer to an input.
@@ -61,13 +71,14 @@ pub fn solve(input: &PlanInput, options: &Options) -> Result<Solution, PlanError
     let costs = Costs::new(input);
     let drawn =
         if options.linear_program { linear::draw(&costs) } else { linear::Drawn::default() };
-    let found = search(&costs, options.search_steps);
+    let end = options.time_limit.map(|limit| Instant::now() + limit);
+    let found = search(&costs, Limits { steps: options.search_steps, end });
     let drawn_plan = drawn.plan.and_then(|plan| Candidate::check(input, plan).ok());
     let found_plan = found.plan.map(|plan| Candidate::check(input, plan)).transpose();
     let Some((best, found_by)) = choose(drawn_plan, found_plan.map_err(PlanError::Unsound)?) else {
         return Err(match found.complete {
             true => PlanError::Infeasible(shortfalls(&costs)),
-            false => PlanError::GaveUp { steps: options.search_steps },
+            false => PlanError::GaveUp { steps: found.steps },
         });
     };
     let objective_secs = best.costs.objective_secs;
@@ -125,7 +136,7 @@ fn check_size(input: &PlanInput) -> Result<(), PlanError> {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { search_steps: 200_000, linear_program: true }
+        Self { search_steps: 200_000, linear_program: true, time_limit: None }
     }
 }
 

@@ -29,7 +29,7 @@ fn large_rooms_get_a_plan_that_verifies_and_bounds_that_hold() {
         let random = &mut Random::new(seed);
         let (devices, modules) = (random.int(6, 8), random.int(30, 62));
         let input = instance(random, devices, modules, false);
-        let options = Options { linear_program: false, search_steps: 20_000 };
+        let options = Options { linear_program: false, search_steps: 20_000, ..Options::default() };
         match solve(&input, &options) {
             Ok(solution) => {
                 assert_eq!(verify(&input, &solution.plan), Ok(()), "seed {seed}");
@@ -50,7 +50,10 @@ fn a_search_cut_short_still_answers_with_a_true_bound() {
         let random = &mut Random::new(seed);
         let input = instance(random, 5, 12, false);
         let whole = solve(&input, &Options { linear_program: false, ..Options::default() });
-        let short = solve(&input, &Options { linear_program: false, search_steps: 8 });
+        let short = solve(
+            &input,
+            &Options { linear_program: false, search_steps: 8, ..Options::default() },
+        );
         let (Ok(whole), Ok(short)) = (whole, short) else { continue };
         assert_eq!(verify(&input, &short.plan), Ok(()), "seed {seed}");
         assert!(short.objective_secs >= whole.objective_secs * (1.0 - 1e-9), "seed {seed}");

@@ -1,0 +1,140 @@
+//! `lingualinked plan`: an instance of the planner's file format to the best assignment.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use base::{ModuleRange, PlanInput};
+use plan::{Options, PlanError, Shortfall, Solution, overlap, solve};
+use serde::Serialize;
+
+use crate::report;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The instance, as `docs/planner.md` describes it.
+    #[arg(long, value_name = "FILE")]
+    input: PathBuf,
+    /// Print the answer as one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The answer in the file format; fields as in `docs/planner.md`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    objective_secs: f64,
+    stages: Vec<Share<'a>>,
+    overlap: Vec<Share<'a>>,
+    lower_bound_secs: f64,
+    solve_secs: f64,
+}
+
+/// Consecutive modules of a device.
+#[derive(Serialize)]
+struct Share<'a> {
+    device: &'a str,
+    start: usize,
+    end: usize,
+}
+
+/// Why there is none.
+#[derive(Serialize)]
+struct Refusal<'a> {
+    infeasible: &'a [Shortfall],
+}
+
+pub fn run(args: &Args) -> ExitCode {
+    match answer(args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(INVALID)
+        }
+    }
+}
+
+fn answer(args: &Args) -> Result<ExitCode> {
+    let input = read(&args.input)?;
+    let started = Instant::now();
+    let options =
+        Options { search_steps: u64::MAX, time_limit: Some(TIME_LIMIT), ..Options::default() };
+    let mut solution = match solve(&input, &options) {
+        Ok(solution) => solution,
+        Err(PlanError::Infeasible(shortfalls)) => return refuse(&shortfalls, args.json),
+        Err(error) => return Err(error.into()),
+    };
+    solution.plan.overlap = overlap(&input, &solution.plan.stages);
+    let solve_secs = started.elapsed().as_secs_f64();
+    if !is_proven(&solution) {
+        eprintln!(
+            "stopped after {:.0} s: the best plan found takes {} s, and none takes less than {} s",
+            TIME_LIMIT.as_secs_f64(),
+            solution.objective_secs,
+            solution.lower_bound_secs
+        );
+    }
+    if args.json {
+        println!("{}", serde_json::to_string(&in_file_format(&input, &solution, solve_secs))?);
+    } else {
+        report::print(&input, &solution)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> Result<PlanInput> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut json = serde_json::Deserializer::from_str(&text);
+    let input = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let problem = error.inner().to_string();
+        match error.path().to_string().as_str() {
+            "." => anyhow!("{}: {problem}", path.display()),
+            place => anyhow!("{place}: {problem}"),
+        }
+    })?;
+    json.end().with_context(|| format!("{}", path.display()))?;
+    Ok(input)
+}
+
+fn refuse(shortfalls: &[Shortfall], as_json: bool) -> Result<ExitCode> {
+    for one in shortfalls {
+        eprintln!("{}", one.help);
+    }
+    if as_json {
+        println!("{}", serde_json::to_string(&Refusal { infeasible: shortfalls })?);
+    }
+    Ok(ExitCode::from(INFEASIBLE))
+}
+
+/// Whether no plan can be better, but for rounding.
+fn is_proven(solution: &Solution) -> bool {
+    solution.objective_secs - solution.lower_bound_secs <= TIE * solution.objective_secs
+}
+
+fn in_file_format<'a>(input: &'a PlanInput, solution: &Solution, solve_secs: f64) -> Answer<'a> {
+    let share = |device: usize, modules: ModuleRange| Share {
+        device: &input.devices[device].id,
+        start: modules.start,
+        end: modules.end,
+    };
+    let plan = &solution.plan;
+    Answer {
+        objective_secs: solution.objective_secs,
+        stages: plan.stages.iter().map(|stage| share(stage.device, stage.modules)).collect(),
+        overlap: plan.overlap.iter().map(|copy| share(copy.device, copy.modules)).collect(),
+        lower_bound_secs: solution.lower_bound_secs,
+        solve_secs,
+    }
+}
+
+/// Then the best plan found so far is the answer.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// Costs this close, relatively, are equal.
+const TIE: f64 = 1e-9;
+/// The input cannot be read or means nothing.
+const INVALID: u8 = 1;
+/// No assignment keeps every constraint.
+const INFEASIBLE: u8 = 2;
