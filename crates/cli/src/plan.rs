@@ -59,8 +59,12 @@ pub fn run(args: &Args) -> ExitCode {
 fn answer(args: &Args) -> Result<ExitCode> {
     let input = read(&args.input)?;
     let started = Instant::now();
-    let options =
-        Options { search_steps: u64::MAX, time_limit: Some(TIME_LIMIT), ..Options::default() };
+    let options = Options {
+        search_steps: u64::MAX,
+        time_limit: Some(TIME_LIMIT),
+        most_devices: MOST_DEVICES,
+        ..Options::default()
+    };
     let mut solution = match solve(&input, &options) {
         Ok(solution) => solution,
         Err(PlanError::Infeasible(shortfalls)) => return refuse(&shortfalls, args.json),
@@ -130,6 +134,8 @@ fn in_file_format<'a>(input: &'a PlanInput, solution: &Solution, solve_secs: f64
     }
 }
 
+/// The planner's table takes a gigabyte at most for so many.
+const MOST_DEVICES: usize = 16;
 /// Then the best plan found so far is the answer.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Costs this close, relatively, are equal.

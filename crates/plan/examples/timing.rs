@@ -12,7 +12,7 @@ fn main() {
     println!(
         "linear program; cost, linear bound as a part of it, who found it, modules of each stage"
     );
-    for (phones, modules) in [(3, 14), (8, 62), (12, 62)] {
+    for (phones, modules) in [(3, 14), (8, 62), (12, 62), (16, 130)] {
         for objective in [Objective::Latency, Objective::Throughput] {
             for (name, residual) in residuals(modules) {
                 print_row(&room(phones, modules, objective, residual), name);
@@ -23,11 +23,12 @@ fn main() {
 
 fn print_row(input: &PlanInput, residual: &str) {
     let started = Instant::now();
-    let options = Options { linear_program: false, ..Options::default() };
+    let both = Options { most_devices: 16, ..Options::default() };
+    let options = Options { linear_program: false, ..both };
     solve(input, &options).expect("the room's memory suffices");
     let search_secs = started.elapsed().as_secs_f64();
     let started = Instant::now();
-    let solution = solve(input, &Options::default()).expect("the room's memory suffices");
+    let solution = solve(input, &both).expect("the room's memory suffices");
     let both_secs = started.elapsed().as_secs_f64();
     println!(
         "{:6} {:7} {:10} {residual:9} {:7.1} ms {:6} {:7.1} ms {:7.2} ms  {:.6} {:?} {:?}",

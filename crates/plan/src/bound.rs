@@ -23,8 +23,9 @@ impl Completions {
         for place in 0..places {
             *table.at(Places::NONE, place, costs.modules) = costs.token_bound(place);
         }
+        let parts = Parts::new(costs);
         for set in (1..sets as u32).map(Places) {
-            table.fill(costs, set);
+            table.fill(costs, &parts, set);
         }
         table
     }
@@ -43,35 +44,78 @@ impl Completions {
         (set.0 as usize * self.places + before) * self.cuts + cut
     }
 
-    fn fill(&mut self, costs: &Costs<'_>, set: Places) {
+    fn fill(&mut self, costs: &Costs<'_>, parts: &Parts, set: Places) {
         for first in set.members() {
             if costs.is_closing(first) && set.len() > 1 {
                 continue;
             }
-            let runs = self.runs(costs, set, first);
+            let runs = self.runs(costs, parts, set, first);
             for before in (0..costs.devices()).filter(|&before| !set.contains(before)) {
-                for (cut, &run) in runs.iter().enumerate().skip(1) {
-                    let secs = costs.combine(costs.entry_bound(before, first, cut), run);
-                    let best = self.at(set, before, cut);
-                    *best = best.min(secs);
+                let entries = parts.entries(before, first);
+                let start = self.index(set, before, 0);
+                let best = &mut self.secs[start..start + self.cuts];
+                for cut in 1..costs.modules {
+                    best[cut] = best[cut].min(costs.combine(entries[cut], runs[cut]));
                 }
             }
         }
     }
 
     /// Per start: the least cost when `first` begins there and the rest of the set follows.
-    fn runs(&self, costs: &Costs<'_>, set: Places, first: Place) -> Vec<f64> {
-        let rest = set.without(first);
+    fn runs(&self, costs: &Costs<'_>, parts: &Parts, set: Places, first: Place) -> Vec<f64> {
+        let completions = self.index(set.without(first), first, 0);
+        let completions = &self.secs[completions..completions + self.cuts];
         let bandwidth = best_bandwidth(costs, set, first);
         let from = |start: usize| {
-            let ends = start + 1..=costs.modules;
-            let run = |end| {
-                let stage = costs.stage_bound(first, start, end, bandwidth);
-                costs.combine(stage, self.get(rest, first, end))
+            let stages = parts.stages(first, start).iter().zip(start + 1..);
+            let run = |(&stage, end): (&f64, usize)| {
+                let whole = stage + costs.skipping_secs(first, start, end, bandwidth);
+                costs.combine(whole, completions[end])
             };
-            ends.map(run).fold(f64::INFINITY, f64::min)
+            stages.map(run).fold(f64::INFINITY, f64::min)
         };
         (0..costs.modules).map(from).collect()
+    }
+}
+
+/// What stages and hand-overs cost at least, whatever the set.
+struct Parts {
+    modules: usize,
+    places: usize,
+    /// By place and start: for each end, up to the last that fits.
+    stages: Vec<Vec<f64>>,
+    /// By place before, place and cut.
+    entries: Vec<f64>,
+}
+
+impl Parts {
+    fn new(costs: &Costs<'_>) -> Self {
+        let (modules, places) = (costs.modules, costs.places);
+        let stages = (0..places * modules).map(|at| {
+            let (place, start) = (at / modules, at % modules);
+            let stage = |end| costs.own_stage_bound(place, start, end);
+            let mut stages: Vec<f64> = (start + 1..=modules).map(stage).collect();
+            let fitting =
+                stages.iter().rposition(|secs| secs.is_finite()).map_or(0, |last| last + 1);
+            stages.truncate(fitting);
+            stages
+        });
+        let entries = (0..places * places * (modules + 1)).map(|at| {
+            let (pair, cut) = (at / (modules + 1), at % (modules + 1));
+            let (before, place) = (pair / places, pair % places);
+            let is_real = before != place && (1..modules).contains(&cut);
+            if is_real { costs.entry_bound(before, place, cut) } else { f64::INFINITY }
+        });
+        Self { modules, places, stages: stages.collect(), entries: entries.collect() }
+    }
+
+    fn stages(&self, place: Place, start: usize) -> &[f64] {
+        &self.stages[place * self.modules + start]
+    }
+
+    fn entries(&self, before: Place, place: Place) -> &[f64] {
+        let start = (before * self.places + place) * (self.modules + 1);
+        &self.entries[start..start + self.modules + 1]
     }
 }
 

@@ -68,6 +68,12 @@ impl<'a> Costs<'a> {
     /// Least cost of a stage by itself: its compute, and tensors that skip modules on
     /// their way to it, for which the best sender outside has `best_bandwidth`.
     pub fn stage_bound(&self, place: Place, start: usize, end: usize, best_bandwidth: f64) -> f64 {
+        let own = self.own_stage_bound(place, start, end);
+        own + self.skipping_secs(place, start, end, best_bandwidth)
+    }
+
+    /// The part of it that every sender leaves as it is.
+    pub fn own_stage_bound(&self, place: Place, start: usize, end: usize) -> f64 {
         if !self.fits(place, start, end) {
             return f64::INFINITY;
         }
@@ -81,10 +87,22 @@ impl<'a> Costs<'a> {
             return compute;
         }
         let header = time(self.from_header.get(start, end), self.input.bytes_per_sec[0][place]);
-        if throughput {
-            return compute.max(header);
+        if throughput { compute.max(header) } else { compute + header }
+    }
+
+    /// The rest: tensors of modules other than the first that skip modules on their way.
+    pub fn skipping_secs(
+        &self,
+        place: Place,
+        start: usize,
+        end: usize,
+        best_bandwidth: f64,
+    ) -> f64 {
+        let counts = self.input.objective == Objective::Latency;
+        if !counts || place == 0 || self.is_closing(place) {
+            return 0.0;
         }
-        compute + header + time(self.from_others.get(start, end), best_bandwidth)
+        time(self.from_others.get(start, end), best_bandwidth)
     }
 
     /// Least cost of handing over from one place to the next before module `cut`.
