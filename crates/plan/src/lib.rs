@@ -7,8 +7,9 @@
 //!
 //! # How an answer comes about
 //! 1. [`validate()`] refuses inputs that mean nothing, by JSON path.
-//! 2. An integer linear program draws a plan; in a large room its relaxation does, repaired over
-//!    the cuts ([`linear`]). The relaxation also gives a bound.
+//! 2. In a small room an integer linear program draws a plan ([`linear`]), and its relaxation gives a
+//!    bound. In a large one it is asked only where the search below does not end by itself; there the
+//!    relaxation draws the plan, repaired over the cuts.
 //! 3. A dynamic program over (set of phones still to come, phone before them, cut)
 //!    computes the cheapest completion of every beginning. Without residual tensors, a
 //!    closed ring, or a token that goes elsewhere than module 0 its values are

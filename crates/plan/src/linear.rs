@@ -37,6 +37,11 @@ pub(crate) struct Drawn {
     pub bound_secs: Option<f64>,
 }
 
+/// Whether drawing takes a few milliseconds.
+pub(crate) fn is_quick(costs: &Costs<'_>) -> bool {
+    Program::size(costs) <= MAX_QUICK_SIZE
+}
+
 /// Draws a plan; none where the solver's limits are reached or nothing fits.
 pub(crate) fn draw(costs: &Costs<'_>) -> Drawn {
     if costs.modules == 1 {
@@ -103,7 +108,9 @@ fn only_stage(costs: &Costs<'_>) -> Option<Plan> {
 
 /// The solver's tree for a small room rarely has more than a few dozen nodes.
 const MAX_NODES: u64 = 200;
-/// Squares of places, times modules: 4 phones and 62 modules.
+/// Squares of places, times modules: 4 phones and 14 modules.
+const MAX_QUICK_SIZE: usize = 250;
+/// 4 phones and 62 modules.
 const MAX_WHOLE_SIZE: usize = 1_000;
 /// 12 phones and 62 modules; beyond, even the relaxation takes many seconds.
 const MAX_SIZE: usize = 9_000;

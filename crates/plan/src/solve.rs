@@ -21,7 +21,8 @@ pub struct Options {
     /// Beginnings of plans that the search may try; a microsecond or so each. Inputs
     /// without residual tensors and closed rings need a few dozen.
     pub search_steps: u64,
-    /// Whether to ask the linear program. Without it, the search alone plans.
+    /// Whether to ask the linear program, where it is quick or the search does not end by itself. Without
+    /// it, the search alone plans.
     pub linear_program: bool,
     /// How long the search may take, where that is limited; the machine must have a clock then.
     pub time_limit: Option<Duration>,
@@ -72,10 +73,12 @@ pub fn solve(input: &PlanInput, options: &Options) -> Result<Solution, PlanError
     validate(input)?;
     check_size(input, options.most_devices)?;
     let costs = Costs::new(input);
-    let drawn =
-        if options.linear_program { linear::draw(&costs) } else { linear::Drawn::default() };
     let end = options.time_limit.map(|limit| Instant::now() + limit);
     let found = search(&costs, Limits { steps: options.search_steps, end });
+    // In a large room the program takes hundreds of times as long, and a search that has ended by
+    // itself leaves it nothing to find.
+    let is_asked = options.linear_program && (linear::is_quick(&costs) || !found.complete);
+    let drawn = if is_asked { linear::draw(&costs) } else { linear::Drawn::default() };
     let drawn_plan = drawn.plan.and_then(|plan| Candidate::check(input, plan).ok());
     let found_plan = found.plan.map(|plan| Candidate::check(input, plan)).transpose();
     let Some((best, found_by)) = choose(drawn_plan, found_plan.map_err(PlanError::Unsound)?) else {
