@@ -64,7 +64,7 @@ function progress(tell: (line: string) => void): (room: RoomView) => void {
 function loadingLine(room: RoomView): string {
   const loading = room.peers.filter((peer) => peer.totalBytes > 0);
   const parts = loading.map((peer) => `${peer.name} ${tenth(peer.loadedBytes / peer.totalBytes)} %`);
-  return `loading: ${parts.join(", ")}`;
+  return parts.length > 0 ? `loading: ${parts.join(", ")}` : "loading";
 }
 
 /** In steps of ten percent, so that a log stays short. */
