@@ -16,9 +16,8 @@ const ALL: Range<usize> = 0..usize::MAX;
 impl<S: ByteSource> Loader<'_, S> {
     /// The rows of the named tensors, one below the other.
     pub(super) async fn matrix(&self, names: &[&str]) -> Result<Matrix, ModelError> {
-        let shapes: Result<Vec<_>, _> =
-            names.iter().map(|name| self.file.row_shape(name)).collect();
-        if self.fits(names, Layout::stacked(&shapes?))? {
+        let layout = Layout::stacked(&shapes(self.file, names)?).map_err(wrong(names))?;
+        if layout.bytes() <= self.gpu.max_binding_bytes {
             return Ok(self.part(self.file, names, ALL, Layout::stacked).await?.into());
         }
         let mut parts = Vec::new();
@@ -49,8 +48,7 @@ impl<S: ByteSource> Loader<'_, S> {
         names: &[&str],
         layout: LayoutOf,
     ) -> Result<Vec<PackedMatrix>, ModelError> {
-        let shapes: Result<Vec<_>, _> = names.iter().map(|name| file.row_shape(name)).collect();
-        let shapes = shapes?;
+        let shapes = shapes(file, names)?;
         let limit = self.gpu.max_binding_bytes;
         let too_large =
             |needed| ModelError::TooLarge { tensor: names[0].to_owned(), needed, limit };
@@ -71,25 +69,25 @@ impl<S: ByteSource> Loader<'_, S> {
         rows: Range<usize>,
         layout: LayoutOf,
     ) -> Result<PackedMatrix, ModelError> {
-        let mut shapes = Vec::with_capacity(names.len());
-        for name in names {
-            let shape = file.row_shape(name)?;
-            shapes.push(RowShape { rows: shape.rows.min(rows.end) - rows.start, ..shape });
-        }
-        let wrong = |error: PackError| ModelError::tensor(names[0], error.to_string());
-        let packing = Packing::new(self.gpu, layout(&shapes).map_err(wrong)?);
+        let mut shapes = shapes(file, names)?;
+        shapes.iter_mut().for_each(|shape| shape.rows = shape.rows.min(rows.end) - rows.start);
+        let packing = Packing::new(self.gpu, layout(&shapes).map_err(wrong(names))?);
         for (tensor, (name, shape)) in names.iter().zip(shapes).enumerate() {
             let rows = rows.start..rows.start + shape.rows;
             fill(file, &packing, tensor, name, rows).await?;
         }
         Ok(packing.finish())
     }
+}
 
-    /// Whether a matrix can be bound in one piece.
-    fn fits(&self, names: &[&str], layout: Result<Layout, PackError>) -> Result<bool, ModelError> {
-        let wrong = |error: PackError| ModelError::tensor(names[0], error.to_string());
-        Ok(layout.map_err(wrong)?.bytes() <= self.gpu.max_binding_bytes)
-    }
+fn shapes(file: &ModelFile<impl ByteSource>, names: &[&str]) -> Result<Vec<RowShape>, ModelError> {
+    names.iter().map(|name| file.row_shape(name)).collect()
+}
+
+/// What keeps tensors from being one matrix, told of the first.
+fn wrong(names: &[&str]) -> impl Fn(PackError) -> ModelError {
+    let name = names[0].to_owned();
+    move |error| ModelError::tensor(name.as_str(), error.to_string())
 }
 
 /// Reads rows of a tensor piece by piece and packs them as all rows of the layout's `tensor`.
