@@ -8,6 +8,7 @@
 //! other, which tensors they share and what they cost follows generically.
 
 mod config;
+mod cuts;
 mod describe;
 mod error;
 mod modules;

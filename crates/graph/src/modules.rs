@@ -1,17 +1,14 @@
-//! Where a graph can be cut, and what the pieces are.
+//! The pieces that a graph falls into, with their names and tensors.
 //!
-//! A cut is an operator that every path from the token ids to the logits passes
-//! through, and whose output is either read by several operators (the residual
-//! stream forks) or made from several (it joins). Between two such operators
-//! nothing else is in flight, so one tensor is all that crosses. For a decoder
-//! this gives `embed`, two modules a layer, and `head`: 2 * layers + 2.
+//! For a decoder these are `embed`, two modules a layer, and `head`: 2 * layers + 2.
 
 use std::collections::BTreeSet;
 
 use base::ModuleRange;
 
 use crate::{
-    Graph, GraphError, ModelConfig, Node, NodeId, Operator, TensorSpec, describe::describe,
+    Graph, GraphError, ModelConfig, Node, NodeId, Operator, TensorSpec, cuts::assign,
+    describe::describe,
 };
 
 /// The smallest movable piece of a model.
@@ -114,81 +111,6 @@ fn tensors_of<'a>(nodes: impl Iterator<Item = &'a Node>) -> Vec<TensorSpec> {
         .filter(|tensor| seen.insert(tensor.name.as_str()))
         .cloned()
         .collect()
-}
-
-/// The module of each node: how many cuts lie before it.
-fn assign(graph: &Graph) -> Vec<Option<usize>> {
-    let on_path = on_token_path(graph);
-    let cuts = cuts(graph, &on_path);
-    let mut module_of = vec![None; graph.nodes.len()];
-    let mut module = 0;
-    for (node, slot) in module_of.iter_mut().enumerate() {
-        if on_path[node] {
-            *slot = Some(module);
-            module += usize::from(cuts[node]);
-        }
-    }
-    place_side_inputs(graph, &mut module_of);
-    module_of
-}
-
-/// Whether a node lies between the token ids and the output.
-fn on_token_path(graph: &Graph) -> Vec<bool> {
-    let mut after_tokens = vec![false; graph.nodes.len()];
-    for (id, node) in graph.nodes.iter().enumerate() {
-        after_tokens[id] = node.operator == Operator::Tokens
-            || node.inputs.iter().any(|input| after_tokens[input.0]);
-    }
-    let mut before_output = vec![false; graph.nodes.len()];
-    if let Some(last) = before_output.last_mut() {
-        *last = true;
-    }
-    for (id, node) in graph.nodes.iter().enumerate().rev() {
-        for input in &node.inputs {
-            before_output[input.0] |= before_output[id];
-        }
-    }
-    after_tokens.iter().zip(&before_output).map(|(after, before)| *after && *before).collect()
-}
-
-/// Whether the graph is cut behind a node.
-///
-/// All paths pass a node exactly if no edge leads past it: among nodes that lie
-/// on some path, those before it in the order are then its ancestors, and those
-/// after it its descendants.
-fn cuts(graph: &Graph, on_path: &[bool]) -> Vec<bool> {
-    let nodes = graph.nodes.len();
-    let (mut readers, mut sources) = (vec![0; nodes], vec![0; nodes]);
-    let mut furthest_reader = vec![0; nodes];
-    for (producer, consumer) in graph.edges() {
-        if on_path[producer.0] && on_path[consumer.0] {
-            readers[producer.0] += 1;
-            sources[consumer.0] += 1;
-            furthest_reader[producer.0] = furthest_reader[producer.0].max(consumer.0);
-        }
-    }
-    let mut cuts = vec![false; nodes];
-    let mut reach = 0;
-    for id in (0..nodes).filter(|&id| on_path[id]) {
-        let forks_or_joins = readers[id] > 1 || sources[id] > 1;
-        cuts[id] = reach <= id && forks_or_joins && id + 1 < nodes;
-        reach = reach.max(furthest_reader[id]);
-    }
-    cuts
-}
-
-/// What does not depend on the tokens is computed by the first module that reads
-/// it, and sent on from there, unless every reader recomputes it.
-fn place_side_inputs(graph: &Graph, module_of: &mut [Option<usize>]) {
-    for (consumer, node) in graph.nodes.iter().enumerate().rev() {
-        let Some(module) = module_of[consumer] else { continue };
-        for input in &node.inputs {
-            if !graph.nodes[input.0].recomputed {
-                let earliest = module_of[input.0].map_or(module, |other| other.min(module));
-                module_of[input.0] = Some(earliest);
-            }
-        }
-    }
 }
 
 /// The dotted prefix that the operators' names share; inputs do not count.

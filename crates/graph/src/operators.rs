@@ -58,6 +58,8 @@ pub enum Operator {
         head_dim: usize,
         /// Values that each token leaves in the KV cache.
         kv_values: usize,
+        /// The positions that a token attends to at most, its own included, if not to all.
+        window: Option<usize>,
     },
     /// Sum of two vectors.
     Add,
@@ -87,7 +89,8 @@ pub struct Node {
     pub recomputed: bool,
 }
 
-/// Operators in an order in which they can run; the last one is the model's output.
+/// Operators in an order in which they can run, an encoder before its decoder; the last one is the
+/// model's output.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Graph {
     /// Every node comes after those it reads.
@@ -95,8 +98,9 @@ pub struct Graph {
 }
 
 impl Node {
-    /// Floating-point operations for one token that attends to `attended_tokens` (itself included).
-    pub fn flops(&self, attended_tokens: f64) -> f64 {
+    /// Floating-point operations for one token, on average over a request of so many tokens, whether
+    /// they come one by one or in a prompt.
+    pub fn flops(&self, context_tokens: usize) -> f64 {
         let width = self.width as f64;
         match self.operator {
             Operator::Tokens | Operator::Positions | Operator::RotaryTable => 0.0,
@@ -110,7 +114,8 @@ impl Node {
             // A pair takes four products and two sums.
             Operator::Rotary => 3.0 * width,
             // A score and a weighted sum over the head, and four steps of softmax.
-            Operator::Attention { heads, head_dim, .. } => {
+            Operator::Attention { heads, head_dim, window, .. } => {
+                let attended_tokens = attended_tokens(context_tokens, window);
                 attended_tokens * heads as f64 * (4.0 * head_dim as f64 + 4.0)
             }
             Operator::Add => width,
@@ -134,6 +139,13 @@ impl Node {
     pub fn output_bytes(&self) -> usize {
         self.width * VALUE_BYTES
     }
+}
+
+/// How many tokens one attends to on average: token t to t of them, itself included, or to a window.
+fn attended_tokens(context_tokens: usize, window: Option<usize>) -> f64 {
+    let context = context_tokens as f64;
+    let window = window.map_or(context, |window| context.min(window as f64));
+    window - window * (window - 1.0) / (2.0 * context)
 }
 
 impl Graph {

@@ -30,9 +30,11 @@ pub struct GraphProfiles {
 pub struct ModuleSummary {
     /// `embed`, `attn.3`, `mlp.3`, `head`.
     pub name: String,
-    /// Operations for one token, on average over a full context: a decoded one, or
-    /// one of a prompt (where the head runs for the last token alone).
-    pub flops_per_token: f64,
+    /// Operations for a decoded token, on average over a full context.
+    pub decode_flops_per_token: f64,
+    /// Operations for a token of a prompt that fills the context: the last module, which makes the
+    /// logits, runs for the last token alone.
+    pub prefill_flops_per_token: f64,
     /// How many weights it reads.
     pub weight_elements: usize,
     /// Bytes of those that are resident: of all but the tables that rows are looked up in.
@@ -96,15 +98,15 @@ impl Modules {
         bytes_of: &dyn Fn(&str) -> u64,
         caches: Caches,
     ) -> ModuleSummary {
-        // Token t attends to t tokens, itself included: (context + 1) / 2 on average,
-        // whether the tokens come one by one or in a prompt.
-        let attended_tokens = (caches.context_tokens as f64 + 1.0) / 2.0;
-        let flops = self.nodes(index).map(|node| node.flops(attended_tokens)).sum();
+        let flops: f64 = self.nodes(index).map(|node| node.flops(caches.context_tokens)).sum();
+        let is_last = index + 1 == self.list.len();
+        let prompt_tokens_for_one_run = if is_last { caches.context_tokens as f64 } else { 1.0 };
         let kv_values: usize = self.nodes(index).map(|node| node.kv_values_per_token()).sum();
         let (tensors, resident) = (self.tensors(index), self.resident_tensors(index));
         ModuleSummary {
             name: self.list[index].name.clone(),
-            flops_per_token: flops,
+            decode_flops_per_token: flops,
+            prefill_flops_per_token: flops / prompt_tokens_for_one_run,
             weight_elements: tensors.iter().map(|tensor| tensor.elements()).sum(),
             weight_bytes: resident.iter().map(|tensor| bytes_of(&tensor.name)).sum(),
             kv_bytes_per_token: kv_values * caches.value_bytes,
@@ -163,7 +165,7 @@ impl ModuleSummary {
     fn profile(&self, kv_tokens: f64) -> ModuleProfile {
         ModuleProfile {
             name: self.name.clone(),
-            flops: self.flops_per_token,
+            flops: self.decode_flops_per_token,
             weights_bytes: self.weight_bytes as f64,
             kv_bytes: self.kv_bytes_per_token as f64 * kv_tokens,
         }
@@ -211,6 +213,23 @@ mod tests {
         let head = 128 + 704;
         let expected = [32, attention, mlp, attention, mlp, head].map(f64::from);
         assert_eq!(flops, expected);
+    }
+
+    #[test]
+    fn of_a_prompt_the_last_token_alone_gives_logits() {
+        for module in &of(&tiny(Architecture::Llama, true), 8, 1).summary {
+            let runs_for = if module.name == "head" { 8.0 } else { 1.0 };
+            assert_eq!(module.decode_flops_per_token, runs_for * module.prefill_flops_per_token);
+        }
+    }
+
+    #[test]
+    fn a_window_bounds_what_is_attended_to() {
+        let whole = tiny(Architecture::Llama, true);
+        let flops = |window| of(&ModelConfig { window, ..whole.clone() }, 8, 1).modules[1].flops;
+        // 1 + 2 + 3 + 3 * 5 of 36 tokens, by 2 heads of 4 * 16 + 4.
+        assert_eq!(flops(None) - flops(Some(3)), (36.0 - 21.0) / 8.0 * 136.0);
+        assert_eq!(flops(None), flops(Some(100)));
     }
 
     #[test]

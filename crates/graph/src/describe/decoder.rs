@@ -69,6 +69,7 @@ impl<'a> Decoder<'a> {
             heads: config.heads,
             head_dim: config.head_dim,
             kv_values: 2 * config.kv_width(),
+            window: config.window.filter(|_| config.is_local(layer)),
         };
         let name = format!("attn.{layer}.attention");
         let mixed = self.graph.add(name, operator, &inputs, config.query_width());
