@@ -20,7 +20,7 @@ pub use describe::{EMBEDDING_TABLE, FeedForward, NormKind, POSITION_TABLE, Posit
 pub use error::GraphError;
 pub use modules::{Module, Modules, module_tensors};
 pub use operators::{Graph, Node, NodeId, Operator, TensorSpec};
-pub use profiles::{Caches, GraphProfiles, ModuleSummary, profiles};
+pub use profiles::{Caches, GraphProfiles, ModuleSummary, SharedTensor, profiles};
 
 /// Bytes of one activation or KV value: all of them are 32-bit floats.
 pub const VALUE_BYTES: usize = size_of::<f32>();

@@ -21,6 +21,8 @@ pub struct GraphProfiles {
     pub residual: Vec<Residual>,
     /// Resident tensors that two modules share.
     pub tied: Vec<Tied>,
+    /// All tensors that several modules read, by name.
+    pub shared: Vec<SharedTensor>,
     /// Resident bytes of all modules; a shared tensor counts in each that reads it.
     pub total_bytes: f64,
 }
@@ -43,6 +45,19 @@ pub struct ModuleSummary {
     pub kv_bytes_per_token: usize,
     /// Bytes of its output for one token.
     pub output_bytes: usize,
+}
+
+/// A tensor that several modules read.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SharedTensor {
+    /// Its GGUF name.
+    pub name: String,
+    /// The modules that read it.
+    pub modules: Vec<usize>,
+    /// Those of them where it is resident, and not a table that rows are looked up in.
+    pub resident: Vec<usize>,
+    /// Its resident bytes on one device.
+    pub bytes: u64,
 }
 
 /// What the KV caches of a model make room for.
@@ -82,13 +97,15 @@ impl Modules {
         let kv_tokens = caches.context_tokens as f64 * caches.slots as f64;
         let modules: Vec<_> = summary.iter().map(|module| module.profile(kv_tokens)).collect();
         let (sequential_bytes, residual) = self.dependencies();
+        let shared = self.shared(bytes_of);
         GraphProfiles {
             total_bytes: modules.iter().map(ModuleProfile::resident_bytes).sum(),
             modules,
             summary,
             sequential_bytes,
             residual,
-            tied: self.tied(bytes_of),
+            tied: shared.iter().flat_map(SharedTensor::tied).collect(),
+            shared,
         }
     }
 
@@ -145,19 +162,33 @@ impl Modules {
         readers
     }
 
-    /// Resident tensors of more than one module: each pair of readers in a row shares it.
-    fn tied(&self, bytes_of: &dyn Fn(&str) -> u64) -> Vec<Tied> {
-        let mut last_reader = BTreeMap::new();
-        let mut tied = Vec::new();
+    /// Tensors of more than one module.
+    fn shared(&self, bytes_of: &dyn Fn(&str) -> u64) -> Vec<SharedTensor> {
+        let mut readers = BTreeMap::<String, [Vec<usize>; 2]>::new();
         for module in 0..self.list.len() {
-            for tensor in self.resident_tensors(module) {
-                let bytes = bytes_of(&tensor.name) as f64;
-                if let Some(earlier) = last_reader.insert(tensor.name, module) {
-                    tied.push(Tied(earlier, module, bytes));
+            for (kind, tensors) in
+                [self.tensors(module), self.resident_tensors(module)].into_iter().enumerate()
+            {
+                for tensor in tensors {
+                    readers.entry(tensor.name).or_default()[kind].push(module);
                 }
             }
         }
-        tied
+        readers
+            .into_iter()
+            .filter(|(_, [modules, _])| modules.len() > 1)
+            .map(|(name, [modules, resident])| {
+                let bytes = bytes_of(&name);
+                SharedTensor { name, modules, resident, bytes }
+            })
+            .collect()
+    }
+}
+
+impl SharedTensor {
+    /// Each pair of modules in a row where it is resident shares it.
+    fn tied(&self) -> impl Iterator<Item = Tied> {
+        self.resident.windows(2).map(|pair| Tied(pair[0], pair[1], self.bytes as f64))
     }
 }
 
@@ -283,6 +314,10 @@ mod tests {
             let profiles = of(&tiny(Architecture::Gpt2, is_tied), 8, 1);
             assert_eq!(profiles.modules[0].weights_bytes, 0.0);
             assert_eq!(profiles.tied, []);
+            let shared = profiles.shared.iter().map(|tensor| (&tensor.modules, &tensor.resident));
+            let expected = is_tied.then_some((vec![0, 5], vec![5]));
+            let expected = expected.iter().map(|(modules, resident)| (modules, resident));
+            assert!(shared.eq(expected));
         }
     }
 
@@ -297,7 +332,10 @@ mod tests {
             let mixed = graph.add_weighted(name, linear, &[hidden], 4, table());
             hidden = graph.add(format!("mix.{layer}.b"), Operator::Add, &[hidden, mixed], 4);
         }
-        assert_eq!(Modules::cut(graph).tied(&|_| 64), [Tied(1, 2, 64.0)]);
+        let caches = Caches { context_tokens: 8, slots: 1, value_bytes: 4 };
+        let profiles = Modules::cut(graph).profiles(&|_| 64, caches);
+        assert_eq!(profiles.tied, [Tied(1, 2, 64.0)]);
+        assert_eq!((&profiles.shared[0].modules, profiles.shared[0].bytes), (&vec![1, 2], 64));
     }
 
     /// Two attention-like layers that read a mask computed once from the positions.
