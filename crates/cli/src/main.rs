@@ -1,5 +1,7 @@
-//! `lingualinked`: the project's planner on files, without phones.
+//! `lingualinked`: the project's planner, and what it is asked of models, on files and without phones.
 
+mod disk;
+mod inspect;
 mod plan;
 mod report;
 
@@ -19,6 +21,8 @@ struct Cli {
 enum Command {
     /// Assign a model's modules to devices.
     Plan(plan::Args),
+    /// Show what a model is made of: its modules, what they cost and what they send each other.
+    Inspect(inspect::Args),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Command::Plan(args) => plan::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
     }
 }
 
