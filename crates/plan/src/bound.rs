@@ -1,149 +1,233 @@
 //! The dynamic program: the cheapest completion of every beginning of a plan.
 
-use crate::costs::{Costs, Place};
+mod parts;
+mod table;
 
-/// Places still to come, as bits: bit `p - 1` for place `p`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Places(pub u32);
+use crate::{
+    costs::{Costs, Place},
+    places::{Places, best_bandwidth},
+};
+use parts::Parts;
+use table::{Cuts, Row, Rows, Table};
 
 /// For every set of places, place before them and cut: what it costs at least when
 /// exactly these places, in the best order, run the modules from the cut on,
-/// the hand-over to the first of them and the token's return included.
+/// the hand-over to the first of them and the token's return included. From the cut after
+/// the tracked module on it also depends on the owner, who has that module's tensors.
 pub(crate) struct Completions {
-    cuts: usize,
-    places: usize,
-    secs: Vec<f64>,
+    /// Cuts without an owner.
+    open: Table,
+    /// By owner: completions straight after its own stage.
+    next: Vec<Table>,
+    /// By owner: all completions, for sets that were asked for.
+    owned: Vec<Vec<Table>>,
+    owned_bytes: usize,
+    /// How much those may take together, about; more are made again when asked for.
+    most_owned_bytes: usize,
+    parts: Parts,
 }
 
 impl Completions {
     pub fn new(costs: &Costs<'_>) -> Self {
-        let (cuts, places) = (costs.modules + 1, costs.places);
-        let sets = 1 << (places - 1);
-        let mut table = Self { cuts, places, secs: vec![f64::INFINITY; sets * places * cuts] };
-        for place in 0..places {
-            *table.at(Places::NONE, place, costs.modules) = costs.token_bound(place);
-        }
+        Self::within(costs, MOST_OWNED_BYTES)
+    }
+
+    fn within(costs: &Costs<'_>, most_owned_bytes: usize) -> Self {
         let parts = Parts::new(costs);
-        for set in (1..sets as u32).map(Places) {
-            table.fill(costs, &parts, set);
+        let owned = (0..costs.devices()).map(|_| Vec::new()).collect();
+        let (open, next) = (Table::new(Places::NONE, cuts(costs, None), &[]), Vec::new());
+        let mut table = Self { open, next, owned, owned_bytes: 0, most_owned_bytes, parts };
+        if costs.tracked.is_some() {
+            table.add_owners(costs);
+        }
+        let request = Request { owner: None, within: Places::all(costs) };
+        table.open = request.table(costs, &table.parts, &table.next);
+        table
+    }
+
+    /// The least cost of a completion; infinite where there is none, and 0 where an owner's are not
+    /// prepared. Those straight after its own stage always are.
+    pub fn get(&self, owner: Option<Place>, set: Places, before: Place, cut: usize) -> f64 {
+        match owner {
+            None => self.open.row(set, before).get(cut),
+            Some(owner) if owner == before => self.next[owner].row(set, 0).get(cut),
+            Some(owner) => {
+                let table = self.owned[owner].iter().find(|table| table.holds(set));
+                table.map_or(0.0, |table| table.row(set, before).get(cut))
+            }
+        }
+    }
+
+    /// Makes sure that an owner's completions by these places are known.
+    pub fn prepare(&mut self, costs: &Costs<'_>, owner: Place, set: Places) {
+        if self.owned[owner].iter().any(|table| table.holds(set)) {
+            return;
+        }
+        if self.owned_bytes > self.most_owned_bytes {
+            self.owned.iter_mut().for_each(Vec::clear);
+            self.owned_bytes = 0;
+        }
+        let request = Request { owner: Some(owner), within: set };
+        self.keep(owner, request.table(costs, &self.parts, &[]));
+    }
+
+    fn keep(&mut self, owner: Place, table: Table) {
+        self.owned_bytes += table.bytes();
+        self.owned[owner].push(table);
+    }
+
+    fn add_owners(&mut self, costs: &Costs<'_>) {
+        for owner in 0..costs.devices() {
+            let within = Places::all(costs).without(owner);
+            let table = Request { owner: Some(owner), within }.table(costs, &self.parts, &[]);
+            self.next.push(table.after(owner));
+            if costs.devices() * table.bytes() <= self.most_owned_bytes {
+                self.keep(owner, table);
+            }
+        }
+        if costs.places > costs.devices() {
+            // Nobody comes after the header's second stage.
+            let last = Cuts { first: costs.modules, last: costs.modules };
+            self.next.push(Table::new(Places::NONE, last, &[costs.token_bound(costs.devices())]));
+        }
+    }
+}
+
+/// Which table is wanted.
+#[derive(Clone, Copy)]
+struct Request {
+    owner: Option<Place>,
+    within: Places,
+}
+
+impl Request {
+    /// `next` is what follows an owner straight after its stage, where there is no owner yet.
+    fn table(self, costs: &Costs<'_>, parts: &Parts, next: &[Table]) -> Table {
+        let cuts = cuts(costs, self.owner);
+        let is_last = cuts.last == costs.modules;
+        let last = |place| if is_last { costs.token_bound(place) } else { f64::INFINITY };
+        let last: Vec<f64> = (0..costs.places).map(last).collect();
+        let mut table = Table::new(self.within, cuts, &last);
+        for set in self.within.subsets().skip(1) {
+            let (done, block) = table.split(set);
+            let step = Step { costs, parts, request: self, cuts, set };
+            step.fill(done, next, block);
         }
         table
     }
 
-    /// The least cost of a completion; infinite where there is none.
-    pub fn get(&self, set: Places, before: Place, cut: usize) -> f64 {
-        self.secs[self.index(set, before, cut)]
+    /// Who may come before a set.
+    fn befores(self, costs: &Costs<'_>, set: Places) -> impl Iterator<Item = Place> {
+        let may = move |&place: &Place| match self.owner {
+            None => !set.contains(place),
+            Some(owner) => place == owner || self.within.contains(place) && !set.contains(place),
+        };
+        (0..costs.devices()).filter(may)
     }
+}
 
-    fn at(&mut self, set: Places, before: Place, cut: usize) -> &mut f64 {
-        let index = self.index(set, before, cut);
-        &mut self.secs[index]
-    }
+/// One set of one table.
+struct Step<'a> {
+    costs: &'a Costs<'a>,
+    parts: &'a Parts,
+    request: Request,
+    cuts: Cuts,
+    set: Places,
+}
 
-    fn index(&self, set: Places, before: Place, cut: usize) -> usize {
-        (set.0 as usize * self.places + before) * self.cuts + cut
-    }
-
-    fn fill(&mut self, costs: &Costs<'_>, parts: &Parts, set: Places) {
-        for first in set.members() {
-            if costs.is_closing(first) && set.len() > 1 {
-                continue;
-            }
-            let runs = self.runs(costs, parts, set, first);
-            for before in (0..costs.devices()).filter(|&before| !set.contains(before)) {
-                let entries = parts.entries(before, first);
-                let start = self.index(set, before, 0);
-                let best = &mut self.secs[start..start + self.cuts];
-                for cut in 1..costs.modules {
-                    best[cut] = best[cut].min(costs.combine(entries[cut], runs[cut]));
+impl Step<'_> {
+    fn fill(&self, done: Rows<'_>, next: &[Table], block: &mut [f64]) {
+        let Self { costs, parts, set, .. } = *self;
+        let (starts, owner) = (self.starts(), self.request.owner);
+        if starts.first > starts.last {
+            return;
+        }
+        for first in set.members().filter(|&first| !costs.is_closing(first) || set.len() == 1) {
+            let rest = set.without(first);
+            let rows = [Some(done.row(rest, first)), next.get(first).map(|next| next.row(rest, 0))];
+            // Whether the owner hands over makes a difference, and nothing else about who does.
+            let elsewhere = usize::from(owner == Some(0));
+            let far = self.runs(first, elsewhere, rows);
+            let near = owner.map(|owner| self.runs(first, owner, rows));
+            for before in self.request.befores(costs, set) {
+                let runs = if Some(before) == owner { near.as_ref().unwrap_or(&far) } else { &far };
+                let entries = &parts.entries(before, first)[starts.between()];
+                let start = before * self.cuts.len() + starts.first - self.cuts.first;
+                let best = &mut block[start..start + starts.len()];
+                for ((best, &entry), &run) in best.iter_mut().zip(entries).zip(runs) {
+                    *best = best.min(costs.combine(entry, run));
                 }
             }
         }
     }
 
-    /// Per start: the least cost when `first` begins there and the rest of the set follows.
-    fn runs(&self, costs: &Costs<'_>, parts: &Parts, set: Places, first: Place) -> Vec<f64> {
-        let completions = self.index(set.without(first), first, 0);
-        let completions = &self.secs[completions..completions + self.cuts];
+    /// Where the set may begin.
+    fn starts(&self) -> Cuts {
+        let Cuts { first, last } = self.parts.cuts(self.set);
+        let last = last.min(self.cuts.last).min(self.costs.modules - 1);
+        Cuts { first: first.max(self.cuts.first), last }
+    }
+
+    /// Per start: the least cost when `first` begins there, after `before`, and the rest of the set follows.
+    fn runs(&self, first: Place, before: Place, rows: [Option<Row<'_>>; 2]) -> Vec<f64> {
+        let Self { costs, parts, set, .. } = *self;
         let bandwidth = best_bandwidth(costs, set, first);
+        let ends = parts.cuts(set.without(first));
         let from = |start: usize| {
-            let stages = parts.stages(first, start).iter().zip(start + 1..);
-            let run = |(&stage, end): (&f64, usize)| {
-                let whole = stage + costs.skipping_secs(first, start, end, bandwidth);
-                costs.combine(whole, completions[end])
-            };
-            stages.map(run).fold(f64::INFINITY, f64::min)
+            let stages = parts.stages(self.request.owner, before, first, start);
+            let skipping = costs.skipping(first, start, bandwidth);
+            let least =
+                |row: Row<'_>| row.least(costs.input.objective, start, stages, skipping, ends);
+            rows.into_iter().flatten().map(least).fold(f64::INFINITY, f64::min)
         };
-        (0..costs.modules).map(from).collect()
+        self.starts().between().map(from).collect()
     }
 }
 
-/// What stages and hand-overs cost at least, whatever the set.
-struct Parts {
-    modules: usize,
-    places: usize,
-    /// By place and start: for each end, up to the last that fits.
-    stages: Vec<Vec<f64>>,
-    /// By place before, place and cut.
-    entries: Vec<f64>,
-}
-
-impl Parts {
-    fn new(costs: &Costs<'_>) -> Self {
-        let (modules, places) = (costs.modules, costs.places);
-        let stages = (0..places * modules).map(|at| {
-            let (place, start) = (at / modules, at % modules);
-            let stage = |end| costs.own_stage_bound(place, start, end);
-            let mut stages: Vec<f64> = (start + 1..=modules).map(stage).collect();
-            let fitting =
-                stages.iter().rposition(|secs| secs.is_finite()).map_or(0, |last| last + 1);
-            stages.truncate(fitting);
-            stages
-        });
-        let entries = (0..places * places * (modules + 1)).map(|at| {
-            let (pair, cut) = (at / (modules + 1), at % (modules + 1));
-            let (before, place) = (pair / places, pair % places);
-            let is_real = before != place && (1..modules).contains(&cut);
-            if is_real { costs.entry_bound(before, place, cut) } else { f64::INFINITY }
-        });
-        Self { modules, places, stages: stages.collect(), entries: entries.collect() }
-    }
-
-    fn stages(&self, place: Place, start: usize) -> &[f64] {
-        &self.stages[place * self.modules + start]
-    }
-
-    fn entries(&self, before: Place, place: Place) -> &[f64] {
-        let start = (before * self.places + place) * (self.modules + 1);
-        &self.entries[start..start + self.modules + 1]
+/// The cuts of tables with and without an owner.
+fn cuts(costs: &Costs<'_>, owner: Option<Place>) -> Cuts {
+    match (owner, costs.tracked) {
+        (Some(_), Some(tracked)) => Cuts { first: tracked + 1, last: costs.modules },
+        (_, tracked) => Cuts { first: 1, last: tracked.unwrap_or(costs.modules) },
     }
 }
 
-/// The fastest link to a place from any device that may have come before the set.
-pub(crate) fn best_bandwidth(costs: &Costs<'_>, set: Places, to: Place) -> f64 {
-    let to = costs.device_of(to);
-    (0..costs.devices())
-        .filter(|&from| from != to && !set.contains(from))
-        .map(|from| costs.input.bytes_per_sec[from][to])
-        .fold(0.0, f64::max)
-}
+/// 12 phones and 62 modules keep all their tables.
+const MOST_OWNED_BYTES: usize = 100_000_000;
 
-impl Places {
-    pub const NONE: Self = Self(0);
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
 
-    pub fn contains(self, place: Place) -> bool {
-        place > 0 && self.0 >> (place - 1) & 1 == 1
-    }
+#[cfg(test)]
+mod tests {
+    use super::common::{Random, instance};
+    use super::*;
 
-    pub fn without(self, place: Place) -> Self {
-        if place == 0 { self } else { Self(self.0 & !(1 << (place - 1))) }
-    }
-
-    pub fn len(self) -> usize {
-        self.0.count_ones() as usize
-    }
-
-    pub fn members(self) -> impl Iterator<Item = Place> {
-        (1..=32).filter(move |&place| self.contains(place))
+    #[test]
+    fn tables_made_when_asked_for_are_those_that_were_kept() {
+        let mut compared = 0;
+        for seed in 0..60 {
+            let input = instance(&mut Random::new(seed), 5, 9, false);
+            let costs = Costs::new(&input);
+            let Some(tracked) = costs.tracked else { continue };
+            let (kept, mut asked) = (Completions::new(&costs), Completions::within(&costs, 0));
+            for (owner, set) in (0..5).flat_map(|owner| {
+                Places::all(&costs).without(owner).subsets().map(move |set| (owner, set))
+            }) {
+                asked.prepare(&costs, owner, set);
+                let befores = set.members().filter(|&before| !costs.is_closing(before));
+                for (before, cut) in befores
+                    .flat_map(|before| (tracked + 1..=costs.modules).map(move |cut| (before, cut)))
+                {
+                    let (owner, rest) = (Some(owner), set.without(before));
+                    let [kept, asked] =
+                        [&kept, &asked].map(|one| one.get(owner, rest, before, cut));
+                    assert_eq!(kept, asked, "seed {seed}, {owner:?}, {rest:?}, {before}, {cut}");
+                    compared += usize::from(kept.is_finite());
+                }
+            }
+        }
+        assert!(compared > 1000, "{compared} finite values");
     }
 }

@@ -3,7 +3,7 @@
 
 use base::{ModuleRange, Objective, PlanInput};
 
-use crate::verify::held_bytes;
+use crate::{triangle::Triangle, verify::held_bytes};
 
 /// Someone who can run a stage. Place `p` is device `p`; one more place, after
 /// all devices, is the header's second stage where the ring may close.
@@ -19,8 +19,13 @@ pub(crate) struct Costs<'a> {
     bytes: Triangle,
     /// Bytes of the tensors of module 0 that a range reads.
     from_header: Triangle,
-    /// Bytes of tensors of modules before the range, not module 0, that it reads.
-    from_others: Triangle,
+    /// The module, other than 0, whose residual tensors cost most: bounds know which device has
+    /// them. None where only module 0 has any.
+    pub tracked: Option<usize>,
+    /// Bytes of its tensors that a range reads.
+    from_tracked: Triangle,
+    /// Bytes of all other tensors of modules before the range that it reads.
+    from_others: Option<Triangle>,
     /// Whether the header can hold `start..` together with module 0.
     closing_fits: Vec<bool>,
 }
@@ -33,10 +38,26 @@ impl<'a> Costs<'a> {
         let flops = Triangle::sums(modules, |module| input.modules[module].flops);
         let mut bytes = Triangle::sums(modules, |module| input.modules[module].resident_bytes());
         bytes.subtract_within(input);
-        let (from_header, from_others) = residual_reads(input);
+        let tracked = tracked(input);
+        let reads = |is_meant: &dyn Fn(usize) -> bool| {
+            Triangle::reads(modules, input.residual.iter().filter(|one| is_meant(one.from)))
+        };
+        let is_other = |from: usize| from != 0 && Some(from) != tracked;
+        let has_others = input.residual.iter().any(|one| is_other(one.from) && one.bytes > 0.0);
         let places = devices + usize::from(closes);
         let closing_fits = closing_fits(input);
-        Self { input, modules, places, flops, bytes, from_header, from_others, closing_fits }
+        Self {
+            input,
+            modules,
+            places,
+            flops,
+            bytes,
+            from_header: reads(&|from| from == 0),
+            tracked,
+            from_tracked: reads(&|from| Some(from) == tracked),
+            from_others: has_others.then(|| reads(&is_other)),
+            closing_fits,
+        }
     }
 
     pub fn devices(&self) -> usize {
@@ -65,14 +86,7 @@ impl<'a> Costs<'a> {
         self.bytes.get(start, end) <= self.input.devices[place].memory_bytes
     }
 
-    /// Least cost of a stage by itself: its compute, and tensors that skip modules on
-    /// their way to it, for which the best sender outside has `best_bandwidth`.
-    pub fn stage_bound(&self, place: Place, start: usize, end: usize, best_bandwidth: f64) -> f64 {
-        let own = self.own_stage_bound(place, start, end);
-        own + self.skipping_secs(place, start, end, best_bandwidth)
-    }
-
-    /// The part of it that every sender leaves as it is.
+    /// Least cost of a stage by itself: its compute, and tensors and a token whose way is known.
     pub fn own_stage_bound(&self, place: Place, start: usize, end: usize) -> f64 {
         if !self.fits(place, start, end) {
             return f64::INFINITY;
@@ -83,6 +97,7 @@ impl<'a> Costs<'a> {
             let first = if throughput { self.compute_secs(0, 0, 1) } else { 0.0 };
             return compute + first;
         }
+        let compute = self.combine(compute, self.return_bound(place, start, end));
         if place == 0 {
             return compute;
         }
@@ -90,19 +105,53 @@ impl<'a> Costs<'a> {
         if throughput { compute.max(header) } else { compute + header }
     }
 
-    /// The rest: tensors of modules other than the first that skip modules on their way.
-    pub fn skipping_secs(
+    /// What tensors of the tracked module cost a stage that reads them, where `owner` has made them
+    /// and `before` hands over to it.
+    pub fn tracked_secs(
         &self,
+        owner: Place,
+        before: Place,
         place: Place,
         start: usize,
         end: usize,
-        best_bandwidth: f64,
     ) -> f64 {
-        let counts = self.input.objective == Objective::Latency;
-        if !counts || place == 0 || self.is_closing(place) {
+        let (bytes, to) = (self.from_tracked.get(start, end), self.device_of(place));
+        if bytes <= 0.0 || owner == to {
             return 0.0;
         }
-        time(self.from_others.get(start, end), best_bandwidth)
+        let header_reads = |end| {
+            let reads = owner == 0 && !self.is_closing(place);
+            if reads { self.from_header.get(start, end) } else { 0.0 }
+        };
+        let handed_over =
+            if before == owner { self.input.sequential_bytes[start - 1] } else { 0.0 };
+        let bandwidth = self.input.bytes_per_sec[owner][to];
+        match self.input.objective {
+            Objective::Throughput => (bytes + handed_over + header_reads(end)) / bandwidth,
+            // Whatever starts the link first pays for that: see `entry_bound`.
+            Objective::Latency => {
+                let is_started = handed_over > 0.0 || before != 0 && header_reads(start + 1) > 0.0;
+                let start_secs =
+                    if is_started { 0.0 } else { self.input.rtt_secs[owner][to] / 2.0 };
+                start_secs + bytes / bandwidth
+            }
+        }
+    }
+
+    /// What other tensors that skip modules cost a place at least, by the last module of its stage, where the
+    /// best sender has `best_bandwidth`; none where they cost nothing.
+    pub fn skipping(
+        &self,
+        place: Place,
+        start: usize,
+        best_bandwidth: f64,
+    ) -> Option<Skipping<'_>> {
+        let counts = self.input.objective == Objective::Latency;
+        if !counts || place == 0 || self.is_closing(place) {
+            return None;
+        }
+        let bytes = self.from_others.as_ref()?.row(start);
+        Some(Skipping { bytes, best_bandwidth })
     }
 
     /// Least cost of handing over from one place to the next before module `cut`.
@@ -122,6 +171,18 @@ impl<'a> Costs<'a> {
     pub fn token_bound(&self, tail: Place) -> f64 {
         let returns = self.input.token_to == 0 && self.device_of(tail) != 0;
         if returns { self.link_secs(tail, 0, self.input.token_bytes) } else { 0.0 }
+    }
+
+    /// Least cost of the token's way back from a last stage that comes after the module that wants it.
+    fn return_bound(&self, tail: Place, start: usize, end: usize) -> f64 {
+        let wants = self.input.token_to;
+        if end < self.modules || wants == 0 || wants >= start {
+            return 0.0;
+        }
+        let others = (0..self.devices()).filter(|&device| device != tail);
+        others
+            .map(|device| self.link_secs(tail, device, self.input.token_bytes))
+            .fold(f64::INFINITY, f64::min)
     }
 
     /// What one pair's traffic adds to the objective; infinite without a link.
@@ -149,70 +210,6 @@ impl<'a> Costs<'a> {
     }
 }
 
-/// A value for every range `start..end` of modules.
-struct Triangle {
-    width: usize,
-    values: Vec<f64>,
-}
-
-impl Triangle {
-    fn zero(modules: usize) -> Self {
-        Self { width: modules + 1, values: vec![0.0; modules * (modules + 1)] }
-    }
-
-    /// Sums added up in the modules' order, so that they are those of anyone who adds in order.
-    fn sums(modules: usize, value: impl Fn(usize) -> f64) -> Self {
-        let mut table = Self::zero(modules);
-        for start in 0..modules {
-            let mut sum = 0.0;
-            for end in start + 1..=modules {
-                sum += value(end - 1);
-                *table.at(start, end) = sum;
-            }
-        }
-        table
-    }
-
-    fn get(&self, start: usize, end: usize) -> f64 {
-        self.values[start * self.width + end]
-    }
-
-    fn at(&mut self, start: usize, end: usize) -> &mut f64 {
-        &mut self.values[start * self.width + end]
-    }
-
-    /// Counts tensors shared by two modules of a range once.
-    fn subtract_within(&mut self, input: &PlanInput) {
-        let modules = input.modules.len();
-        let mut shared = Self::zero(modules);
-        for tied in &input.tied {
-            let (first, last) = (tied.0.min(tied.1), tied.0.max(tied.1));
-            for start in 0..=first {
-                for end in last + 1..=modules {
-                    *shared.at(start, end) += tied.2;
-                }
-            }
-        }
-        self.values.iter_mut().zip(shared.values).for_each(|(full, twice)| *full -= twice);
-    }
-}
-
-/// Bytes that each range reads of residual tensors made before it: by module 0, by others.
-fn residual_reads(input: &PlanInput) -> (Triangle, Triangle) {
-    let modules = input.modules.len();
-    let (mut header, mut others) = (Triangle::zero(modules), Triangle::zero(modules));
-    for residual in &input.residual {
-        let table = if residual.from == 0 { &mut header } else { &mut others };
-        for start in residual.from + 1..modules {
-            let next = residual.to.iter().filter(|&&to| to >= start).min();
-            for end in next.map_or(modules + 1, |next| next + 1)..=modules {
-                *table.at(start, end) += residual.bytes;
-            }
-        }
-    }
-    (header, others)
-}
-
 /// Per start of the closing stage: whether the header could hold it with module 0
 /// alone. Holding less must not take more, else nothing is known.
 fn closing_fits(input: &PlanInput) -> Vec<bool> {
@@ -228,6 +225,31 @@ fn closing_fits(input: &PlanInput) -> Vec<bool> {
         held_bytes(input, &ranges) <= input.devices[0].memory_bytes
     };
     (0..modules).map(|start| !monotone || start == 0 || fits(start)).collect()
+}
+
+/// Tensors that skip modules, as a stage that may end anywhere reads them.
+#[derive(Clone, Copy)]
+pub(crate) struct Skipping<'a> {
+    /// By the number of the stage's modules, less one.
+    bytes: &'a [f64],
+    best_bandwidth: f64,
+}
+
+impl Skipping<'_> {
+    /// What they cost a stage of so many modules at least.
+    pub fn secs(self, modules: usize) -> f64 {
+        time(self.bytes[modules - 1], self.best_bandwidth)
+    }
+}
+
+/// Of all modules but the first, the one with the most bytes of residual tensors over all their readers.
+fn tracked(input: &PlanInput) -> Option<usize> {
+    let mut bytes = vec![0.0; input.modules.len()];
+    for residual in input.residual.iter().filter(|one| one.from > 0) {
+        bytes[residual.from] += residual.bytes * residual.to.len() as f64;
+    }
+    let most = bytes.iter().copied().fold(0.0, f64::max);
+    bytes.iter().position(|&bytes| bytes > 0.0 && bytes >= most)
 }
 
 fn time(bytes: f64, bandwidth: f64) -> f64 {

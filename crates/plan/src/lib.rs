@@ -11,9 +11,10 @@
 //!    bound. In a large one it is asked only where the search below does not end by itself; there the
 //!    relaxation draws the plan, repaired over the cuts.
 //! 3. A dynamic program over (set of phones still to come, phone before them, cut)
-//!    computes the cheapest completion of every beginning. Without residual tensors, a
-//!    closed ring, or a token that goes elsewhere than module 0 its values are
-//!    exact; with them they are lower bounds, since those only add cost.
+//!    computes the cheapest completion of every beginning. Beyond the module whose residual tensors
+//!    cost most (an encoder's last), it is also over the phone that has them. Its values are exact
+//!    without further residual tensors (those of module 0 apart), a closed ring, or a token that
+//!    goes elsewhere than module 0; with them they are lower bounds, since those only add cost.
 //! 4. A branch and bound over phones, orders and cuts, guided by those values and
 //!    costing every beginning exactly, finds the best plan and proves it: it confirms the
 //!    linear program's, or replaces it ([`FoundBy`]). In the exact case it walks straight to
@@ -35,8 +36,10 @@ mod infeasible;
 pub mod linear;
 mod overlap;
 mod partial;
+mod places;
 mod search;
 mod solve;
+mod triangle;
 mod validate;
 mod verify;
 

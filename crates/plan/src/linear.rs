@@ -45,7 +45,7 @@ pub(crate) fn is_quick(costs: &Costs<'_>) -> bool {
 /// Draws a plan; none where the solver's limits are reached or nothing fits.
 pub(crate) fn draw(costs: &Costs<'_>) -> Drawn {
     if costs.modules == 1 {
-        let bound_secs = Some(costs.stage_bound(0, 0, 1, 0.0)).filter(|secs| secs.is_finite());
+        let bound_secs = Some(costs.own_stage_bound(0, 0, 1)).filter(|secs| secs.is_finite());
         return Drawn { plan: only_stage(costs), bound_secs };
     }
     let size = Program::size(costs);

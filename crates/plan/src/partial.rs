@@ -70,6 +70,11 @@ impl Partial {
         }
     }
 
+    /// Who has made the tracked module's tensors, once it has a stage.
+    pub fn owner(&self, costs: &Costs<'_>) -> Option<Place> {
+        self.owners.get(costs.tracked?).copied()
+    }
+
     pub fn into_plan(self) -> Plan {
         Plan { stages: self.stages, overlap: Vec::new() }
     }

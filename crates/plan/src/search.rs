@@ -9,9 +9,10 @@ use std::{cmp::Ordering, time::Instant};
 use base::Plan;
 
 use crate::{
-    bound::{Completions, Places, best_bandwidth},
+    bound::Completions,
     costs::{Costs, Place},
     partial::Partial,
+    places::{Places, best_bandwidth},
 };
 
 /// What ends a search that does not end by itself.
@@ -125,11 +126,11 @@ impl<'a> Search<'a> {
     }
 
     fn follow(&mut self, next: Partial, rest: Places, stages: usize) {
-        let secs = next.secs(self.costs);
-        let completion = self.completions.get(rest, next.last, next.end);
+        let (secs, owner) = (next.secs(self.costs), next.owner(self.costs));
         let bound = if next.end == self.costs.modules {
             secs
         } else {
+            let completion = self.completions.get(owner, rest, next.last, next.end);
             self.costs.combine(secs, completion)
         };
         if !self.keeps(bound, stages) {
@@ -138,6 +139,9 @@ impl<'a> Search<'a> {
             self.drop_bound(secs);
             self.best = Some(Best { partial: next, secs });
         } else {
+            if let Some(owner) = owner {
+                self.completions.prepare(self.costs, owner, rest);
+            }
             self.visit(&next, rest, secs);
         }
     }
@@ -149,25 +153,47 @@ impl<'a> Search<'a> {
         let places: Vec<Place> = if first { vec![0] } else { set.members().collect() };
         let mut children = Vec::new();
         for place in places {
-            let rest = set.without(place);
-            if self.costs.is_closing(place) && rest != Places::NONE {
-                continue;
-            }
-            let entry =
-                if first { 0.0 } else { self.costs.entry_bound(partial.last, place, partial.end) };
-            let so_far = self.costs.combine(secs, entry);
-            let bandwidth = best_bandwidth(self.costs, set, place);
-            for end in (partial.end + 1..=self.costs.modules).rev() {
-                let stage = self.costs.stage_bound(place, partial.end, end, bandwidth);
-                let completion = self.completions.get(rest, place, end);
-                let bound = self.costs.combine(self.costs.combine(so_far, stage), completion);
-                if bound.is_finite() {
-                    children.push(Child { bound, place, end });
-                }
+            if !self.costs.is_closing(place) || set.len() == 1 {
+                self.add_children(partial, place, set, secs, &mut children);
             }
         }
         sort_ties_in_order(&mut children, |child| child.bound);
         children
+    }
+
+    fn add_children(
+        &self,
+        partial: &Partial,
+        place: Place,
+        set: Places,
+        secs: f64,
+        children: &mut Vec<Child>,
+    ) {
+        let (costs, start, before, rest) =
+            (self.costs, partial.end, partial.last, set.without(place));
+        let entry = if start == 0 { 0.0 } else { costs.entry_bound(before, place, start) };
+        let so_far = costs.combine(secs, entry);
+        let bandwidth = best_bandwidth(costs, set, place);
+        let skipping = costs.skipping(place, start, bandwidth);
+        let owner = partial.owner(costs);
+        let least = if costs.is_closing(place) { costs.modules } else { start + 1 };
+        for end in (least..=costs.modules).rev() {
+            let own = costs.own_stage_bound(place, start, end);
+            if own.is_infinite() {
+                continue;
+            }
+            let skips = skipping.map_or(0.0, |skipping| skipping.secs(end - start));
+            let tracked =
+                owner.map_or(0.0, |owner| costs.tracked_secs(owner, before, place, start, end));
+            let stage = costs.combine(own + skips, tracked);
+            let makes = costs.tracked.is_some_and(|from| (start..end).contains(&from));
+            let owner = if makes { Some(place) } else { owner };
+            let completion = self.completions.get(owner, rest, place, end);
+            let bound = costs.combine(costs.combine(so_far, stage), completion);
+            if bound.is_finite() {
+                children.push(Child { bound, place, end });
+            }
+        }
     }
 
     /// Whether a plan that costs `bound` and has so many stages would be better than the best.
@@ -185,11 +211,11 @@ impl<'a> Search<'a> {
 /// Every set of places with what a plan of exactly these costs at least, cheapest
 /// first; among equals fewer places, then the input's order.
 fn ordered_sets(costs: &Costs<'_>, completions: &Completions) -> Vec<(Places, f64)> {
-    let sets = (0..1u32 << (costs.places - 1)).map(Places);
+    let sets = Places::all(costs).subsets();
     let bound = |set: Places| {
         let with_header = |end| {
-            let stage = costs.stage_bound(0, 0, end, 0.0);
-            costs.combine(stage, completions.get(set, 0, end))
+            let owner = costs.tracked.filter(|&from| from < end).map(|_| 0);
+            costs.combine(costs.own_stage_bound(0, 0, end), completions.get(owner, set, 0, end))
         };
         (1..=costs.modules).map(with_header).fold(f64::INFINITY, f64::min)
     };

@@ -18,8 +18,8 @@ use crate::{
 /// How much work an answer may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// Beginnings of plans that the search may try; a microsecond or so each. Inputs
-    /// without residual tensors and closed rings need a few dozen.
+    /// Beginnings of plans that the search may try; a microsecond or so each. Inputs with residual
+    /// tensors of module 0 and one other, and without closed rings, need a few dozen.
     pub search_steps: u64,
     /// Whether to ask the linear program, where it is quick or the search does not end by itself. Without
     /// it, the search alone plans.

@@ -3,8 +3,8 @@
 use base::{ModuleRange, Plan, Stage};
 
 use crate::{
-    bound::{Places, best_bandwidth},
     costs::{Costs, Place},
+    places::{Places, best_bandwidth},
 };
 
 /// Some first places of an order with the modules `0..end`.
@@ -35,7 +35,7 @@ pub(super) fn along(costs: &Costs<'_>, order: &[Place]) -> Option<Plan> {
 }
 
 fn first(costs: &Costs<'_>, end: usize) -> Option<Way> {
-    let secs = costs.stage_bound(0, 0, end, 0.0);
+    let secs = costs.own_stage_bound(0, 0, end);
     let stage = Stage { device: 0, modules: ModuleRange::new(0, end) };
     secs.is_finite().then(|| Way { stages: vec![stage], last: 0, end, secs })
 }
@@ -45,7 +45,9 @@ fn next(costs: &Costs<'_>, ways: &[Way], place: Place, end: usize) -> Option<Way
     let bandwidth = best_bandwidth(costs, Places::NONE, place);
     let secs = |way: &Way| {
         let entry = costs.entry_bound(way.last, place, way.end);
-        let stage = costs.stage_bound(place, way.end, end, bandwidth);
+        let skipping = costs.skipping(place, way.end, bandwidth);
+        let skips = skipping.map_or(0.0, |skipping| skipping.secs(end - way.end));
+        let stage = costs.own_stage_bound(place, way.end, end) + skips;
         costs.combine(costs.combine(way.secs, entry), stage)
     };
     let shorter = ways.iter().filter(|way| way.end < end).map(|way| (secs(way), way));

@@ -1,0 +1,124 @@
+//! What stages and hand-overs cost at least, whatever the set of places still to come.
+
+use super::table::Cuts;
+use crate::{
+    costs::{Costs, Place},
+    places::Places,
+};
+
+/// Costs of hand-overs, of stages, and of stages that read the tracked module's tensors.
+pub(super) struct Parts {
+    modules: usize,
+    places: usize,
+    /// By place before, place and cut.
+    entries: Vec<f64>,
+    own: Stages,
+    /// By owner: where it does not hand over to the stage, and where it does.
+    tracked: Vec<[Stages; 2]>,
+    /// By set: where they may begin.
+    cuts: Vec<Cuts>,
+}
+
+/// By place and start: for each end, up to the last that is possible.
+struct Stages(Vec<Vec<f64>>);
+
+impl Parts {
+    pub fn new(costs: &Costs<'_>) -> Self {
+        let (modules, places) = (costs.modules, costs.places);
+        let entries = (0..places * places * (modules + 1)).map(|at| {
+            let (pair, cut) = (at / (modules + 1), at % (modules + 1));
+            let (before, place) = (pair / places, pair % places);
+            let is_real = before != place && (1..modules).contains(&cut);
+            if is_real { costs.entry_bound(before, place, cut) } else { f64::INFINITY }
+        });
+        let own = Stages::new(costs, |place, start, end| costs.own_stage_bound(place, start, end));
+        let owners = if costs.tracked.is_some() { 0..costs.devices() } else { 0..0 };
+        let tracked = owners.map(|owner| own.with_tracked(costs, owner)).collect();
+        Self { modules, places, entries: entries.collect(), own, tracked, cuts: all_cuts(costs) }
+    }
+
+    /// Costs of stages by end, where `owner` has the tracked tensors, if somebody has, and `before`
+    /// hands over.
+    pub fn stages(
+        &self,
+        owner: Option<Place>,
+        before: Place,
+        place: Place,
+        start: usize,
+    ) -> &[f64] {
+        let stages = match owner {
+            None => &self.own,
+            Some(owner) => &self.tracked[owner][usize::from(before == owner)],
+        };
+        &stages.0[place * self.modules + start]
+    }
+
+    /// Costs of handing over, by cut.
+    pub fn entries(&self, before: Place, place: Place) -> &[f64] {
+        let start = (before * self.places + place) * (self.modules + 1);
+        &self.entries[start..start + self.modules + 1]
+    }
+
+    /// Where a set may begin, for those before it and those in it to have the memory.
+    pub fn cuts(&self, set: Places) -> Cuts {
+        self.cuts[set.0 as usize]
+    }
+}
+
+impl Stages {
+    fn new(costs: &Costs<'_>, secs: impl Fn(Place, usize, usize) -> f64) -> Self {
+        let modules = costs.modules;
+        let by_start = (0..costs.places * modules).map(|at| {
+            let (place, start) = (at / modules, at % modules);
+            let mut stages: Vec<f64> =
+                (start + 1..=modules).map(|end| secs(place, start, end)).collect();
+            let last = stages.iter().rposition(|secs| secs.is_finite());
+            stages.truncate(last.map_or(0, |last| last + 1));
+            stages
+        });
+        Self(by_start.collect())
+    }
+
+    fn with_tracked(&self, costs: &Costs<'_>, owner: Place) -> [Self; 2] {
+        let elsewhere = if owner == 0 { 1 } else { 0 };
+        [elsewhere, owner].map(|before| {
+            Self::new(costs, |place, start, end| {
+                let own = self.0[place * costs.modules + start].get(end - start - 1);
+                match (own, costs.tracked) {
+                    (Some(&own), Some(from)) if start > from => {
+                        let tracked = costs.tracked_secs(owner, before, place, start, end);
+                        costs.combine(own, tracked)
+                    }
+                    _ => f64::INFINITY,
+                }
+            })
+        })
+    }
+}
+
+/// For each set of places: between which cuts it may begin, by the sums of memory and by the number
+/// of its places.
+fn all_cuts(costs: &Costs<'_>) -> Vec<Cuts> {
+    let input = costs.input;
+    let mut sums = vec![0.0];
+    sums.extend(input.modules.iter().scan(0.0, |sum, module| {
+        *sum += module.resident_bytes();
+        Some(*sum)
+    }));
+    let whole = sums[costs.modules];
+    let shared: f64 = input.tied.iter().map(|tied| tied.2).sum();
+    // Sums in another order may differ in their last digits.
+    let slack = shared + 1e-9 * whole;
+    let memory = |place| input.devices[costs.device_of(place)].memory_bytes;
+    let cuts = |set: Places| {
+        let theirs: f64 = set.members().map(memory).sum();
+        let others = (0..costs.devices()).filter(|&place| !set.contains(place));
+        let before: f64 = others.map(memory).sum();
+        let last = sums.partition_point(|&sum| sum <= before + slack).saturating_sub(1);
+        Cuts {
+            first: sums.partition_point(|&sum| whole - sum > theirs + slack).max(1),
+            last: last.min(costs.modules.saturating_sub(set.len())),
+        }
+    };
+    Places::all(costs).subsets().map(cuts).collect()
+}
