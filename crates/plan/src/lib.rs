@@ -26,6 +26,9 @@
 //! [`Solution::lower_bound_secs`] meets its objective, which tests compare with
 //! trying everything, for both objectives, with residual tensors, shared tensors
 //! and closed rings. The linear program leaves residual tensors out.
+//!
+//! Copies are a dynamic program ([`overlap()`]). An integer linear program ([`linear::overlap_integer`])
+//! finds as many bytes in tests and takes some hundred times as long, so it does not serve.
 
 mod bound;
 mod costs;

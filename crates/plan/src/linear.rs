@@ -20,12 +20,14 @@
 //! relaxation, in which a module may be shared among places, gives the order of the phones, and
 //! [`repair`] cuts the model along it.
 
+mod copies;
 mod program;
 mod repair;
 
 use base::{ModuleRange, Plan, PlanInput, Stage};
 
 use crate::{PlanError, costs::Costs, validate};
+pub use copies::overlap_integer;
 use program::Program;
 
 /// What the linear program says of an input.

@@ -253,6 +253,6 @@ fn could_hold(costs: &Costs<'_>, place: Place, module: usize) -> bool {
 }
 
 /// More is a worker that leaves its peers without an answer.
-const MAX_TIME: Duration = Duration::from_secs(3);
+pub(super) const MAX_TIME: Duration = Duration::from_secs(3);
 /// The solver meets its constraints within 1e-7 of the unit it works in.
 const TOLERANCE: f64 = 1e-6;

@@ -36,7 +36,7 @@ impl Random {
 }
 
 /// A room with what the planner has to deal with: missing links, residual and shared
-/// tensors, tight memory, a token that goes elsewhere, a ring that may close.
+/// tensors, tight memory, equal phones, a token that goes elsewhere, a ring that may close.
 pub fn instance(random: &mut Random, devices: usize, modules: usize, plain: bool) -> PlanInput {
     let profiles: Vec<_> = (0..modules).map(|i| module(random, i)).collect();
     let bytes: f64 = profiles.iter().map(ModuleProfile::resident_bytes).sum();
@@ -44,12 +44,8 @@ pub fn instance(random: &mut Random, devices: usize, modules: usize, plain: bool
     let extras = !plain && modules > 2;
     let residual =
         if extras && random.chance(60) { residuals(random, modules) } else { Vec::new() };
-    let tied = if extras && random.chance(50) {
-        let least = profiles[0].weights_bytes.min(profiles[modules - 1].weights_bytes);
-        vec![Tied(0, modules - 1, least)]
-    } else {
-        Vec::new()
-    };
+    let tied = if extras && random.chance(50) { ties(random, &profiles) } else { Vec::new() };
+    let fastest = if random.chance(10) { 1 } else { 9 };
     PlanInput {
         objective: if random.chance(50) { Objective::Latency } else { Objective::Throughput },
         sequential_bytes: (1..modules).map(|_| random.real(0, 40)).collect(),
@@ -58,12 +54,14 @@ pub fn instance(random: &mut Random, devices: usize, modules: usize, plain: bool
         devices: (0..devices)
             .map(|i| DeviceProfile {
                 id: format!("phone-{i}"),
-                flops_per_sec: random.real(1, 9),
+                flops_per_sec: random.real(1, fastest),
                 memory_bytes: random.real(share / 2, share * 3),
             })
             .collect(),
-        rtt_secs: matrix(devices, || random.real(0, 12)),
-        bytes_per_sec: matrix(devices, || if random.chance(8) { 0.0 } else { random.real(1, 9) }),
+        rtt_secs: matrix(devices, || random.real(0, fastest + 3)),
+        bytes_per_sec: matrix(devices, || {
+            if random.chance(8) { 0.0 } else { random.real(1, fastest) }
+        }),
         token_bytes: random.real(0, 4),
         token_to: if !plain && random.chance(20) { random.int(0, modules - 1) } else { 0 },
         close_ring: !plain && random.chance(50),
@@ -75,6 +73,22 @@ fn module(random: &mut Random, index: usize) -> ModuleProfile {
     let (flops, weights_bytes) = (random.real(0, 30), random.real(1, 30));
     let kv_bytes = (index % 2) as f64;
     ModuleProfile { name: format!("m.{index}"), flops, weights_bytes, kv_bytes }
+}
+
+/// Mostly the embedding and the head; else any two modules, once or twice.
+fn ties(random: &mut Random, modules: &[ModuleProfile]) -> Vec<Tied> {
+    let last = modules.len() - 1;
+    let least = |a: usize, b: usize| modules[a].weights_bytes.min(modules[b].weights_bytes);
+    if random.chance(60) {
+        return vec![Tied(0, last, least(0, last))];
+    }
+    let one = |random: &mut Random| {
+        let first = random.int(0, last - 1);
+        let second = random.int(first + 1, last);
+        let bytes = random.real(0, least(first, second) as usize);
+        if random.chance(50) { Tied(first, second, bytes) } else { Tied(second, first, bytes) }
+    };
+    (0..random.int(1, 2)).map(|_| one(random)).collect()
 }
 
 fn residuals(random: &mut Random, modules: usize) -> Vec<Residual> {
@@ -127,10 +141,34 @@ fn extend(input: &PlanInput, stages: &mut Vec<Stage>, best: &mut Option<(f64, us
                 continue;
             }
             stages.push(Stage { device, modules: ModuleRange::new(start, end) });
-            extend(input, stages, best);
+            if !is_hopeless(input, stages, *best) {
+                extend(input, stages, best);
+            }
             stages.pop();
         }
     }
+}
+
+/// Whether the last stage cannot be held, whatever it shares, or computing alone takes longer than
+/// the best plan so far.
+fn is_hopeless(input: &PlanInput, stages: &[Stage], best: Option<(f64, usize)>) -> bool {
+    let last = stages[stages.len() - 1];
+    let modules = &input.modules[last.modules.indices()];
+    let bytes: f64 = modules.iter().map(ModuleProfile::resident_bytes).sum();
+    let shared: f64 = input.tied.iter().map(|tied| tied.2).sum();
+    if bytes - shared > input.devices[last.device].memory_bytes {
+        return true;
+    }
+    let secs = stages.iter().map(|stage| {
+        let modules = &input.modules[stage.modules.indices()];
+        let flops: f64 = modules.iter().map(|module| module.flops).sum();
+        flops / input.devices[stage.device].flops_per_sec
+    });
+    let secs = match input.objective {
+        Objective::Latency => secs.sum(),
+        Objective::Throughput => secs.fold(0.0, f64::max),
+    };
+    best.is_some_and(|(least, _)| secs > least * (1.0 + 1e-6))
 }
 
 /// A plan's cost; none if memory or a link is missing.
