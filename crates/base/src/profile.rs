@@ -1,7 +1,8 @@
 //! Measured numbers: what a module costs, what a device and a link can do.
-//! [`PlanInput`] is also the planner's file format, so the field names are JSON keys.
+//! [`PlanInput`] is also the planner's file format, so the field names are JSON keys. There every number is
+//! a 64-bit float, modules' numbers among them (`2.0`), and `null` is no number, where none is needed.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::Objective;
 
@@ -30,8 +31,10 @@ impl ModuleProfile {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Residual {
     /// The module that produces it.
+    #[serde(deserialize_with = "module_number")]
     pub from: usize,
     /// The modules that read it, each greater than `from + 1`.
+    #[serde(deserialize_with = "module_numbers")]
     pub to: Vec<usize>,
     /// Its size for one decoded token.
     pub bytes: f64,
@@ -39,7 +42,11 @@ pub struct Residual {
 
 /// Two modules that share a tensor, and the bytes a device with both stores once.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Tied(pub usize, pub usize, pub f64);
+pub struct Tied(
+    #[serde(deserialize_with = "module_number")] pub usize,
+    #[serde(deserialize_with = "module_number")] pub usize,
+    pub f64,
+);
 
 /// What one device can do. In a room `id` is the [`crate::PeerId`] as text.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -70,16 +77,44 @@ pub struct PlanInput {
     /// The devices; at least one, and the first is the header.
     pub devices: Vec<DeviceProfile>,
     /// `[from][to]` round-trip times; the diagonal is ignored.
+    #[serde(deserialize_with = "links")]
     pub rtt_secs: Vec<Vec<f64>>,
     /// `[from][to]` bandwidths; 0 off the diagonal means no link.
+    #[serde(deserialize_with = "links")]
     pub bytes_per_sec: Vec<Vec<f64>>,
     /// Bytes of a sampled token on its way back.
     #[serde(default)]
     pub token_bytes: f64,
     /// The module that takes the sampled token.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "module_number")]
     pub token_to: usize,
     /// Whether the header may also run the last stage.
     #[serde(default)]
     pub close_ring: bool,
 }
+
+/// A module's number among others of its kind.
+#[derive(Deserialize)]
+struct ModuleNumber(#[serde(deserialize_with = "module_number")] usize);
+
+fn module_number<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    let number = f64::deserialize(from)?;
+    let is_whole = (0.0..=MOST_EXACT).contains(&number) && number.fract() == 0.0;
+    let problem = || format!("must be a module's number, whole and not negative, and is {number}");
+    if is_whole { Ok(number as usize) } else { Err(D::Error::custom(problem())) }
+}
+
+fn module_numbers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<usize>, D::Error> {
+    let numbers: Vec<ModuleNumber> = Deserialize::deserialize(from)?;
+    Ok(numbers.into_iter().map(|one| one.0).collect())
+}
+
+/// Rows in which `null`, as on a diagonal, is not a number.
+fn links<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<f64>>, D::Error> {
+    let rows: Vec<Vec<Option<f64>>> = Deserialize::deserialize(from)?;
+    let row = |row: Vec<Option<f64>>| row.into_iter().map(|one| one.unwrap_or(f64::NAN)).collect();
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// Whole numbers up to this are exact in 32 bits, as in a browser, and in floats.
+const MOST_EXACT: f64 = u32::MAX as f64;

@@ -93,14 +93,22 @@ fn read(path: &Path) -> Result<PlanInput> {
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut json = serde_json::Deserializer::from_str(&text);
     let input = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let problem = error.inner().to_string();
-        match error.path().to_string().as_str() {
-            "." => anyhow!("{}: {problem}", path.display()),
-            place => anyhow!("{place}: {problem}"),
+        let (place, problem) = (error.path().to_string(), error.inner().to_string());
+        let place = if place == "." { String::new() } else { place };
+        match (missing_field(&problem), place.as_str()) {
+            (Some(field), "") => anyhow!("{field}: is missing"),
+            (Some(field), place) => anyhow!("{place}.{field}: is missing"),
+            (None, "") => anyhow!("{}: {problem}", path.display()),
+            (None, place) => anyhow!("{place}: {problem}"),
         }
     })?;
     json.end().with_context(|| format!("{}", path.display()))?;
     Ok(input)
+}
+
+/// The name in serde's "missing field `name` at line 1 column 2".
+fn missing_field(problem: &str) -> Option<&str> {
+    problem.strip_prefix("missing field `")?.split('`').next()
 }
 
 fn refuse(shortfalls: &[Shortfall], as_json: bool) -> Result<ExitCode> {

@@ -17,7 +17,8 @@ pub fn validate(input: &PlanInput) -> Result<(), PlanError> {
     check_links(input, "rtt_secs", &input.rtt_secs)?;
     check_links(input, "bytes_per_sec", &input.bytes_per_sec)?;
     not_negative(input.token_bytes, || "token_bytes".into())?;
-    module(input, input.token_to, || "token_to".into())
+    module(input, input.token_to, || "token_to".into())?;
+    check_sums(input)
 }
 
 fn check_modules(input: &PlanInput) -> Result<(), PlanError> {
@@ -91,6 +92,35 @@ fn check_links(input: &PlanInput, name: &str, rows: &[Vec<f64>]) -> Result<(), P
         }
     }
     Ok(())
+}
+
+/// Whatever the plan, its times and bytes are numbers.
+fn check_sums(input: &PlanInput) -> Result<(), PlanError> {
+    let flops: f64 = input.modules.iter().map(|module| module.flops).sum();
+    let bytes: f64 = input.modules.iter().map(|module| module.resident_bytes()).sum();
+    finite(flops + bytes, || "modules".into())?;
+    let sequential: f64 = input.sequential_bytes.iter().sum();
+    let residual = input.residual.iter().map(|one| one.bytes * one.to.len() as f64);
+    let sent = sequential + residual.sum::<f64>() + input.token_bytes;
+    finite(sent, || "sequential_bytes".into())?;
+    for (i, device) in input.devices.iter().enumerate() {
+        finite(flops / device.flops_per_sec, || format!("devices[{i}].flops_per_sec"))?;
+    }
+    let devices = input.devices.len();
+    let pairs = (0..devices).flat_map(|from| (0..devices).map(move |to| (from, to)));
+    let mut rtt_secs = 0.0;
+    for (from, to) in pairs.filter(|(from, to)| from != to) {
+        let bandwidth = input.bytes_per_sec[from][to];
+        let secs = if bandwidth > 0.0 { sent / bandwidth } else { 0.0 };
+        finite(secs, || format!("bytes_per_sec[{from}][{to}]"))?;
+        rtt_secs += input.rtt_secs[from][to];
+    }
+    finite(rtt_secs, || "rtt_secs".into())
+}
+
+fn finite(value: f64, path: impl Fn() -> String) -> Result<(), PlanError> {
+    let problem = "gives sums or times beyond the largest number";
+    if value.is_finite() { Ok(()) } else { invalid(path(), problem) }
 }
 
 fn not_negative(value: f64, path: impl Fn() -> String) -> Result<(), PlanError> {
