@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use base::{Objective, PlanInput};
-use plan::{Solution, evaluate};
+use plan::{Solution, best_alone, equal_split, evaluate, verify};
 
 /// Prints who runs what, and what that takes.
 pub fn print(input: &PlanInput, solution: &Solution) -> Result<()> {
@@ -34,6 +34,25 @@ pub fn print(input: &PlanInput, solution: &Solution) -> Result<()> {
     let [found, least] = [solution.objective_secs, solution.lower_bound_secs].map(millis);
     println!("{what}: {found} ms, and no plan takes less than {least} ms");
     println!("{}", solution.reason);
+    for one in &solution.unused {
+        println!("{}", one.reason);
+    }
+    print_comparisons(input)
+}
+
+/// What the plan is better than.
+fn print_comparisons(input: &PlanInput) -> Result<()> {
+    if let Some((device, secs)) = best_alone(input) {
+        println!("the fastest alone: {} with {} ms", input.devices[device].id, millis(secs));
+    }
+    let split = equal_split(input);
+    match verify(input, &split) {
+        Ok(()) => {
+            let secs = evaluate(input, &split)?.objective_secs;
+            println!("an equal split: {} ms", millis(secs));
+        }
+        Err(violation) => println!("an equal split is not possible: {violation}"),
+    }
     Ok(())
 }
 

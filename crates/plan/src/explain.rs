@@ -51,7 +51,7 @@ fn objective_words(objective: Objective) -> &'static str {
     }
 }
 
-fn milliseconds(secs: f64) -> String {
+pub(crate) fn milliseconds(secs: f64) -> String {
     match secs * 1e3 {
         millis if millis >= 100.0 => format!("{millis:.0} ms"),
         millis if millis >= 1.0 => format!("{millis:.1} ms"),

@@ -31,6 +31,7 @@
 //! finds as many bytes in tests and takes some hundred times as long, so it does not serve.
 
 mod bound;
+mod compare;
 mod costs;
 mod error;
 mod evaluate;
@@ -43,12 +44,15 @@ mod places;
 mod search;
 mod solve;
 mod triangle;
+mod unused;
 mod validate;
 mod verify;
 
+pub use compare::{best_alone, equal_split};
 pub use error::{PlanError, Shortfall, Violation};
 pub use evaluate::{Evaluation, PairCost, evaluate};
 pub use overlap::overlap;
 pub use solve::{FoundBy, Options, Solution, solve};
+pub use unused::Unused;
 pub use validate::validate;
 pub use verify::verify;

@@ -35,15 +35,15 @@ pub(crate) struct Found {
     pub complete: bool,
     /// Beginnings tried.
     pub steps: u64,
-    /// What the best plan of two or more stages costs at least.
-    pub split_secs: f64,
+    /// By place: what the best plan with a stage of it costs at least. The header's first is in all.
+    pub with_place_secs: Vec<f64>,
 }
 
 /// Searches for the cheapest plan; ties go to fewer stages, then to the input's order.
 pub(crate) fn search(costs: &Costs<'_>, limits: Limits) -> Found {
     let completions = Completions::new(costs);
     let sets = ordered_sets(costs, &completions);
-    let split_secs = split_secs(&sets);
+    let with_place_secs = with_place_secs(costs, &sets);
     let mut search = Search::new(costs, completions, limits);
     for (set, bound) in sets {
         search.try_set(set, bound);
@@ -53,7 +53,7 @@ pub(crate) fn search(costs: &Costs<'_>, limits: Limits) -> Found {
         frontier_secs: search.frontier_secs,
         complete: !search.is_over,
         steps: search.steps,
-        split_secs,
+        with_place_secs,
     }
 }
 
@@ -226,9 +226,12 @@ fn ordered_sets(costs: &Costs<'_>, completions: &Completions) -> Vec<(Places, f6
     sets
 }
 
-fn split_secs(sets: &[(Places, f64)]) -> f64 {
-    let splits = sets.iter().filter(|(set, _)| *set != Places::NONE);
-    splits.map(|&(_, bound)| bound).fold(f64::INFINITY, f64::min)
+fn with_place_secs(costs: &Costs<'_>, sets: &[(Places, f64)]) -> Vec<f64> {
+    let with = |place: Place| {
+        let sets = sets.iter().filter(|(set, _)| place == 0 || set.contains(place));
+        sets.map(|&(_, bound)| bound).fold(f64::INFINITY, f64::min)
+    };
+    (0..costs.places).map(with).collect()
 }
 
 /// Sorts by cost, but leaves those that cost as little as the least in their order.

@@ -12,6 +12,7 @@ use crate::{
     infeasible::shortfalls,
     linear,
     search::{Limits, search},
+    unused::{Unused, unused},
     validate, verify,
 };
 
@@ -51,6 +52,8 @@ pub struct Solution {
     pub stage_secs: Vec<f64>,
     /// Why this split: a sentence or two for a person.
     pub reason: String,
+    /// Every device without a stage, and why.
+    pub unused: Vec<Unused>,
 }
 
 /// Where a plan's stages come from.
@@ -89,8 +92,11 @@ pub fn solve(input: &PlanInput, options: &Options) -> Result<Solution, PlanError
     };
     let objective_secs = best.costs.objective_secs;
     let proven_secs = found.frontier_secs.max(drawn.bound_secs.unwrap_or(0.0));
+    let with_device_secs = &found.with_place_secs[..costs.devices()];
+    let split_secs = with_device_secs.iter().skip(1).copied().fold(f64::INFINITY, f64::min);
     Ok(Solution {
-        reason: explain(&costs, &best.plan, objective_secs, found.split_secs),
+        reason: explain(&costs, &best.plan, objective_secs, split_secs),
+        unused: unused(&costs, &best.plan, objective_secs, proven_secs, with_device_secs),
         plan: best.plan,
         found_by,
         objective_secs,

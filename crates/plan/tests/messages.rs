@@ -3,7 +3,7 @@
 mod common;
 
 use base::{DeviceProfile, ModuleProfile, Objective, PlanInput, Residual, Tied};
-use plan::{Options, PlanError, Shortfall, solve};
+use plan::{Options, PlanError, Shortfall, best_alone, equal_split, solve};
 
 /// Two phones with a link, three modules of 10 bytes.
 fn room() -> PlanInput {
@@ -155,6 +155,65 @@ fn the_reason_says_why_and_against_what() {
     assert_eq!(reason(&input), faster);
     input.bytes_per_sec = vec![vec![0.0; 2]; 2];
     assert_eq!(reason(&input), "a does everything: 3.0 ms per token, and no split is possible.");
+}
+
+#[test]
+fn every_phone_without_a_stage_is_told_why() {
+    let mut input = room();
+    input.devices[0].memory_bytes = 30.0;
+    let reasons = |input: &PlanInput| {
+        let solution = solve(input, &Options::default()).expect("fits");
+        assert!(solution.unused.iter().all(|one| one.device == 1), "{:?}", solution.unused);
+        solution.unused.into_iter().map(|one| one.reason).collect::<Vec<_>>()
+    };
+    let slower = "With b a token would take at least 5.1 ms instead of 3.0 ms.";
+    assert_eq!(reasons(&input), [slower]);
+    input.objective = Objective::Throughput;
+    input.devices[1].flops_per_sec = 1e8;
+    let slower =
+        "With b each of several tokens in flight would take at least 10.0 ms instead of 3.0 ms.";
+    assert_eq!(reasons(&input), [slower]);
+    input.objective = Objective::Latency;
+    input.devices[1].flops_per_sec = 1e9;
+    (input.sequential_bytes, input.token_bytes) = (vec![0.0; 2], 0.0);
+    let equal = "With b a token would take no less than the 3.0 ms it takes without, and fewer \
+                 phones are better.";
+    assert_eq!(reasons(&input), [equal]);
+    input.token_bytes = 1.0;
+    input.bytes_per_sec[1][0] = 0.0;
+    assert_eq!(reasons(&input), ["b has no link to the others."]);
+    input.devices[1].memory_bytes = 9.0;
+    assert_eq!(reasons(&input), ["b lends less memory than any part of the model needs."]);
+}
+
+#[test]
+fn a_phone_that_only_fits_where_it_has_no_link_is_told_so() {
+    let mut input = room();
+    input.devices[0].memory_bytes = 30.0;
+    input.devices.push(DeviceProfile { id: "c".into(), ..input.devices[1].clone() });
+    // To `c` nothing comes but from `b`, and from `c` nothing goes but to `b`.
+    input.rtt_secs = vec![vec![0.0; 3]; 3];
+    input.bytes_per_sec = vec![vec![0.0, 1e6, 0.0], vec![1e6, 0.0, 1e6], vec![0.0, 1e6, 0.0]];
+    let solution = solve(&input, &Options::default()).expect("`a` can do it alone");
+    let reasons: Vec<_> = solution.unused.iter().map(|one| one.reason.as_str()).collect();
+    assert_eq!(reasons[1], "No split with c has both the memory and the links it needs.");
+}
+
+#[test]
+fn equal_splits_and_single_phones_are_what_plans_are_compared_with() {
+    let mut input = room();
+    let stages: Vec<_> = equal_split(&input).stages.iter().map(|one| one.modules.len()).collect();
+    assert_eq!((stages, best_alone(&input)), (vec![2, 1], None));
+    input.devices[1].memory_bytes = 30.0;
+    assert_eq!(best_alone(&input), Some((1, 3e6 / 1e9)));
+    input.devices[0].memory_bytes = 30.0;
+    assert_eq!(best_alone(&input).map(|one| one.0), Some(0), "the first of equals");
+    let many = common::instance(&mut common::Random::new(1), 4, 3, true);
+    let split = equal_split(&many);
+    assert!(
+        split.stages.iter().enumerate().all(|(i, one)| one.device == i && one.modules.len() == 1)
+    );
+    assert_eq!(split.stages.len(), 3);
 }
 
 #[test]

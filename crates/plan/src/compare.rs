@@ -1,0 +1,29 @@
+//! What a plan is compared with: an equal split, and the best phone by itself.
+
+use base::{ModuleRange, Plan, PlanInput, Stage};
+
+use crate::verify::held_bytes;
+
+/// The modules as evenly as their number allows over all devices in the input's order; the first of
+/// them get one more where it does not come out even. It may break constraints: see
+/// [`verify`](crate::verify). The input must be valid.
+pub fn equal_split(input: &PlanInput) -> Plan {
+    let modules = input.modules.len();
+    let stages = input.devices.len().min(modules);
+    let start = |stage: usize| stage * (modules / stages) + stage.min(modules % stages);
+    let stage =
+        |device| Stage { device, modules: ModuleRange::new(start(device), start(device + 1)) };
+    Plan { stages: (0..stages).map(stage).collect(), overlap: Vec::new() }
+}
+
+/// The device that would be fastest with the whole model in its memory, whoever the header is, and
+/// its seconds for a token, which are those of either objective. None where no device has the memory.
+pub fn best_alone(input: &PlanInput) -> Option<(usize, f64)> {
+    let whole = ModuleRange::new(0, input.modules.len());
+    let bytes = held_bytes(input, &[whole]);
+    let flops: f64 = input.modules.iter().map(|module| module.flops).sum();
+    let devices = input.devices.iter().enumerate();
+    let able = devices.filter(|(_, device)| device.memory_bytes >= bytes);
+    let secs = able.map(|(index, device)| (index, flops / device.flops_per_sec));
+    secs.min_by(|a, b| a.1.total_cmp(&b.1))
+}
