@@ -26,6 +26,8 @@ pub(crate) struct Costs<'a> {
     from_tracked: Triangle,
     /// Bytes of all other tensors of modules before the range that it reads.
     from_others: Option<Triangle>,
+    /// Whether holding more modules never takes less memory.
+    pub is_monotone: bool,
     /// Whether the header can hold `start..` together with module 0.
     closing_fits: Vec<bool>,
 }
@@ -45,7 +47,8 @@ impl<'a> Costs<'a> {
         let is_other = |from: usize| from != 0 && Some(from) != tracked;
         let has_others = input.residual.iter().any(|one| is_other(one.from) && one.bytes > 0.0);
         let places = devices + usize::from(closes);
-        let closing_fits = closing_fits(input);
+        let is_monotone = is_monotone(input);
+        let closing_fits = closing_fits(input, is_monotone);
         Self {
             input,
             modules,
@@ -56,6 +59,7 @@ impl<'a> Costs<'a> {
             tracked,
             from_tracked: reads(&|from| Some(from) == tracked),
             from_others: has_others.then(|| reads(&is_other)),
+            is_monotone,
             closing_fits,
         }
     }
@@ -210,21 +214,25 @@ impl<'a> Costs<'a> {
     }
 }
 
-/// Per start of the closing stage: whether the header could hold it with module 0
-/// alone. Holding less must not take more, else nothing is known.
-fn closing_fits(input: &PlanInput) -> Vec<bool> {
-    let modules = input.modules.len();
+/// Whether no module's tied bytes are more than all of its own.
+fn is_monotone(input: &PlanInput) -> bool {
     let shared = |module| {
         let parts = input.tied.iter().filter(move |tied| tied.0 == module || tied.1 == module);
         parts.map(|tied| tied.2).sum::<f64>()
     };
-    let monotone =
-        (0..modules).all(|module| shared(module) <= input.modules[module].resident_bytes());
+    let modules = input.modules.iter().enumerate();
+    modules.into_iter().all(|(index, module)| shared(index) <= module.resident_bytes())
+}
+
+/// Per start of the closing stage: whether the header could hold it with module 0 alone. Where holding
+/// less may take more, nothing is known.
+fn closing_fits(input: &PlanInput, is_monotone: bool) -> Vec<bool> {
+    let modules = input.modules.len();
     let fits = |start: usize| {
         let ranges = [ModuleRange::new(0, 1), ModuleRange::new(start, modules)];
         held_bytes(input, &ranges) <= input.devices[0].memory_bytes
     };
-    (0..modules).map(|start| !monotone || start == 0 || fits(start)).collect()
+    (0..modules).map(|start| !is_monotone || start == 0 || fits(start)).collect()
 }
 
 /// Tensors that skip modules, as a stage that may end anywhere reads them.

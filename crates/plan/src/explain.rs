@@ -68,3 +68,14 @@ pub(crate) fn size(bytes: f64) -> String {
         bytes => format!("{bytes} bytes"),
     }
 }
+
+/// As [`size`], but rounded up: what is lent after reading it is enough.
+pub(crate) fn size_at_least(bytes: f64) -> String {
+    let step = match bytes {
+        bytes if bytes >= 1e9 => 1e7,
+        bytes if bytes >= 1e6 => 1e5,
+        bytes if bytes >= 1e3 => 1e2,
+        _ => 1.0,
+    };
+    size((bytes / step).ceil() * step)
+}

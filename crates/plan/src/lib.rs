@@ -36,6 +36,7 @@ mod costs;
 mod error;
 mod evaluate;
 mod explain;
+mod extra;
 mod infeasible;
 pub mod linear;
 mod overlap;

@@ -110,7 +110,7 @@ fn missing_memory_is_named_to_the_byte() {
     input.devices[1].memory_bytes = 5.0;
     let found = shortfall(&input);
     assert_eq!((found.constraint, found.missing_bytes), ("total_memory", Some(5.0)));
-    assert!(found.help.contains("one more phone that lends 5 bytes"), "{}", found.help);
+    assert!(found.help.contains("one more phone join that lends 10 bytes"), "{}", found.help);
 
     let mut input = room();
     (input.devices[0].memory_bytes, input.devices[1].memory_bytes) = (15.0, 17.0);
