@@ -12,7 +12,7 @@ use kernels::{Buffer, Gpu, Step, StepBuffer, rows_bytes};
 
 use crate::{error::ModelError, file::ModelFile, source::ByteSource};
 use lookup::Lookup;
-use modules::{Module, Shared};
+use modules::{Flow, Module, Shared};
 
 /// How much a stage makes room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,44 +45,64 @@ pub enum StageOutput {
     Nothing,
 }
 
-/// Consecutive modules on a GPU. What `embed` looks up stays where the file is: `S` has it on this device.
+/// Consecutive modules on a GPU, of which some run and the others are dormant. What `embed` looks up stays
+/// where the file is: `S` has it on this device.
 #[derive(Debug)]
 pub struct Stage<S> {
     gpu: Gpu,
     config: ModelConfig,
+    /// All that is on the GPU.
+    resident: ModuleRange,
+    /// The part of it that a step runs.
     range: ModuleRange,
     options: StageOptions,
     lookup: Option<Lookup<S>>,
+    /// The resident ones, in order.
     modules: Vec<Module>,
     shared: Shared,
-    /// Which of the shared hidden buffers the stage's input goes to.
-    input: usize,
-    /// Which of the shared hidden buffers the stage puts out.
-    output: usize,
 }
 
 impl<L: ByteSource> Stage<L> {
-    /// Fetches the weights of `range` and puts them on the GPU, then runs each kernel once,
-    /// so that nothing is compiled later. The file's source knows how far that has got.
+    /// Fetches the weights of the `resident` modules and puts them on the GPU, then runs each kernel once,
+    /// so that nothing is compiled later. The file's source knows how far that has got. All of them run until
+    /// [`Stage::activate`] says otherwise.
     ///
     /// # Errors
     /// Every kind of [`ModelError`].
     pub async fn load(
         gpu: &Gpu,
         file: &ModelFile<impl ByteSource<Local = L>>,
-        range: ModuleRange,
+        resident: ModuleRange,
         options: StageOptions,
     ) -> Result<Self, ModelError> {
         let mut loader = load::Loader::new(gpu, file, options);
-        let modules = loader.modules(range).await?;
-        let (config, output) = (file.config().clone(), loader.stream);
-        let input = usize::from(matches!(modules.first(), Some(Module::Normalise(_))));
-        let has_head = range.end == 2 * config.layers + 2;
+        let modules = loader.modules(resident).await?;
+        let (config, range) = (file.config().clone(), resident);
+        let has_head = resident.end == 2 * config.layers + 2;
         let shared = Shared::new(gpu, &config, options, has_head);
         let (gpu, lookup) = (gpu.clone(), loader.lookup);
-        let stage = Self { gpu, config, range, options, lookup, modules, shared, input, output };
+        let mut stage = Self { gpu, config, resident, range, options, lookup, modules, shared };
         stage.warm_up().await?;
         Ok(stage)
+    }
+
+    /// From the next step on runs only `range`; the other resident modules stay where they are.
+    ///
+    /// # Errors
+    /// Modules that are not resident.
+    pub fn activate(&mut self, range: ModuleRange) -> Result<(), ModelError> {
+        let ModuleRange { start, end } = self.resident;
+        if range.is_empty() || range.start < start || range.end > end {
+            let resident = self.resident;
+            return Err(ModelError::Step(format!("modules {range} of {resident} to be run")));
+        }
+        self.range = range;
+        Ok(())
+    }
+
+    /// All modules on the GPU, those that do not run among them.
+    pub fn resident(&self) -> ModuleRange {
+        self.resident
     }
 
     /// The modules it runs.
@@ -118,24 +138,44 @@ impl<L: ByteSource> Stage<L> {
     }
 
     fn launch(&self, step: &Step, rows: Vec<u8>) {
+        let mut flow = Flow::default();
         self.shared.step.write(&self.gpu, step);
-        self.gpu.write(&self.shared.hidden[self.input], rows);
-        for module in &self.modules {
-            module.launch(&self.gpu, &self.shared, step);
+        self.gpu.write(&self.shared.hidden[self.input()], rows);
+        for module in self.active() {
+            module.launch(&self.gpu, &self.shared, step, &mut flow);
+        }
+        if let Some(last) = self.active().last() {
+            last.settle(&self.gpu, &self.shared, step, &mut flow);
         }
     }
 
+    /// The modules that run.
+    fn active(&self) -> &[Module] {
+        let first = self.range.start - self.resident.start;
+        &self.modules[first..first + self.range.len()]
+    }
+
+    /// Which of the shared hidden buffers the input goes to.
+    fn input(&self) -> usize {
+        usize::from(matches!(self.active().first(), Some(Module::Embed(Some(_)))))
+    }
+
+    /// Which of them has the output: each branch that was added moved the residual stream.
+    fn stream(&self) -> usize {
+        let left = self.active().iter().filter(|module| module.leaves_branch()).count();
+        left % 2
+    }
+
     async fn output(&self, step: &Step) -> Result<StageOutput, ModelError> {
-        let ends_with_head = matches!(self.modules.last(), Some(Module::Head(_)));
-        if !ends_with_head {
+        let hidden = &self.shared.hidden[self.stream()];
+        if !matches!(self.active().last(), Some(Module::Head(_))) {
             let size = step.rows() * self.config.hidden * size_of::<f32>();
-            let hidden = &self.shared.hidden[self.output];
             return Ok(StageOutput::Hidden(self.gpu.read(hidden, size).await?));
         }
         if step.head_rows.is_empty() {
             // A few bytes, so that the step is over when this is: else a long prompt's chunks would all
             // wait on the device, and none would be seen to get on.
-            self.gpu.read(&self.shared.hidden[self.output], SIGN_OF_LIFE_BYTES).await?;
+            self.gpu.read(hidden, SIGN_OF_LIFE_BYTES).await?;
             return Ok(StageOutput::Nothing);
         }
         let padded = self.config.vocab.next_multiple_of(4);
@@ -168,7 +208,7 @@ impl<L: ByteSource> Stage<L> {
     }
 
     fn check_input(&self, rows: usize, input: StageInput<'_>) -> Result<(), ModelError> {
-        let embeds = self.lookup.is_some();
+        let embeds = self.range.start == 0;
         let problem = match input {
             StageInput::Tokens(_) if !embeds => "tokens for a stage that does not embed",
             StageInput::Hidden(_) if embeds => "hidden states for a stage that embeds",
@@ -189,16 +229,25 @@ impl<L: ByteSource> Stage<L> {
     }
 
     /// Runs every kernel for one row and for several, so that all pipelines are compiled
-    /// and all staging buffers exist.
-    async fn warm_up(&self) -> Result<(), ModelError> {
+    /// and all staging buffers exist: all modules in a row, and each as the first and the last.
+    async fn warm_up(&mut self) -> Result<(), ModelError> {
         for rows in [self.options.rows.min(2) as u32, 1] {
             let mut step = Step::chunk(0, 0, rows);
-            self.launch(&step, vec![0; rows as usize * self.config.hidden * size_of::<f32>()]);
+            for module in self.resident.indices().filter(|_| self.shared.has_branch()) {
+                self.range = ModuleRange::new(module, module + 1);
+                self.launch(&step, self.zeros(rows));
+            }
+            self.range = self.resident;
+            self.launch(&step, self.zeros(rows));
             self.output(&step).await?;
             step.head_rows.clear();
             self.output(&step).await?;
         }
         Ok(())
+    }
+
+    fn zeros(&self, rows: u32) -> Vec<u8> {
+        vec![0; rows as usize * self.config.hidden * size_of::<f32>()]
     }
 }
 

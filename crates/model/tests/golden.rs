@@ -69,6 +69,34 @@ fn every_cut_gives_the_bits_of_one_device() {
 }
 
 #[test]
+fn modules_that_are_resident_and_dormant_change_nothing() {
+    for name in ["qwen3-f32", "gemma3-q8_0", "bloom-q8_0"] {
+        let golden = golden(name);
+        let file = open(golden.gguf);
+        let gpu = gpu();
+        let modules = 2 * file.config().layers + 2;
+        let whole = Room::load(&gpu, &file, &[], 16).generate(&golden.long.ids, 4);
+        for cut in 1..modules {
+            let mut split = Room::load_with_copies(&gpu, &file, cut, 2);
+            assert!(split.generate(&golden.long.ids, 4) == whole, "{name} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn only_resident_modules_can_be_activated() {
+    let file = open(golden("qwen3-f32").gguf);
+    let gpu = gpu();
+    let stage = model::Stage::load(&gpu, &file, ModuleRange::new(1, 4), common::options(2));
+    let mut stage = pollster::block_on(stage).expect("it loads");
+    for (start, end) in [(0, 2), (3, 5), (2, 2), (3, 2)] {
+        let refused = stage.activate(ModuleRange::new(start, end));
+        assert!(matches!(refused, Err(model::ModelError::Step(_))), "{start}..{end}");
+    }
+    assert_eq!(stage.range(), ModuleRange::new(1, 4));
+}
+
+#[test]
 fn matrices_that_take_several_bindings_give_the_same_bits() {
     for name in ["qwen3-f32", "llama-q4_k_m", "gemma3-q8_0", "gpt2-f16", "bloom-q8_0"] {
         let golden = golden(name);

@@ -4,7 +4,7 @@ use super::*;
 use graph::{EMBEDDING_TABLE, FeedForward, NormKind, POSITION_TABLE, Positions, Traits};
 use kernels::{Activation, AttentionShape, Cache, Norm};
 use lookup::Table as LookupTable;
-use modules::{Attention, Head, Mlp, Normalise, Output, Settle, Stream, Up};
+use modules::{Attention, Head, Mlp, Normalise, Output, Settle, Up};
 use positions::{rotary_table, slopes};
 
 /// Loads the modules of one stage.
@@ -17,8 +17,6 @@ pub(super) struct Loader<'a, S: ByteSource> {
     positions: [Option<Buffer>; 2],
     /// What `embed` looks up.
     pub(super) lookup: Option<Lookup<S::Local>>,
-    /// Where the residual stream is, as an index of [`Shared::hidden`].
-    pub(super) stream: usize,
     /// Gains of the norm of what the last module gave, until somebody adds that.
     branch: Option<Vec<f32>>,
 }
@@ -26,16 +24,7 @@ pub(super) struct Loader<'a, S: ByteSource> {
 impl<'a, S: ByteSource> Loader<'a, S> {
     pub(super) fn new(gpu: &'a Gpu, file: &'a ModelFile<S>, options: StageOptions) -> Self {
         let traits = file.config().architecture.traits();
-        Self {
-            gpu,
-            file,
-            traits,
-            options,
-            positions: [None, None],
-            lookup: None,
-            stream: 0,
-            branch: None,
-        }
+        Self { gpu, file, traits, options, positions: [None, None], lookup: None, branch: None }
     }
 
     pub(super) async fn modules(&mut self, range: ModuleRange) -> Result<Vec<Module>, ModelError> {
@@ -45,27 +34,20 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         }
         let mut modules = Vec::with_capacity(range.len());
         for module in range.indices() {
-            if module == last {
-                modules.extend(self.settle());
-            }
             // Before more is fetched for a device that has no room for it.
             self.gpu.check()?;
             modules.push(match module {
-                0 => {
-                    modules.extend(self.embed().await?);
-                    continue;
-                }
+                0 => self.embed().await?,
                 _ if module == last => self.head().await?,
                 _ if module % 2 == 1 => self.attention((module - 1) / 2).await?,
                 _ => self.mlp((module - 2) / 2).await?,
             });
         }
-        modules.extend(self.settle());
         Ok(modules)
     }
 
     /// Brings what is looked up onto this device. A norm behind it runs on the GPU.
-    async fn embed(&mut self) -> Result<Option<Module>, ModelError> {
+    async fn embed(&mut self) -> Result<Module, ModelError> {
         let tokens = LookupTable::of(self.file, EMBEDDING_TABLE).await?;
         let places = match self.traits.positions {
             Positions::Learned => Some(LookupTable::of(self.file, POSITION_TABLE).await?),
@@ -75,15 +57,15 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         let scale = self.traits.scaled_embedding.then_some(root);
         self.lookup = Some(Lookup { tokens, scale, places });
         if !self.traits.embedding_norm {
-            return Ok(None);
+            return Ok(Module::Embed(None));
         }
         let (norm, columns) = (self.norm("token_embd_norm").await?, self.config().hidden);
-        Ok(Some(Module::Normalise(Box::new(Normalise { norm, columns }))))
+        Ok(Module::Embed(Some(Box::new(Normalise { norm, columns }))))
     }
 
     async fn attention(&mut self, layer: usize) -> Result<Module, ModelError> {
         let part = |part: &str| format!("blk.{layer}.{part}");
-        let (stream, norm) = self.entrance(&part("attn_norm")).await?;
+        let norm = self.entrance(&part("attn_norm")).await?;
         let projections: &[&str] =
             if self.traits.fused_qkv { &["attn_qkv"] } else { &["attn_q", "attn_k", "attn_v"] };
         let projections: Vec<String> = projections.iter().map(|name| part(name)).collect();
@@ -105,7 +87,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         let cache = self.cache(layer, shape)?;
         let rotary = self.positions(layer, &head_gains).await?;
         let output = self.output(&part("attn_output"), &part("post_attention_norm")).await?;
-        let module = Attention { stream, norm, qkv, head_gains, rotary, cache, output, shape };
+        let module = Attention { norm, qkv, head_gains, rotary, cache, output, shape };
         Ok(Module::Attention(Box::new(module)))
     }
 
@@ -137,7 +119,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
 
     async fn mlp(&mut self, layer: usize) -> Result<Module, ModelError> {
         let part = |part: &str| format!("blk.{layer}.{part}");
-        let (stream, norm) = self.entrance(&part("ffn_norm")).await?;
+        let norm = self.entrance(&part("ffn_norm")).await?;
         let up = match self.traits.feed_forward {
             FeedForward::SiluGate => self.gate_up(layer, Activation::Silu).await?,
             FeedForward::GeluGate => self.gate_up(layer, Activation::Gelu).await?,
@@ -147,7 +129,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
             }
         };
         let down = self.output(&part("ffn_down"), &part("post_ffw_norm")).await?;
-        Ok(Module::Mlp(Box::new(Mlp { stream, norm, up, down })))
+        Ok(Module::Mlp(Box::new(Mlp { norm, up, down })))
     }
 
     async fn gate_up(&mut self, layer: usize, activation: Activation) -> Result<Up, ModelError> {
@@ -156,49 +138,41 @@ impl<'a, S: ByteSource> Loader<'a, S> {
     }
 
     async fn head(&mut self) -> Result<Module, ModelError> {
-        let (from, norm) = (self.stream, self.norm("output_norm").await?);
+        let (settle, norm) = (self.settle(), self.norm("output_norm").await?);
         let logits = match &self.lookup {
             _ if !self.config().tied_embeddings => self.single(self.file, "output.weight").await?,
             // It is on this device already.
             Some(lookup) => self.single(&lookup.tokens.file, EMBEDDING_TABLE).await?,
             None => self.single(self.file, EMBEDDING_TABLE).await?,
         };
-        Ok(Module::Head(Box::new(Head { from, norm, logits })))
+        Ok(Module::Head(Box::new(Head { norm, settle, logits })))
     }
 
-    /// Adds a branch that is left over.
-    fn settle(&mut self) -> Option<Module> {
-        let branch = self.branch.take()?;
+    /// Adds the branch of the module before, if it leaves one.
+    fn settle(&self) -> Option<Settle> {
+        let branch = self.branch.as_ref()?;
         let columns = branch.len();
         let mut gain = vec![0.0; columns];
         gain.extend(branch);
-        let (from, to) = (self.stream, 1 - self.stream);
-        self.stream = to;
-        let norm = self.norm_of(kernels::NormKind::Rms, &gain);
-        Some(Module::Settle(Box::new(Settle { from, to, norm, columns })))
+        Some(Settle { norm: self.norm_of(kernels::NormKind::Rms, &gain), columns })
     }
 
-    /// The norm at the beginning of a module, and where the module finds the residual stream.
-    async fn entrance(&mut self, part: &str) -> Result<(Stream, Norm), ModelError> {
-        let from = self.stream;
-        let Some(branch) = self.branch.take() else {
-            return Ok((Stream { from, settled: None }, self.norm(part).await?));
-        };
-        self.stream = 1 - from;
+    /// The norm at the beginning of a module, behind it the gains of the branch that comes before.
+    async fn entrance(&mut self, part: &str) -> Result<Norm, ModelError> {
+        let Some(branch) = self.branch.take() else { return self.norm(part).await };
         let mut gain = self.vector(&format!("{part}.weight")).await?;
         gain.extend(branch);
-        let stream = Stream { from, settled: Some(self.stream) };
-        Ok((stream, self.norm_of(kernels::NormKind::Rms, &gain)))
+        Ok(self.norm_of(kernels::NormKind::Rms, &gain))
     }
 
     /// A projection back onto the residual stream, and the norm behind it.
     async fn output(&mut self, part: &str, post_norm: &str) -> Result<Output, ModelError> {
         let matrix = self.matrix(&[&format!("{part}.weight")]).await?;
-        let (bias, is_branch) = (self.bias(part).await?, self.traits.branch_norm);
-        if is_branch {
+        let bias = self.bias(part).await?;
+        if self.traits.branch_norm {
             self.branch = Some(self.vector(&format!("{post_norm}.weight")).await?);
         }
-        Ok(Output { matrix, bias, is_branch })
+        Ok(Output { matrix, bias, settle: self.settle() })
     }
 
     async fn bias(&mut self, part: &str) -> Result<Option<Buffer>, ModelError> {

@@ -54,41 +54,41 @@ impl Shared {
         all.map(Buffer::bytes).sum()
     }
 
-    fn branch(&self, stream: Stream, settled: usize) -> Branch<'_> {
+    /// Whether modules leave branches.
+    pub(super) fn has_branch(&self) -> bool {
+        self.branch.bytes() >= self.hidden[0].bytes()
+    }
+
+    /// The branch that was left, to be added to the residual stream, which moves with it.
+    fn branch(&self, flow: &mut Flow) -> Branch<'_> {
+        let from = flow.stream;
+        (flow.stream, flow.has_branch) = (1 - from, false);
         Branch {
-            hidden: &self.hidden[stream.from],
+            hidden: &self.hidden[from],
             branch: &self.branch,
-            settled: &self.hidden[settled],
+            settled: &self.hidden[flow.stream],
         }
     }
 }
 
-/// Where a module finds the residual stream: an index of [`Shared::hidden`].
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stream {
-    pub(super) from: usize,
-    /// Where it is once the branch of the module before has been added, if there is one.
-    pub(super) settled: Option<usize>,
-}
-
-impl Stream {
-    /// Where the module leaves it.
-    fn to(self) -> usize {
-        self.settled.unwrap_or(self.from)
-    }
+/// How far a step has come.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Flow {
+    /// Where the residual stream is, as an index of [`Shared::hidden`].
+    stream: usize,
+    /// Whether the module before left a branch that is still to be added.
+    has_branch: bool,
 }
 
 /// A module with its weights on the GPU.
 #[derive(Debug)]
 pub(super) enum Module {
-    /// Normalises what was looked up.
-    Normalise(Box<Normalise>),
+    /// What was looked up, normalised where the model does that.
+    Embed(Option<Box<Normalise>>),
     /// Attention with its residual connection.
     Attention(Box<Attention>),
     /// The feed-forward part with its residual connection.
     Mlp(Box<Mlp>),
-    /// Adds the branch that the module before left, where nothing that follows does.
-    Settle(Box<Settle>),
     /// The last norm and the logits.
     Head(Box<Head>),
 }
@@ -105,14 +105,14 @@ pub(super) struct Normalise {
 pub(super) struct Output {
     pub(super) matrix: Matrix,
     pub(super) bias: Option<Buffer>,
-    /// Whether it goes to the branch.
-    pub(super) is_branch: bool,
+    /// Adds it to the stream, where it goes to the branch and no module follows that does.
+    pub(super) settle: Option<Settle>,
 }
 
 /// Weights and cache of an attention module.
 #[derive(Debug)]
 pub(super) struct Attention {
-    pub(super) stream: Stream,
+    /// Of the stream, and behind its gains those of the branch that may come before.
     pub(super) norm: Norm,
     pub(super) qkv: Matrix,
     pub(super) head_gains: Buffer,
@@ -126,7 +126,7 @@ pub(super) struct Attention {
 /// Weights of a feed-forward module.
 #[derive(Debug)]
 pub(super) struct Mlp {
-    pub(super) stream: Stream,
+    /// As [`Attention::norm`].
     pub(super) norm: Norm,
     pub(super) up: Up,
     pub(super) down: Output,
@@ -144,8 +144,6 @@ pub(super) enum Up {
 /// The norm of a branch; its gains are the second half of the norm's.
 #[derive(Debug)]
 pub(super) struct Settle {
-    pub(super) from: usize,
-    pub(super) to: usize,
     pub(super) norm: Norm,
     pub(super) columns: usize,
 }
@@ -153,19 +151,40 @@ pub(super) struct Settle {
 /// Weights of the head.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) from: usize,
     pub(super) norm: Norm,
+    /// Adds the branch that the module before left.
+    pub(super) settle: Option<Settle>,
     pub(super) logits: Matrix,
 }
 
 impl Module {
-    pub(super) fn launch(&self, gpu: &Gpu, shared: &Shared, step: &Step) {
+    pub(super) fn launch(&self, gpu: &Gpu, shared: &Shared, step: &Step, flow: &mut Flow) {
         match self {
-            Self::Normalise(normalise) => normalise.launch(gpu, shared, step.rows()),
-            Self::Attention(attention) => attention.launch(gpu, shared, step.rows()),
-            Self::Mlp(mlp) => mlp.launch(gpu, shared, step.rows()),
-            Self::Settle(settle) => settle.launch(gpu, shared, step.rows()),
-            Self::Head(head) => head.launch(gpu, shared, step.head_rows.len()),
+            Self::Embed(None) => {}
+            Self::Embed(Some(normalise)) => normalise.launch(gpu, shared, step.rows()),
+            Self::Attention(attention) => attention.launch(gpu, shared, step.rows(), flow),
+            Self::Mlp(mlp) => mlp.launch(gpu, shared, step.rows(), flow),
+            Self::Head(head) => head.launch(gpu, shared, step, flow),
+        }
+    }
+
+    /// Whether what it gives is still to be added to the residual stream.
+    pub(super) fn leaves_branch(&self) -> bool {
+        self.own_settle().is_some()
+    }
+
+    /// Adds the branch that it left.
+    pub(super) fn settle(&self, gpu: &Gpu, shared: &Shared, step: &Step, flow: &mut Flow) {
+        if let Some(settle) = self.own_settle() {
+            settle.launch(gpu, shared, step.rows(), flow);
+        }
+    }
+
+    fn own_settle(&self) -> Option<&Settle> {
+        match self {
+            Self::Attention(attention) => attention.output.settle.as_ref(),
+            Self::Mlp(mlp) => mlp.down.settle.as_ref(),
+            Self::Embed(_) | Self::Head(_) => None,
         }
     }
 
@@ -173,7 +192,7 @@ impl Module {
         match self {
             Self::Attention(attention) => attention.bytes(),
             Self::Mlp(mlp) => mlp.up.bytes() + mlp.down.matrix.bytes(),
-            Self::Normalise(_) | Self::Settle(_) => 0,
+            Self::Embed(_) => 0,
             Self::Head(head) => head.logits.bytes(),
         }
     }
@@ -187,7 +206,7 @@ impl Normalise {
 }
 
 impl Attention {
-    fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize) {
+    fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize, flow: &mut Flow) {
         let buffers = AttentionBuffers {
             qkv: &shared.qkv,
             head_gains: &self.head_gains,
@@ -197,19 +216,15 @@ impl Attention {
             output: &shared.mixed,
         };
         let (step, qkv) = (&shared.step, &shared.qkv);
-        match self.stream.settled {
-            Some(settled) => {
-                let branch = shared.branch(self.stream, settled);
-                gpu.linear_settling(branch, &self.norm, &self.qkv, qkv, rows);
-            }
-            None => {
-                let hidden = &shared.hidden[self.stream.from];
-                gpu.linear(hidden, &self.norm, &self.qkv, step, qkv, rows);
-            }
+        if flow.has_branch {
+            gpu.linear_settling(shared.branch(flow), &self.norm, &self.qkv, qkv, rows);
+        } else {
+            let hidden = &shared.hidden[flow.stream];
+            gpu.linear(hidden, &self.norm, &self.qkv, step, qkv, rows);
         }
         gpu.rotate_and_store(buffers, step, self.shape, rows);
         gpu.attend(buffers, step, self.shape, rows);
-        self.output.launch(gpu, shared, &shared.mixed, self.stream.to(), rows);
+        self.output.launch(gpu, shared, &shared.mixed, rows, flow);
     }
 
     fn bytes(&self) -> u64 {
@@ -219,21 +234,19 @@ impl Attention {
 }
 
 impl Mlp {
-    fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize) {
-        let (hidden, gated) = (&shared.hidden[self.stream.from], &shared.gated);
-        match (&self.up, self.stream.settled) {
-            (Up::Plain(up, bias), _) => {
-                gpu.up(hidden, &self.norm, up, bias.as_ref(), gated, rows);
-            }
-            (Up::Gated(gate_up, activation), None) => {
-                gpu.gate_up(hidden, &self.norm, gate_up, *activation, gated, rows);
-            }
-            (Up::Gated(gate_up, activation), Some(settled)) => {
-                let branch = shared.branch(self.stream, settled);
+    fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize, flow: &mut Flow) {
+        let (hidden, gated) = (&shared.hidden[flow.stream], &shared.gated);
+        match &self.up {
+            Up::Plain(up, bias) => gpu.up(hidden, &self.norm, up, bias.as_ref(), gated, rows),
+            Up::Gated(gate_up, activation) if flow.has_branch => {
+                let branch = shared.branch(flow);
                 gpu.gate_up_settling(branch, &self.norm, gate_up, *activation, gated, rows);
             }
+            Up::Gated(gate_up, activation) => {
+                gpu.gate_up(hidden, &self.norm, gate_up, *activation, gated, rows);
+            }
         }
-        self.down.launch(gpu, shared, gated, self.stream.to(), rows);
+        self.down.launch(gpu, shared, gated, rows, flow);
     }
 }
 
@@ -245,27 +258,33 @@ impl Up {
 }
 
 impl Output {
-    fn launch(&self, gpu: &Gpu, shared: &Shared, input: &Buffer, hidden: usize, rows: usize) {
-        if self.is_branch {
+    fn launch(&self, gpu: &Gpu, shared: &Shared, input: &Buffer, rows: usize, flow: &mut Flow) {
+        flow.has_branch = self.settle.is_some();
+        if flow.has_branch {
             gpu.linear_plain(input, &self.matrix, &shared.step, &shared.branch, rows);
         } else {
-            let hidden = &shared.hidden[hidden];
+            let hidden = &shared.hidden[flow.stream];
             gpu.linear_add(input, &self.matrix, self.bias.as_ref(), hidden, rows);
         }
     }
 }
 
 impl Settle {
-    fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize) {
-        let stream = Stream { from: self.from, settled: Some(self.to) };
-        gpu.settle(shared.branch(stream, self.to), &self.norm, self.columns, rows);
+    fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize, flow: &mut Flow) {
+        if flow.has_branch {
+            gpu.settle(shared.branch(flow), &self.norm, self.columns, rows);
+        }
     }
 }
 
 impl Head {
-    fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize) {
+    fn launch(&self, gpu: &Gpu, shared: &Shared, step: &Step, flow: &mut Flow) {
+        if let Some(settle) = &self.settle {
+            settle.launch(gpu, shared, step.rows(), flow);
+        }
+        let rows = step.head_rows.len();
         if rows > 0 {
-            let (hidden, logits) = (&shared.hidden[self.from], &shared.logits);
+            let (hidden, logits) = (&shared.hidden[flow.stream], &shared.logits);
             gpu.linear_of_head_rows(hidden, &self.norm, &self.logits, &shared.step, logits, rows);
         }
     }

@@ -88,6 +88,27 @@ impl<L: ByteSource> Room<L> {
         Self { stages: starts.zip(ends).map(load).collect(), chunk }
     }
 
+    /// Cut before `cut`, both stages with copies of `copied` modules of the other, which are dormant.
+    pub fn load_with_copies(
+        gpu: &Gpu,
+        file: &ModelFile<impl ByteSource<Local = L>>,
+        cut: usize,
+        copied: usize,
+    ) -> Self {
+        let modules = 2 * file.config().layers + 2;
+        let load = |resident, active| {
+            let stage = Stage::load(gpu, file, resident, options(16));
+            let mut stage = pollster::block_on(stage).expect("the stage loads");
+            stage.activate(active).expect("the modules are resident");
+            assert_eq!((stage.resident(), stage.range()), (resident, active));
+            stage
+        };
+        let (left, right) = (cut.saturating_sub(copied), modules.min(cut + copied));
+        let first = load(ModuleRange::new(0, right), ModuleRange::new(0, cut));
+        let second = load(ModuleRange::new(left, modules), ModuleRange::new(cut, modules));
+        Self { stages: vec![first, second], chunk: 16 }
+    }
+
     /// Prefill and `count` greedy choices.
     pub fn generate(&mut self, prompt: &[u32], count: usize) -> Vec<Choice> {
         let mut choices = Vec::new();
