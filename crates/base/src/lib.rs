@@ -2,12 +2,14 @@
 //! there, which modules a stage runs, what was measured and what was decided. Data only; no behaviour
 //! beyond parsing, printing and asking simple questions of the data.
 
+mod estimate;
 mod ids;
 mod message;
 mod plan;
 mod profile;
 mod range;
 
+pub use estimate::Estimate;
 pub use ids::{ParseIdError, PeerId, RequestId, RoomId};
 pub use message::{Message, Role};
 pub use plan::{Objective, Overlap, Plan, Stage};

@@ -55,6 +55,9 @@ pub struct DeviceProfile {
     pub id: String,
     /// Measured speed on the model's own modules.
     pub flops_per_sec: f64,
+    /// What each of its stages takes besides its operations: starting a step, and reading its output back.
+    #[serde(default)]
+    pub overhead_secs: f64,
     /// Budget for weights and KV cache; taken as given.
     pub memory_bytes: f64,
 }

@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use base::{ModuleRange, PlanInput};
-use plan::{Options, PlanError, Shortfall, Solution, overlap, solve};
-use serde::Serialize;
+use base::PlanInput;
+use plan::{Answer, Options, PlanError, Refusal, Shortfall, Solution, overlap, solve};
 
 use crate::report;
 
@@ -20,30 +19,6 @@ pub struct Args {
     /// Print the answer as one line of JSON.
     #[arg(long)]
     json: bool,
-}
-
-/// The answer in the file format; fields as in `docs/planner.md`.
-#[derive(Serialize)]
-struct Answer<'a> {
-    objective_secs: f64,
-    stages: Vec<Share<'a>>,
-    overlap: Vec<Share<'a>>,
-    lower_bound_secs: f64,
-    solve_secs: f64,
-}
-
-/// Consecutive modules of a device.
-#[derive(Serialize)]
-struct Share<'a> {
-    device: &'a str,
-    start: usize,
-    end: usize,
-}
-
-/// Why there is none.
-#[derive(Serialize)]
-struct Refusal<'a> {
-    infeasible: &'a [Shortfall],
 }
 
 pub fn run(args: &Args) -> ExitCode {
@@ -81,7 +56,7 @@ fn answer(args: &Args) -> Result<ExitCode> {
         );
     }
     if args.json {
-        println!("{}", serde_json::to_string(&in_file_format(&input, &solution, solve_secs))?);
+        println!("{}", serde_json::to_string(&Answer::new(&input, &solution, solve_secs))?);
     } else {
         report::print(&input, &solution)?;
     }
@@ -124,22 +99,6 @@ fn refuse(shortfalls: &[Shortfall], as_json: bool) -> Result<ExitCode> {
 /// Whether no plan can be better, but for rounding.
 fn is_proven(solution: &Solution) -> bool {
     solution.objective_secs - solution.lower_bound_secs <= TIE * solution.objective_secs
-}
-
-fn in_file_format<'a>(input: &'a PlanInput, solution: &Solution, solve_secs: f64) -> Answer<'a> {
-    let share = |device: usize, modules: ModuleRange| Share {
-        device: &input.devices[device].id,
-        start: modules.start,
-        end: modules.end,
-    };
-    let plan = &solution.plan;
-    Answer {
-        objective_secs: solution.objective_secs,
-        stages: plan.stages.iter().map(|stage| share(stage.device, stage.modules)).collect(),
-        overlap: plan.overlap.iter().map(|copy| share(copy.device, copy.modules)).collect(),
-        lower_bound_secs: solution.lower_bound_secs,
-        solve_secs,
-    }
 }
 
 /// The planner's table takes a gigabyte at most for so many.

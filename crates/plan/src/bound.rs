@@ -3,18 +3,24 @@
 mod parts;
 mod table;
 
+use std::time::Instant;
+
+use base::Objective;
+
 use crate::{
     costs::{Costs, Place},
     places::{Places, best_bandwidth},
 };
-use parts::Parts;
-use table::{Cuts, Row, Rows, Table};
+use parts::{AfterOwner, Parts};
+use table::{Cuts, Row, Rows, Table, higher, lower};
 
 /// For every set of places, place before them and cut: what it costs at least when
 /// exactly these places, in the best order, run the modules from the cut on,
 /// the hand-over to the first of them and the token's return included. From the cut after
 /// the tracked module on it also depends on the owner, who has that module's tensors.
 pub(crate) struct Completions {
+    /// The tracked module; none where there is none or the time was too short for its tables.
+    pub tracked: Option<usize>,
     /// Cuts without an owner.
     open: Table,
     /// By owner: completions straight after its own stage.
@@ -28,19 +34,33 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub fn new(costs: &Costs<'_>) -> Self {
-        Self::within(costs, MOST_OWNED_BYTES)
+    /// Where there is an end, owners' tables may take most of the time until then, and are left out if
+    /// that is too short.
+    pub fn new(costs: &Costs<'_>, end: Option<Instant>) -> Self {
+        let most = |end: Instant| {
+            let now = Instant::now();
+            now + end.saturating_duration_since(now).mul_f64(OWNERS_SHARE)
+        };
+        Self::within(costs, end.map(most), MOST_OWNED_BYTES)
     }
 
-    fn within(costs: &Costs<'_>, most_owned_bytes: usize) -> Self {
-        let parts = Parts::new(costs);
+    fn within(costs: &Costs<'_>, end: Option<Instant>, most_owned_bytes: usize) -> Self {
+        let (tracked, parts) = (costs.tracked, Parts::new(costs));
         let owned = (0..costs.devices()).map(|_| Vec::new()).collect();
-        let (open, next) = (Table::new(Places::NONE, cuts(costs, None), &[]), Vec::new());
-        let mut table = Self { open, next, owned, owned_bytes: 0, most_owned_bytes, parts };
-        if costs.tracked.is_some() {
-            table.add_owners(costs);
+        let nothing = Table::new(Places::NONE, Cuts { first: 1, last: 1 }, &[]);
+        let mut table = Self {
+            tracked,
+            open: nothing,
+            next: Vec::new(),
+            owned,
+            owned_bytes: 0,
+            most_owned_bytes,
+            parts,
+        };
+        if tracked.is_some() {
+            table.add_owners(costs, end);
         }
-        let request = Request { owner: None, within: Places::all(costs) };
+        let request = Request { tracked: table.tracked, owner: None, within: Places::all(costs) };
         table.open = request.table(costs, &table.parts, &table.next);
         table
     }
@@ -64,11 +84,15 @@ impl Completions {
             return;
         }
         if self.owned_bytes > self.most_owned_bytes {
-            self.owned.iter_mut().for_each(Vec::clear);
-            self.owned_bytes = 0;
+            self.clear_owned();
         }
-        let request = Request { owner: Some(owner), within: set };
+        let request = Request { tracked: self.tracked, owner: Some(owner), within: set };
         self.keep(owner, request.table(costs, &self.parts, &[]));
+    }
+
+    fn clear_owned(&mut self) {
+        self.owned.iter_mut().for_each(Vec::clear);
+        self.owned_bytes = 0;
     }
 
     fn keep(&mut self, owner: Place, table: Table) {
@@ -76,10 +100,16 @@ impl Completions {
         self.owned[owner].push(table);
     }
 
-    fn add_owners(&mut self, costs: &Costs<'_>) {
+    fn add_owners(&mut self, costs: &Costs<'_>, end: Option<Instant>) {
         for owner in 0..costs.devices() {
+            if end.is_some_and(|end| Instant::now() > end) {
+                self.tracked = None;
+                self.next.clear();
+                return self.clear_owned();
+            }
             let within = Places::all(costs).without(owner);
-            let table = Request { owner: Some(owner), within }.table(costs, &self.parts, &[]);
+            let request = Request { tracked: self.tracked, owner: Some(owner), within };
+            let table = request.table(costs, &self.parts, &[]);
             self.next.push(table.after(owner));
             if costs.devices() * table.bytes() <= self.most_owned_bytes {
                 self.keep(owner, table);
@@ -96,6 +126,7 @@ impl Completions {
 /// Which table is wanted.
 #[derive(Clone, Copy)]
 struct Request {
+    tracked: Option<usize>,
     owner: Option<Place>,
     within: Places,
 }
@@ -103,7 +134,7 @@ struct Request {
 impl Request {
     /// `next` is what follows an owner straight after its stage, where there is no owner yet.
     fn table(self, costs: &Costs<'_>, parts: &Parts, next: &[Table]) -> Table {
-        let cuts = cuts(costs, self.owner);
+        let cuts = self.cuts(costs.modules);
         let is_last = cuts.last == costs.modules;
         let last = |place| if is_last { costs.token_bound(place) } else { f64::INFINITY };
         let last: Vec<f64> = (0..costs.places).map(last).collect();
@@ -114,6 +145,13 @@ impl Request {
             step.fill(done, next, block);
         }
         table
+    }
+
+    fn cuts(self, modules: usize) -> Cuts {
+        match (self.owner, self.tracked) {
+            (Some(_), Some(tracked)) => Cuts { first: tracked + 1, last: modules },
+            (_, tracked) => Cuts { first: 1, last: tracked.unwrap_or(modules) },
+        }
     }
 
     /// Who may come before a set.
@@ -145,17 +183,16 @@ impl Step<'_> {
         for first in set.members().filter(|&first| !costs.is_closing(first) || set.len() == 1) {
             let rest = set.without(first);
             let rows = [Some(done.row(rest, first)), next.get(first).map(|next| next.row(rest, 0))];
-            // Whether the owner hands over makes a difference, and nothing else about who does.
-            let elsewhere = usize::from(owner == Some(0));
-            let far = self.runs(first, elsewhere, rows);
-            let near = owner.map(|owner| self.runs(first, owner, rows));
+            let far = self.runs(first, rows);
+            let near = owner.map(|owner| self.runs_after_owner(first, owner, rows, &far));
             for before in self.request.befores(costs, set) {
                 let runs = if Some(before) == owner { near.as_ref().unwrap_or(&far) } else { &far };
                 let entries = &parts.entries(before, first)[starts.between()];
                 let start = before * self.cuts.len() + starts.first - self.cuts.first;
                 let best = &mut block[start..start + starts.len()];
-                for ((best, &entry), &run) in best.iter_mut().zip(entries).zip(runs) {
-                    *best = best.min(costs.combine(entry, run));
+                match costs.input.objective {
+                    Objective::Latency => lower_all(best, entries, runs, |entry, run| entry + run),
+                    Objective::Throughput => lower_all(best, entries, runs, higher),
                 }
             }
         }
@@ -168,30 +205,51 @@ impl Step<'_> {
         Cuts { first: first.max(self.cuts.first), last }
     }
 
-    /// Per start: the least cost when `first` begins there, after `before`, and the rest of the set follows.
-    fn runs(&self, first: Place, before: Place, rows: [Option<Row<'_>>; 2]) -> Vec<f64> {
-        let Self { costs, parts, set, .. } = *self;
-        let bandwidth = best_bandwidth(costs, set, first);
-        let ends = parts.cuts(set.without(first));
-        let from = |start: usize| {
-            let stages = parts.stages(self.request.owner, before, first, start);
-            let skipping = costs.skipping(first, start, bandwidth);
-            let least =
-                |row: Row<'_>| row.least(costs.input.objective, start, stages, skipping, ends);
-            rows.into_iter().flatten().map(least).fold(f64::INFINITY, f64::min)
+    /// Per start: the least cost when `first` begins there, after others than the owner, and the rest
+    /// of the set follows.
+    fn runs(&self, first: Place, rows: [Option<Row<'_>>; 2]) -> Vec<f64> {
+        let run = |start| {
+            let stages = self.parts.stages(self.request.owner, first, start);
+            self.run(first, start, stages, rows)
         };
-        self.starts().between().map(from).collect()
+        self.starts().between().map(run).collect()
+    }
+
+    /// The same after the owner, whose link to `first` is in use already. Who else hands over makes no
+    /// difference.
+    fn runs_after_owner(
+        &self,
+        first: Place,
+        owner: Place,
+        rows: [Option<Row<'_>>; 2],
+        far: &[f64],
+    ) -> Vec<f64> {
+        let run = |(start, &far)| match self.parts.after_owner(owner, first, start) {
+            AfterOwner::Change(secs) => self.costs.combine(far, *secs),
+            AfterOwner::Stages(stages) => self.run(first, start, stages, rows),
+        };
+        self.starts().between().zip(far).map(run).collect()
+    }
+
+    fn run(&self, first: Place, start: usize, stages: &[f64], rows: [Option<Row<'_>>; 2]) -> f64 {
+        let Self { costs, parts, set, .. } = *self;
+        let bandwidth = || best_bandwidth(costs, set, first);
+        let skipping = costs.skipping(first, start, bandwidth);
+        let ends = parts.cuts(set.without(first));
+        let least = |row: Row<'_>| row.least(costs.input.objective, start, stages, skipping, ends);
+        rows.into_iter().flatten().map(least).fold(f64::INFINITY, f64::min)
     }
 }
 
-/// The cuts of tables with and without an owner.
-fn cuts(costs: &Costs<'_>, owner: Option<Place>) -> Cuts {
-    match (owner, costs.tracked) {
-        (Some(_), Some(tracked)) => Cuts { first: tracked + 1, last: costs.modules },
-        (_, tracked) => Cuts { first: 1, last: tracked.unwrap_or(costs.modules) },
+/// Takes what `combine` makes of two lists where it is less.
+fn lower_all(best: &mut [f64], left: &[f64], right: &[f64], combine: impl Fn(f64, f64) -> f64) {
+    for ((best, &left), &right) in best.iter_mut().zip(left).zip(right) {
+        *best = lower(*best, combine(left, right));
     }
 }
 
+/// Of the time; what is left is enough for the other tables and a short search.
+const OWNERS_SHARE: f64 = 0.7;
 /// 12 phones and 62 modules keep all their tables.
 const MOST_OWNED_BYTES: usize = 100_000_000;
 
@@ -211,7 +269,8 @@ mod tests {
             let input = instance(&mut Random::new(seed), 5, 9, false);
             let costs = Costs::new(&input);
             let Some(tracked) = costs.tracked else { continue };
-            let (kept, mut asked) = (Completions::new(&costs), Completions::within(&costs, 0));
+            let (kept, mut asked) =
+                (Completions::new(&costs, None), Completions::within(&costs, None, 0));
             for (owner, set) in (0..5).flat_map(|owner| {
                 Places::all(&costs).without(owner).subsets().map(move |set| (owner, set))
             }) {

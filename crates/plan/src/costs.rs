@@ -79,7 +79,14 @@ impl<'a> Costs<'a> {
 
     /// Time to compute modules `start..end`.
     pub fn compute_secs(&self, place: Place, start: usize, end: usize) -> f64 {
-        self.flops.get(start, end) / self.input.devices[self.device_of(place)].flops_per_sec
+        let device = &self.input.devices[self.device_of(place)];
+        device.overhead_secs + self.flops.get(start, end) / device.flops_per_sec
+    }
+
+    /// The part of it that is one module's alone.
+    pub fn module_secs(&self, place: Place, module: usize) -> f64 {
+        let device = &self.input.devices[self.device_of(place)];
+        self.input.modules[module].flops / device.flops_per_sec
     }
 
     /// Whether a place has memory for `start..end`; necessary, and sufficient except when closing.
@@ -142,20 +149,40 @@ impl<'a> Costs<'a> {
         }
     }
 
+    /// What it changes for a stage with that start, whatever its end, if the owner of the tracked tensors
+    /// hands over to it; none where the end matters.
+    pub fn change_after_owner(&self, owner: Place, place: Place, start: usize) -> Option<f64> {
+        let (first, all) =
+            (self.from_tracked.get(start, start + 1), self.from_tracked.get(start, self.modules));
+        if owner == self.device_of(place) || all <= 0.0 {
+            return Some(0.0);
+        }
+        let secs = |before| self.tracked_secs(owner, before, place, start, start + 1);
+        let change = match self.input.objective {
+            Objective::Latency => secs(owner) - secs(if owner == 0 { 1 } else { 0 }),
+            Objective::Throughput => secs(owner),
+        };
+        let is_same = match self.input.objective {
+            Objective::Latency => first > 0.0,
+            Objective::Throughput => first == all && owner != 0,
+        };
+        (is_same && change.is_finite()).then_some(change)
+    }
+
     /// What other tensors that skip modules cost a place at least, by the last module of its stage, where the
     /// best sender has `best_bandwidth`; none where they cost nothing.
     pub fn skipping(
         &self,
         place: Place,
         start: usize,
-        best_bandwidth: f64,
+        best_bandwidth: impl FnOnce() -> f64,
     ) -> Option<Skipping<'_>> {
         let counts = self.input.objective == Objective::Latency;
         if !counts || place == 0 || self.is_closing(place) {
             return None;
         }
         let bytes = self.from_others.as_ref()?.row(start);
-        Some(Skipping { bytes, best_bandwidth })
+        Some(Skipping { bytes, best_bandwidth: best_bandwidth() })
     }
 
     /// Least cost of handing over from one place to the next before module `cut`.

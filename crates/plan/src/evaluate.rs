@@ -52,7 +52,8 @@ pub fn evaluate(input: &PlanInput, plan: &Plan) -> Result<Evaluation, Violation>
         .map(|stage| {
             let flops: f64 =
                 stage.modules.indices().map(|module| input.modules[module].flops).sum();
-            flops / input.devices[stage.device].flops_per_sec
+            let device = &input.devices[stage.device];
+            device.overhead_secs + flops / device.flops_per_sec
         })
         .collect();
     let traffic = traffic(input, plan);

@@ -188,8 +188,15 @@ fn any_of<const N: usize>(remedies: [Option<String>; N]) -> String {
 fn missing_device_bytes(input: &PlanInput) -> f64 {
     let costs = Costs::new(input);
     let bytes = extra_device_bytes(&costs);
-    // Where more modules may take less, the search knows better.
-    if !costs.is_monotone && bytes > 0.0 && fits_with_every_link(input) { 0.0 } else { bytes }
+    if costs.is_monotone {
+        return bytes;
+    }
+    // Where more modules may take less, the search knows better; all but the first are enough.
+    match fits_with_every_link(input) {
+        true => 0.0,
+        false if bytes > 0.0 => bytes,
+        false => held_bytes(input, &[ModuleRange::new(1, costs.modules)]),
+    }
 }
 
 /// Whether there would be a plan if every pair of devices had a link.
@@ -211,7 +218,7 @@ fn has_no_plan(input: &PlanInput) -> bool {
 /// Adds one that has links with all others.
 fn add_device(input: &mut PlanInput, memory_bytes: f64) {
     let id = "one more".to_owned();
-    input.devices.push(DeviceProfile { id, flops_per_sec: 1.0, memory_bytes });
+    input.devices.push(DeviceProfile { id, flops_per_sec: 1.0, overhead_secs: 0.0, memory_bytes });
     for (rows, value) in [(&mut input.rtt_secs, 0.0), (&mut input.bytes_per_sec, 1.0)] {
         rows.iter_mut().for_each(|row| row.push(value));
         rows.push(vec![value; input.devices.len()]);

@@ -71,8 +71,8 @@ impl Partial {
     }
 
     /// Who has made the tracked module's tensors, once it has a stage.
-    pub fn owner(&self, costs: &Costs<'_>) -> Option<Place> {
-        self.owners.get(costs.tracked?).copied()
+    pub fn owner(&self, tracked: Option<usize>) -> Option<Place> {
+        self.owners.get(tracked?).copied()
     }
 
     pub fn into_plan(self) -> Plan {

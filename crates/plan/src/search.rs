@@ -41,7 +41,7 @@ pub(crate) struct Found {
 
 /// Searches for the cheapest plan; ties go to fewer stages, then to the input's order.
 pub(crate) fn search(costs: &Costs<'_>, limits: Limits) -> Found {
-    let completions = Completions::new(costs);
+    let completions = Completions::new(costs, limits.end);
     let sets = ordered_sets(costs, &completions);
     let with_place_secs = with_place_secs(costs, &sets);
     let mut search = Search::new(costs, completions, limits);
@@ -126,7 +126,7 @@ impl<'a> Search<'a> {
     }
 
     fn follow(&mut self, next: Partial, rest: Places, stages: usize) {
-        let (secs, owner) = (next.secs(self.costs), next.owner(self.costs));
+        let (secs, owner) = (next.secs(self.costs), next.owner(self.completions.tracked));
         let bound = if next.end == self.costs.modules {
             secs
         } else {
@@ -173,9 +173,8 @@ impl<'a> Search<'a> {
             (self.costs, partial.end, partial.last, set.without(place));
         let entry = if start == 0 { 0.0 } else { costs.entry_bound(before, place, start) };
         let so_far = costs.combine(secs, entry);
-        let bandwidth = best_bandwidth(costs, set, place);
-        let skipping = costs.skipping(place, start, bandwidth);
-        let owner = partial.owner(costs);
+        let skipping = costs.skipping(place, start, || best_bandwidth(costs, set, place));
+        let owner = partial.owner(self.completions.tracked);
         let least = if costs.is_closing(place) { costs.modules } else { start + 1 };
         for end in (least..=costs.modules).rev() {
             let own = costs.own_stage_bound(place, start, end);
@@ -186,7 +185,7 @@ impl<'a> Search<'a> {
             let tracked =
                 owner.map_or(0.0, |owner| costs.tracked_secs(owner, before, place, start, end));
             let stage = costs.combine(own + skips, tracked);
-            let makes = costs.tracked.is_some_and(|from| (start..end).contains(&from));
+            let makes = self.completions.tracked.is_some_and(|from| (start..end).contains(&from));
             let owner = if makes { Some(place) } else { owner };
             let completion = self.completions.get(owner, rest, place, end);
             let bound = costs.combine(costs.combine(so_far, stage), completion);
@@ -214,7 +213,7 @@ fn ordered_sets(costs: &Costs<'_>, completions: &Completions) -> Vec<(Places, f6
     let sets = Places::all(costs).subsets();
     let bound = |set: Places| {
         let with_header = |end| {
-            let owner = costs.tracked.filter(|&from| from < end).map(|_| 0);
+            let owner = completions.tracked.filter(|&from| from < end).map(|_| 0);
             costs.combine(costs.own_stage_bound(0, 0, end), completions.get(owner, set, 0, end))
         };
         (1..=costs.modules).map(with_header).fold(f64::INFINITY, f64::min)

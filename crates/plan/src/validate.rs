@@ -77,6 +77,7 @@ fn check_devices(input: &PlanInput) -> Result<(), PlanError> {
         if !(speed.is_finite() && speed > 0.0) {
             return invalid(format!("devices[{i}].flops_per_sec"), "must be finite and over 0");
         }
+        not_negative(device.overhead_secs, || format!("devices[{i}].overhead_secs"))?;
         not_negative(device.memory_bytes, || format!("devices[{i}].memory_bytes"))?;
     }
     Ok(())

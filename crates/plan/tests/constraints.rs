@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use base::{ModuleProfile, ModuleRange, Objective, Overlap, Plan, PlanInput, Stage};
 use common::{Random, instance};
 use plan::{Options, PlanError, Violation, solve, verify};
@@ -64,6 +66,23 @@ fn a_search_cut_short_still_answers_with_a_true_bound() {
 }
 
 #[test]
+fn a_search_without_time_still_has_a_true_bound() {
+    let mut solved = 0;
+    for seed in 200..400 {
+        let input = instance(&mut Random::new(seed), 5, 12, false);
+        let options = Options { linear_program: false, ..Options::default() };
+        let hurried = Options { time_limit: Some(Duration::ZERO), ..options };
+        let (Ok(whole), Ok(short)) = (solve(&input, &options), solve(&input, &hurried)) else {
+            continue;
+        };
+        assert_eq!(verify(&input, &short.plan), Ok(()), "seed {seed}");
+        assert!(short.lower_bound_secs <= whole.objective_secs * (1.0 + 1e-9), "seed {seed}");
+        solved += usize::from(!input.residual.is_empty());
+    }
+    assert!(solved > 20, "{solved} of them with residual tensors");
+}
+
+#[test]
 fn equal_phones_are_taken_in_the_inputs_order_and_no_more_than_needed() {
     for objective in [Objective::Latency, Objective::Throughput] {
         let mut input = easy(false);
@@ -73,6 +92,7 @@ fn equal_phones_are_taken_in_the_inputs_order_and_no_more_than_needed() {
             (module.flops, module.weights_bytes, module.kv_bytes) = (1.0, 1.0, 0.0)
         });
         for device in &mut input.devices {
+            device.overhead_secs = 0.0;
             (device.flops_per_sec, device.memory_bytes) = (1.0, 3.0);
         }
         let solution = solve(&input, &Options::default()).expect("two phones suffice");

@@ -95,7 +95,12 @@ fn lent_bytes(help: &str) -> Option<f64> {
 
 fn with_device(input: &PlanInput, memory_bytes: f64) -> PlanInput {
     let mut input = input.clone();
-    input.devices.push(DeviceProfile { id: "new".into(), flops_per_sec: 1.0, memory_bytes });
+    input.devices.push(DeviceProfile {
+        id: "new".into(),
+        flops_per_sec: 1.0,
+        overhead_secs: 0.0,
+        memory_bytes,
+    });
     for rows in [&mut input.rtt_secs, &mut input.bytes_per_sec] {
         rows.iter_mut().for_each(|row| row.push(1.0));
         rows.push(vec![1.0; input.devices.len()]);

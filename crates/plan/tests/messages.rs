@@ -13,7 +13,12 @@ fn room() -> PlanInput {
         weights_bytes: 10.0,
         kv_bytes: 0.0,
     };
-    let device = |id: &str| DeviceProfile { id: id.into(), flops_per_sec: 1e9, memory_bytes: 20.0 };
+    let device = |id: &str| DeviceProfile {
+        id: id.into(),
+        flops_per_sec: 1e9,
+        overhead_secs: 0.0,
+        memory_bytes: 20.0,
+    };
     PlanInput {
         objective: Objective::Latency,
         modules: ["embed", "attn.0", "head"].map(module).into(),

@@ -13,10 +13,20 @@ pub(super) struct Parts {
     /// By place before, place and cut.
     entries: Vec<f64>,
     own: Stages,
-    /// By owner: where it does not hand over to the stage, and where it does.
-    tracked: Vec<[Stages; 2]>,
+    /// By owner, where it does not hand over to the stage.
+    tracked: Vec<Stages>,
+    /// By owner, place and start, where it does.
+    after_owner: Vec<Vec<AfterOwner>>,
     /// By set: where they may begin.
     cuts: Vec<Cuts>,
+}
+
+/// What stages cost that an owner hands over to.
+pub(super) enum AfterOwner {
+    /// This, together with what they cost after others.
+    Change(f64),
+    /// By end, as [`Stages`].
+    Stages(Vec<f64>),
 }
 
 /// By place and start: for each end, up to the last that is possible.
@@ -33,24 +43,21 @@ impl Parts {
         });
         let own = Stages::new(costs, |place, start, end| costs.own_stage_bound(place, start, end));
         let owners = if costs.tracked.is_some() { 0..costs.devices() } else { 0..0 };
-        let tracked = owners.map(|owner| own.with_tracked(costs, owner)).collect();
-        Self { modules, places, entries: entries.collect(), own, tracked, cuts: all_cuts(costs) }
+        let tracked = owners.clone().map(|owner| own.with_tracked(costs, owner)).collect();
+        let after_owner = owners.map(|owner| own.after_owner(costs, owner)).collect();
+        let (entries, cuts) = (entries.collect(), all_cuts(costs));
+        Self { modules, places, entries, own, tracked, after_owner, cuts }
     }
 
-    /// Costs of stages by end, where `owner` has the tracked tensors, if somebody has, and `before`
-    /// hands over.
-    pub fn stages(
-        &self,
-        owner: Option<Place>,
-        before: Place,
-        place: Place,
-        start: usize,
-    ) -> &[f64] {
-        let stages = match owner {
-            None => &self.own,
-            Some(owner) => &self.tracked[owner][usize::from(before == owner)],
-        };
+    /// Costs of stages by end, where `owner` has the tracked tensors, if somebody has, and others hand over.
+    pub fn stages(&self, owner: Option<Place>, place: Place, start: usize) -> &[f64] {
+        let stages = owner.map_or(&self.own, |owner| &self.tracked[owner]);
         &stages.0[place * self.modules + start]
+    }
+
+    /// The same where the owner hands over.
+    pub fn after_owner(&self, owner: Place, place: Place, start: usize) -> &AfterOwner {
+        &self.after_owner[owner][place * self.modules + start]
     }
 
     /// Costs of handing over, by cut.
@@ -79,20 +86,36 @@ impl Stages {
         Self(by_start.collect())
     }
 
-    fn with_tracked(&self, costs: &Costs<'_>, owner: Place) -> [Self; 2] {
+    fn with_tracked(&self, costs: &Costs<'_>, owner: Place) -> Self {
         let elsewhere = if owner == 0 { 1 } else { 0 };
-        [elsewhere, owner].map(|before| {
-            Self::new(costs, |place, start, end| {
-                let own = self.0[place * costs.modules + start].get(end - start - 1);
-                match (own, costs.tracked) {
-                    (Some(&own), Some(from)) if start > from => {
-                        let tracked = costs.tracked_secs(owner, before, place, start, end);
-                        costs.combine(own, tracked)
-                    }
-                    _ => f64::INFINITY,
-                }
-            })
-        })
+        let stages = |at: usize| self.tracked(costs, owner, elsewhere, at);
+        Self((0..self.0.len()).map(stages).collect())
+    }
+
+    fn after_owner(&self, costs: &Costs<'_>, owner: Place) -> Vec<AfterOwner> {
+        let one = |at: usize| {
+            let (place, start) = (at / costs.modules, at % costs.modules);
+            let change = match start {
+                0 => None,
+                start => costs.change_after_owner(owner, place, start),
+            };
+            let stages = || AfterOwner::Stages(self.tracked(costs, owner, owner, at));
+            change.map_or_else(stages, AfterOwner::Change)
+        };
+        (0..self.0.len()).map(one).collect()
+    }
+
+    /// Stages of one place and start that read the owner's tensors, where `before` hands over.
+    fn tracked(&self, costs: &Costs<'_>, owner: Place, before: Place, at: usize) -> Vec<f64> {
+        let (place, start) = (at / costs.modules, at % costs.modules);
+        if costs.tracked.is_none_or(|from| start <= from) {
+            return Vec::new();
+        }
+        let stages = self.0[at].iter().zip(start + 1..);
+        let whole = stages.map(|(&own, end)| {
+            costs.combine(own, costs.tracked_secs(owner, before, place, start, end))
+        });
+        whole.collect()
     }
 }
 

@@ -114,21 +114,44 @@ impl Row<'_> {
         }
         let stages = &stages[first - start - 1..last - start];
         let rest = &self.secs[first - self.first_cut..=last - self.first_cut];
-        let both = stages.iter().zip(rest);
         match (objective, skipping) {
-            (Objective::Throughput, _) => least(both.map(|(&stage, &rest)| stage.max(rest))),
-            (Objective::Latency, None) => least(both.map(|(stage, rest)| stage + rest)),
+            (Objective::Throughput, _) => least(stages, rest, higher),
+            (Objective::Latency, None) => least(stages, rest, |stage, rest| stage + rest),
             (Objective::Latency, Some(skipping)) => {
-                let whole = |((stage, rest), end)| stage + skipping.secs(end - start) + rest;
-                least(both.zip(first..).map(whole))
+                let both = stages.iter().zip(rest).zip(first..);
+                let whole =
+                    both.map(|((stage, rest), end)| stage + skipping.secs(end - start) + rest);
+                whole.fold(f64::INFINITY, lower)
             }
         }
     }
 }
 
-fn least(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(f64::INFINITY, |least, value| if value < least { value } else { least })
+/// The least of what `combine` makes of two lists, in lanes that do not wait for each other.
+fn least(left: &[f64], right: &[f64], combine: impl Fn(f64, f64) -> f64) -> f64 {
+    let (left_chunks, left_rest) = left.as_chunks::<LANES>();
+    let (right_chunks, right_rest) = right.as_chunks::<LANES>();
+    let mut lanes = [f64::INFINITY; LANES];
+    for (left, right) in left_chunks.iter().zip(right_chunks) {
+        for lane in 0..LANES {
+            lanes[lane] = lower(lanes[lane], combine(left[lane], right[lane]));
+        }
+    }
+    let rest = left_rest.iter().zip(right_rest).map(|(&left, &right)| combine(left, right));
+    rest.chain(lanes).fold(f64::INFINITY, lower)
 }
+
+/// Of two numbers that are there.
+pub(super) fn lower(left: f64, right: f64) -> f64 {
+    if right < left { right } else { left }
+}
+
+/// Of two numbers that are there.
+pub(super) fn higher(left: f64, right: f64) -> f64 {
+    if right > left { right } else { left }
+}
+
+const LANES: usize = 4;
 
 impl Shape {
     /// Values of one set.

@@ -152,7 +152,8 @@ impl Program {
             let row = self.terms(|one| {
                 let here = costs.device_of(one.to) == device;
                 let next = one.module + 1;
-                if here { costs.compute_secs(one.to, next, next + 1) / unit } else { 0.0 }
+                let entry = if one.to == one.from { 0.0 } else { overhead_secs(costs, one.to) };
+                if here { (costs.module_secs(one.to, next) + entry) / unit } else { 0.0 }
             });
             let fixed = if device == 0 { costs.compute_secs(0, 0, 1) / unit } else { 0.0 };
             self.add_below(row, slowest, fixed);
@@ -220,10 +221,18 @@ fn move_secs(costs: &Costs<'_>, module: usize, from: Place, to: Place) -> f64 {
     if enters && (to == 0 || costs.is_closing(from)) {
         return f64::INFINITY;
     }
-    let entry = if enters { sequential_entry(costs, from, to, module + 1) } else { 0.0 };
+    let entry = match enters {
+        true => sequential_entry(costs, from, to, module + 1) + overhead_secs(costs, to),
+        false => 0.0,
+    };
     let tail = module + 2 == costs.modules;
     let token = if tail { costs.token_bound(to) } else { 0.0 };
-    costs.compute_secs(to, module + 1, module + 2) + entry + token
+    costs.module_secs(to, module + 1) + entry + token
+}
+
+/// What a stage takes there besides its modules.
+fn overhead_secs(costs: &Costs<'_>, place: Place) -> f64 {
+    costs.input.devices[costs.device_of(place)].overhead_secs
 }
 
 /// As the search's entry bound, without what residual tensors add to it.

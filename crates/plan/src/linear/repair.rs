@@ -42,7 +42,7 @@ fn first(costs: &Costs<'_>, end: usize) -> Option<Way> {
 
 /// The cheapest way that ends with `place` before module `end`.
 fn next(costs: &Costs<'_>, ways: &[Way], place: Place, end: usize) -> Option<Way> {
-    let bandwidth = best_bandwidth(costs, Places::NONE, place);
+    let bandwidth = || best_bandwidth(costs, Places::NONE, place);
     let secs = |way: &Way| {
         let entry = costs.entry_bound(way.last, place, way.end);
         let skipping = costs.skipping(place, way.end, bandwidth);

@@ -55,6 +55,7 @@ pub fn instance(random: &mut Random, devices: usize, modules: usize, plain: bool
             .map(|i| DeviceProfile {
                 id: format!("phone-{i}"),
                 flops_per_sec: random.real(1, fastest),
+                overhead_secs: if random.chance(50) { random.real(0, 3) } else { 0.0 },
                 memory_bytes: random.real(share / 2, share * 3),
             })
             .collect(),
@@ -180,6 +181,9 @@ pub fn cost(input: &PlanInput, plan: &Plan) -> Option<f64> {
     for (module, &device) in input.modules.iter().zip(&owner) {
         busy[device] += module.flops / input.devices[device].flops_per_sec;
         held[device] += module.weights_bytes + module.kv_bytes;
+    }
+    for stage in &plan.stages {
+        busy[stage.device] += input.devices[stage.device].overhead_secs;
     }
     for &Tied(a, b, bytes) in &input.tied {
         if owner[a] == owner[b] {
