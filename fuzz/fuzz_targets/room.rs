@@ -4,11 +4,11 @@
 #[path = "../../crates/session/tests/common/mod.rs"]
 mod common;
 
-use base::{Message, PeerId};
+use base::{Estimate, Message, PeerId};
 use common::{Seen, options, room, spec};
 use libfuzzer_sys::fuzz_target;
 use protocol::peer::{Failure, FailureCode, Frame};
-use session::{Command, Input};
+use session::{Assignment, Command, Input};
 
 const PEERS: u32 = 3;
 /// One input makes at most a few outputs for every peer and every waiting ask.
@@ -39,8 +39,11 @@ fn input(seen: &Seen, kind: u8, bytes: &[u8]) -> Input {
         1 => Input::LinkUp { peer: PeerId(number % 4) },
         2 => Input::Command(Command::SetModel(spec())),
         3 => Input::Prepared { url: "/m".into() },
-        4 => Input::DeviceMeasured { flops_per_sec: f64::from(number) },
-        5 => Input::Command(Command::Begin),
+        4 => Input::DeviceMeasured {
+            flops_per_sec: Estimate::exact(f64::from(number)),
+            overhead_secs: 0.0,
+        },
+        5 => Input::Command(Command::Begin(Assignment::Best)),
         6 => Input::StageLoaded { epoch: seen.epoch },
         7 => {
             let failure = Failure::new(FailureCode::DeviceFailed, "m");

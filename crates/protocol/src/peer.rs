@@ -16,6 +16,7 @@ mod frame;
 mod hot;
 mod logprobs;
 mod options;
+mod plan_status;
 mod rollout;
 mod slices;
 mod status;
@@ -24,9 +25,9 @@ pub use asks::{
     AnswerStats, Answered, Ask, AskFailed, Failure, FailureCode, Finish, StopAsk, Text, is_bounded,
 };
 pub use bounds::{
-    MAX_ALTERNATIVES, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_CONTROL_BYTES, MAX_FRAME_BYTES,
-    MAX_MESSAGES, MAX_MODULES, MAX_PEERS, MAX_PROMPT_BYTES, MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES,
-    MAX_STOP_BYTES, MAX_STOPS, clip,
+    MAX_ALTERNATIVES, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_CONTROL_BYTES, MAX_COPIES,
+    MAX_FRAME_BYTES, MAX_MESSAGES, MAX_MODULES, MAX_PEER_STAGES, MAX_PEERS, MAX_PROMPT_BYTES,
+    MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES, MAX_STOP_BYTES, MAX_STOPS, clip,
 };
 pub use control::{
     DeviceMeasured, Hello, Leave, LinkLost, LinkMeasured, Measure, MeasureFailed, ModelRef, Ping,
@@ -37,14 +38,14 @@ pub use frame::{Frame, PROTOCOL_VERSION};
 pub use hot::{Activations, Token};
 pub use logprobs::{Alternative, TokenLogprobs};
 pub use options::{AskOptions, Sampling};
+pub use plan_status::{Alone, CopyStatus, PlanStatus, StageStatus, TrafficStatus, Unused};
 pub use rollout::{
     Begin, Cancel, ChunkDone, Finished, Halt, LoadProgress, PlannedStage, RequestFailed, RollOut,
     StageFailed, StageReady,
 };
 pub use slices::{Assembler, MESSAGE_BYTES, Slicer};
 pub use status::{
-    Counters, LastStep, LinkStatus, ModelStatus, PeerStatus, Phase, PlanStatus, Report,
-    StageStatus, Status,
+    Counters, LastStep, LinkStatus, MeasuringStatus, ModelStatus, PeerStatus, Phase, Report, Status,
 };
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ impl Default for RoomLimits {
             chunk_tokens: 32,
             chunks_in_flight: 4,
             queued_asks: 16,
-            ring_may_close: false,
+            ring_may_close: true,
             connect_secs: 45.0,
             silence_secs: 15.0,
             measure_secs: 20.0,
@@ -87,6 +87,16 @@ impl ModelSpec {
     /// reads it.
     pub fn resident_bytes(&self) -> f64 {
         self.modules.iter().map(ModuleProfile::resident_bytes).sum()
+    }
+
+    /// Resident bytes of a stage and the copies on the same phone; what the stage's modules share counts once.
+    pub fn held_bytes(&self, stages: &[ModuleRange], copies: &[ModuleRange]) -> f64 {
+        let holds = |module| stages.iter().any(|range| range.contains(module));
+        let shared: f64 =
+            self.tied.iter().filter(|tied| holds(tied.0) && holds(tied.1)).map(|tied| tied.2).sum();
+        let ranges = stages.iter().chain(copies);
+        let modules = ranges.flat_map(|range| &self.modules[range.indices()]);
+        modules.map(ModuleProfile::resident_bytes).sum::<f64>() - shared
     }
 
     /// Bytes of the weights of `range` on one phone; a shared tensor counts once.

@@ -2,7 +2,7 @@
 
 use protocol::peer::{Counters, LastStep, PeerStatus, Pledge};
 
-use base::PeerId;
+use base::{Estimate, PeerId};
 
 /// Figures of one phone. The coordinator collects them, its status spreads them.
 #[derive(Clone, Debug)]
@@ -10,7 +10,9 @@ pub(crate) struct Facts {
     pub(crate) pledge: Pledge,
     /// Its device is ready to be measured on the room's model.
     pub(crate) is_prepared: bool,
-    pub(crate) flops_per_sec: Option<f64>,
+    pub(crate) flops_per_sec: Option<Estimate>,
+    /// What a stage takes there besides its operations.
+    pub(crate) overhead_secs: f64,
     /// Nothing was measured: the speed is a cautious guess, until the next beginning.
     pub(crate) is_assumed: bool,
     /// What people should know about the figures.
@@ -19,6 +21,8 @@ pub(crate) struct Facts {
     pub(crate) is_unfit: bool,
     /// What the pledge comes to, once known.
     pub(crate) pledge_bytes: Option<u64>,
+    /// What the plan puts there.
+    pub(crate) used_bytes: u64,
     pub(crate) loaded_bytes: u64,
     pub(crate) total_bytes: u64,
     pub(crate) is_ready: bool,
@@ -32,10 +36,12 @@ impl Facts {
             pledge,
             is_prepared: false,
             flops_per_sec: None,
+            overhead_secs: 0.0,
             is_assumed: false,
             remark: None,
             is_unfit: false,
             pledge_bytes: None,
+            used_bytes: 0,
             loaded_bytes: 0,
             total_bytes: 0,
             is_ready: false,
@@ -51,12 +57,22 @@ impl Facts {
         self.is_ready = false;
     }
 
-    /// The budget that the planner may use, for a model of so many resident bytes.
-    pub(crate) fn budget_bytes(&self, model_bytes: f64) -> f64 {
+    /// What is lent, for a model of so many resident bytes.
+    pub(crate) fn lent_bytes(&self, model_bytes: f64) -> f64 {
         match self.pledge {
             Pledge::Bytes(bytes) => bytes as f64,
             Pledge::Share { factor, phones } => factor * model_bytes / f64::from(phones),
         }
+    }
+
+    /// The part of it that the planner may fill with weights and KV caches. What a person lends is memory of
+    /// the phone, in which the browser and its buffers need room, too; a share is of the model itself.
+    pub(crate) fn budget_bytes(&self, model_bytes: f64) -> f64 {
+        let fraction = match self.pledge {
+            Pledge::Bytes(_) => SAFETY_FRACTION,
+            Pledge::Share { .. } => 1.0,
+        };
+        fraction * self.lent_bytes(model_bytes)
     }
 
     pub(crate) fn status(&self, peer: PeerId) -> PeerStatus {
@@ -65,6 +81,7 @@ impl Facts {
             flops_per_sec: self.flops_per_sec,
             remark: self.remark.clone(),
             pledge_bytes: self.pledge_bytes,
+            used_bytes: self.used_bytes,
             loaded_bytes: self.loaded_bytes,
             total_bytes: self.total_bytes,
             ready: self.is_ready,
@@ -77,9 +94,13 @@ impl Facts {
         self.flops_per_sec = status.flops_per_sec;
         self.remark.clone_from(&status.remark);
         self.pledge_bytes = status.pledge_bytes;
+        self.used_bytes = status.used_bytes;
         self.loaded_bytes = status.loaded_bytes;
         self.total_bytes = status.total_bytes;
         self.is_ready = status.ready;
         self.counters = status.counters;
     }
 }
+
+/// Of the memory that a phone lends; LinguaLinked takes as much of the memory that is free (arXiv 2312.00388).
+pub(crate) const SAFETY_FRACTION: f64 = 0.7;

@@ -1,7 +1,7 @@
 //! Where every frame goes, and who may send it.
 
 use base::PeerId;
-use protocol::peer::{Frame, Pong, ProbeDone};
+use protocol::peer::{Frame, ProbeDone};
 
 use crate::{Event, LinkState, Room};
 
@@ -33,8 +33,8 @@ impl Room {
     fn dispatch(&mut self, peer: PeerId, frame: Frame) -> Verdict {
         match frame {
             Frame::Hello(_) => Err("it has introduced itself before"),
-            Frame::Ping(ping) => self.answer(peer, Pong { nonce: ping.nonce }),
-            Frame::Pong(pong) => self.take_pong(peer, pong.nonce),
+            Frame::Ping(ping) => self.take_ping(peer, &ping),
+            Frame::Pong(pong) => self.take_pong(peer, &pong),
             Frame::Probe(probe) if probe.last => {
                 self.answer(peer, ProbeDone { nonce: probe.nonce })
             }
@@ -95,7 +95,7 @@ impl Room {
         }
     }
 
-    fn answer(&mut self, peer: PeerId, frame: impl Into<Frame>) -> Verdict {
+    pub(crate) fn answer(&mut self, peer: PeerId, frame: impl Into<Frame>) -> Verdict {
         self.transmit(peer, frame);
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! What goes into a room and what comes out of it.
 
-use base::{Message, ModuleRange, PeerId, RequestId};
+use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
 use protocol::peer::{AnswerStats, AskOptions, Failure, Frame, ModelRef, Sampling, TokenLogprobs};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ModelSpec;
 
@@ -46,13 +46,22 @@ pub enum Input {
     },
     /// Answers [`Output::Measure`].
     DeviceMeasured {
-        /// Speed on the model's own kernels.
-        flops_per_sec: f64,
+        /// Speed on the model's own kernels, with pauses between the steps as in a room.
+        flops_per_sec: Estimate,
+        /// What a stage takes besides its operations.
+        overhead_secs: f64,
     },
     /// Answers [`Output::Prepare`] or [`Output::Measure`]: this device cannot run a stage.
     MeasureFailed {
         /// Why, in a sentence.
         message: String,
+    },
+    /// Answers [`Output::Exercise`].
+    Exercised {
+        /// The output's.
+        number: u32,
+        /// How long the device was at it.
+        busy_secs: f64,
     },
     /// How far [`Output::LoadStage`] has got. As often as the driver likes.
     LoadProgress {
@@ -63,7 +72,7 @@ pub enum Input {
         /// Bytes there are.
         total_bytes: u64,
     },
-    /// Answers [`Output::LoadStage`]: every range is resident and warm.
+    /// Answers [`Output::LoadStage`]: every stage is resident and warm.
     StageLoaded {
         /// The stage's epoch.
         epoch: u32,
@@ -119,7 +128,7 @@ pub enum Command {
     /// Coordinator: the room is to run this model.
     SetModel(ModelSpec),
     /// Coordinator: everybody is here; measure, plan and load.
-    Begin,
+    Begin(Assignment),
     /// Answer the last message of a conversation.
     Ask {
         /// Our number for it, not used before.
@@ -137,6 +146,17 @@ pub enum Command {
     },
     /// We leave the room; it does nothing more.
     Leave,
+}
+
+/// How a room's modules are assigned.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Assignment {
+    /// As the planner finds it best.
+    #[default]
+    Best,
+    /// Parts of the same number of modules for all phones: what LinguaLinked compares with.
+    Equal,
 }
 
 /// Something to do outside. The driver does outputs in the order given.
@@ -165,6 +185,12 @@ pub enum Output {
     Measure {
         /// On this model's modules.
         model: ModelRef,
+    },
+    /// Run a step of what was prepared, as the device does for a token; nobody wants the output. Answer:
+    /// [`Input::Exercised`], at once where nothing is prepared.
+    Exercise {
+        /// Comes back with the answer.
+        number: u32,
     },
     /// Load a stage in place of whatever is loaded. Answer: [`Input::StageLoaded`] or
     /// [`Input::StageFailed`].
@@ -203,14 +229,23 @@ pub struct LoadStage {
     pub epoch: u32,
     /// Of which model.
     pub model: ModelRef,
-    /// Its modules: one range, or the first and the last on a header that closes the ring.
-    pub ranges: Vec<ModuleRange>,
+    /// Its modules: one stage, or the first and the last on a header that closes the ring.
+    pub stages: Vec<Resident>,
     /// KV caches to allocate.
     pub slots: u16,
     /// Length of each.
     pub context_tokens: u32,
     /// Most rows of one job.
     pub chunk_tokens: u16,
+}
+
+/// A stage, and the copies that are loaded with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resident {
+    /// What jobs run.
+    pub range: ModuleRange,
+    /// What is on the device: the stage, and modules of the neighbours next to it.
+    pub resident: ModuleRange,
 }
 
 /// One step of one request through one range of modules.

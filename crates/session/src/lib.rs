@@ -9,13 +9,16 @@
 mod answers;
 mod clock;
 mod config;
+mod exercise;
 mod facts;
 mod frames;
 mod io;
 mod loading;
 mod measuring;
 mod members;
+mod pace;
 mod passing;
+mod plan_view;
 mod planning;
 mod probing;
 mod queue;
@@ -23,6 +26,7 @@ mod request;
 mod requests;
 mod ring;
 mod room;
+mod shortfall;
 mod stage;
 mod status;
 mod stops;
@@ -31,10 +35,11 @@ mod view;
 
 pub use config::{ModelSpec, RoomConfig, RoomLimits};
 pub use io::{
-    AskId, Command, Event, Input, Job, JobId, JobInput, LoadStage, Output, SamplingStep,
-    StageOutput, Wants,
+    AskId, Assignment, Command, Event, Input, Job, JobId, JobInput, LoadStage, Output, Resident,
+    SamplingStep, StageOutput, Wants,
 };
+pub use plan_view::{AloneView, CopyView, PlanStageView, PlanView, TrafficView, UnusedView};
 pub use room::Room;
 pub use view::{
-    ErrorView, LinkState, ModelView, PeerView, PlanStageView, PlanView, RoomView, StageView,
+    ErrorView, LinkState, LinkView, MeasuringView, ModelView, PeerView, RoomView, StageView,
 };

@@ -9,7 +9,7 @@ use protocol::peer::{
     StageReady,
 };
 
-use crate::{Output, Room, facts::Facts, frames::Verdict, ring::Ring};
+use crate::{Output, Room, frames::Verdict, ring::Ring};
 
 /// Who is still loading, and when each was last seen to get on.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ impl Room {
     pub(crate) fn adopt(&mut self, roll_out: RollOut) {
         self.epoch = roll_out.epoch;
         self.prober.stop();
+        self.exercises.clear();
         let ring = Ring::new(roll_out, self.config.me);
         if ring.indices().is_empty() {
             return self.drop_stage();
@@ -234,13 +235,17 @@ impl Room {
 
     fn halt(&mut self, failure: &Failure) {
         self.fail_every_ask(failure);
+        self.read_texts();
         self.loading = None;
         if self.plan.take().is_some() {
             let epoch = self.epoch;
             self.broadcast(&Frame::from(Halt { epoch }));
             self.stage.halt();
         }
-        self.facts.values_mut().for_each(Facts::clear_stage);
+        for facts in self.facts.values_mut() {
+            facts.clear_stage();
+            facts.used_bytes = 0;
+        }
     }
 
     /// Whether `peer` runs a part of the current plan.

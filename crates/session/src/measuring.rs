@@ -1,5 +1,6 @@
 //! Every member's part in measuring: its device, then its links, and telling the coordinator.
 
+use base::Estimate;
 use protocol::peer::{DeviceMeasured, Measure, MeasureFailed, Prepare, Prepared, clip};
 
 use crate::{Output, Room, frames::Verdict};
@@ -12,6 +13,7 @@ impl Room {
     }
 
     pub(crate) fn prepare(&mut self, prepare: Prepare) {
+        self.stage.holds_weights = true;
         self.outputs.push_back(Output::Prepare { model: prepare.model });
     }
 
@@ -36,12 +38,13 @@ impl Room {
     }
 
     /// Our driver has measured our device.
-    pub(crate) fn device_measured(&mut self, flops_per_sec: f64) {
-        if !flops_per_sec.is_finite() || flops_per_sec <= 0.0 {
-            let figure = format!("{flops_per_sec} operations a second");
+    pub(crate) fn device_measured(&mut self, device: DeviceMeasured) {
+        let Estimate { mean, spread } = device.flops_per_sec;
+        let is_sound = |figure: f64| figure.is_finite() && figure >= 0.0;
+        if mean <= 0.0 || ![mean, spread, device.overhead_secs].into_iter().all(is_sound) {
+            let figure = format!("{mean} operations a second");
             return self.measure_failed(format!("its measurement makes no sense: {figure}"));
         }
-        let device = DeviceMeasured { flops_per_sec };
         self.record_device(self.config.me, &device);
         if let Some(coordinator) = self.coordinator.filter(|_| !self.config.coordinator) {
             self.transmit(coordinator, device);

@@ -118,7 +118,7 @@ impl Room {
         }
         for peer in due {
             let nonce = self.nonce();
-            self.transmit(peer, Ping { nonce });
+            self.transmit(peer, Ping { nonce, through_device: false });
             if let Some(member) = self.members.get_mut(&peer) {
                 member.pinged_at_secs = now;
             }
@@ -144,6 +144,7 @@ impl Room {
         self.view_changes.mark();
         self.status_changes.mark();
         self.prober.forget(peer);
+        self.forget_exercise(peer);
         self.links.retain(|&(from, to), _| from != peer && to != peer);
         if self.coordinator == Some(peer) {
             self.coordinator_lost(peer);

@@ -1,16 +1,17 @@
 //! From figures to a plan, through the planner.
 
-use base::{DeviceProfile, ModuleProfile, Objective, PeerId, PlanInput, RequestId};
-use plan::{PlanError, Solution};
+use base::{DeviceProfile, ModuleRange, Objective, PeerId, Plan, PlanInput, RequestId};
+use plan::Solution;
 use protocol::peer::{
-    Failure, FailureCode, Frame, Phase, PlanStatus, PlannedStage, RollOut, StageStatus, Token,
+    Alone, CopyStatus, Failure, FailureCode, Frame, Phase, PlanStatus, PlannedStage, RollOut,
+    StageStatus, Token, TrafficStatus, Unused, clip,
 };
 
-use crate::{ModelSpec, Room};
+use crate::{Assignment, ModelSpec, Room, measuring::MESSAGE_CHARS, pace::Pace};
 
 impl Room {
     /// Plans for `participants` (ourselves first), and rolls the plan out.
-    pub(crate) fn make_plan(&mut self, participants: &[PeerId]) {
+    pub(crate) fn make_plan(&mut self, participants: &[PeerId], assignment: Assignment) {
         let Some(spec) = self.spec.clone() else { return };
         let able: Vec<PeerId> =
             participants.iter().copied().filter(|&peer| self.is_able(peer)).collect();
@@ -20,16 +21,31 @@ impl Room {
             return self.fail_beginning(Failure::new(FailureCode::DeviceFailed, message));
         }
         let input = self.plan_input(&spec, &able);
-        match plan::solve(&input, &plan::Options::default()) {
+        match self.solve(&input, &able, assignment) {
             Ok(solution) => {
-                let status = self.plan_status(&spec, &able, &solution);
+                let status = self.plan_status(&spec, &input, &able, &solution);
                 self.roll_out(&spec, status);
             }
-            Err(error) => {
-                let failure = self.no_plan(&input, &able, &error);
-                self.fail_beginning(failure);
-            }
+            Err(failure) => self.fail_beginning(failure),
         }
+    }
+
+    /// The plan that was asked for, with the copies that its phones have room for.
+    fn solve(
+        &self,
+        input: &PlanInput,
+        able: &[PeerId],
+        assignment: Assignment,
+    ) -> Result<Solution, Failure> {
+        let solved = plan::solve(input, &plan::Options::default());
+        let mut solution = solved.map_err(|error| self.no_plan(input, able, &error))?;
+        if assignment == Assignment::Equal {
+            let replaced = solution.replace(input, plan::equal_split(input));
+            let message = |broken| format!("Parts of equal size cannot be had: {broken}.");
+            replaced.map_err(|broken| Failure::new(FailureCode::DoesNotFit, message(broken)))?;
+        }
+        solution.plan.overlap = plan::overlap(input, &solution.plan.stages);
+        Ok(solution)
     }
 
     fn is_able(&self, peer: PeerId) -> bool {
@@ -39,7 +55,7 @@ impl Room {
     fn plan_input(&self, spec: &ModelSpec, able: &[PeerId]) -> PlanInput {
         let link = |from: PeerId, to: PeerId| {
             let link = self.links.get(&(from, to));
-            link.map_or((0.0, 0.0), |link| (link.rtt_secs, link.bytes_per_sec))
+            link.map_or((0.0, 0.0), |link| (link.rtt_secs.mean, link.bytes_per_sec.mean))
         };
         let matrix = |pick: &dyn Fn((f64, f64)) -> f64| {
             let row = |&from| able.iter().map(|&to| pick(link(from, to))).collect();
@@ -64,62 +80,84 @@ impl Room {
         let facts = &self.facts[&peer];
         DeviceProfile {
             id: peer.to_string(),
-            flops_per_sec: facts.flops_per_sec.unwrap_or(0.0),
+            flops_per_sec: facts.flops_per_sec.map_or(0.0, |speed| speed.mean),
+            overhead_secs: facts.overhead_secs,
             memory_bytes: facts.budget_bytes(spec.resident_bytes()),
         }
     }
 
-    fn plan_status(&self, spec: &ModelSpec, able: &[PeerId], solution: &Solution) -> PlanStatus {
+    fn plan_status(
+        &self,
+        spec: &ModelSpec,
+        input: &PlanInput,
+        able: &[PeerId],
+        solution: &Solution,
+    ) -> PlanStatus {
+        let weights_bytes = |range| spec.weights_bytes(range) as u64;
         let stages = solution.plan.stages.iter().zip(&solution.stage_secs);
+        let copies = solution.plan.overlap.iter();
+        let best_alone = plan::best_alone(input);
         PlanStatus {
             stages: stages
                 .map(|(stage, &predicted_secs)| StageStatus {
                     peer: able[stage.device],
                     range: stage.modules,
-                    weights_bytes: spec.weights_bytes(stage.modules) as u64,
+                    weights_bytes: weights_bytes(stage.modules),
                     predicted_secs,
+                    measured_secs: None,
                 })
                 .collect(),
+            overlap: copies
+                .map(|copy| CopyStatus {
+                    peer: able[copy.device],
+                    range: copy.modules,
+                    weights_bytes: weights_bytes(copy.modules),
+                })
+                .collect(),
+            traffic: traffic(input, able, &solution.plan),
             predicted_token_secs: solution.objective_secs,
-            lower_bound_secs: solution.linear_bound_secs.unwrap_or(solution.lower_bound_secs),
+            measured_token_secs: None,
+            lower_bound_secs: solution.lower_bound_secs,
+            equal_split_secs: equal_split_secs(input),
+            best_alone: best_alone.map(|(device, secs)| Alone { peer: able[device], secs }),
             reason: self.with_names(able, &solution.reason),
+            unused: self.unused(able, solution),
         }
     }
 
+    fn unused(&self, able: &[PeerId], solution: &Solution) -> Vec<Unused> {
+        let unused = |one: &plan::Unused| Unused {
+            peer: able[one.device],
+            reason: clip(&self.with_names(able, &one.reason), MESSAGE_CHARS),
+        };
+        solution.unused.iter().map(unused).collect()
+    }
+
     /// The planner knows phones by their ids; people know them by name.
-    fn with_names(&self, peers: &[PeerId], text: &str) -> String {
+    pub(crate) fn with_names(&self, peers: &[PeerId], text: &str) -> String {
         peers.iter().fold(text.to_owned(), |text, &peer| {
             text.replace(&peer.to_string(), &self.name_of(peer))
         })
     }
 
-    fn no_plan(&self, input: &PlanInput, able: &[PeerId], error: &PlanError) -> Failure {
-        let PlanError::Infeasible(shortfalls) = error else {
-            let message = self.with_names(able, &error.to_string());
-            return Failure::new(FailureCode::Internal, message);
-        };
-        let needed: f64 = input.modules.iter().map(ModuleProfile::resident_bytes).sum();
-        let lent: f64 = input.devices.iter().map(|device| device.memory_bytes).sum();
-        let help: Vec<&str> = shortfalls.iter().map(|one| one.help.as_str()).collect();
-        let message = format!(
-            "The model needs {needed:.0} bytes and the phones lend {lent:.0}. {}",
-            help.join(" ")
-        );
-        Failure::new(FailureCode::DoesNotFit, self.with_names(able, &message))
-    }
-
     /// Sends a new epoch's plan to everyone, ourselves included.
     fn roll_out(&mut self, spec: &ModelSpec, status: PlanStatus) {
         let planned = |stage: &StageStatus| PlannedStage { peer: stage.peer, range: stage.range };
+        let copied = |copy: &CopyStatus| PlannedStage { peer: copy.peer, range: copy.range };
         let roll_out = RollOut {
             epoch: self.epoch + 1,
             model: spec.model.clone(),
             stages: status.stages.iter().map(planned).collect(),
+            overlap: status.overlap.iter().map(copied).collect(),
             chunk_tokens: self.config.limits.chunk_tokens,
             slots: spec.slots,
             row_bytes: spec.row_bytes,
         };
-        self.facts.values_mut().for_each(crate::facts::Facts::clear_stage);
+        self.pace = Pace::default();
+        for (&peer, facts) in &mut self.facts {
+            facts.clear_stage();
+            facts.used_bytes = used_bytes(spec, &status, peer);
+        }
         self.wait_for_loading(&status);
         self.plan = Some(status);
         self.set_phase(Phase::Loading);
@@ -131,6 +169,34 @@ impl Room {
         self.failure = Some(failure);
         self.set_phase(Phase::Failed);
     }
+}
+
+/// What the plan puts on a phone.
+fn used_bytes(spec: &ModelSpec, status: &PlanStatus, peer: PeerId) -> u64 {
+    let stages = status.stages.iter().filter(|stage| stage.peer == peer);
+    let copies = status.overlap.iter().filter(|copy| copy.peer == peer);
+    let stages: Vec<ModuleRange> = stages.map(|stage| stage.range).collect();
+    let copies: Vec<ModuleRange> = copies.map(|copy| copy.range).collect();
+    spec.held_bytes(&stages, &copies) as u64
+}
+
+/// What travels for a token, by pairs of phones.
+fn traffic(input: &PlanInput, able: &[PeerId], plan: &Plan) -> Vec<TrafficStatus> {
+    let pairs = plan::evaluate(input, plan).map(|costs| costs.pairs).unwrap_or_default();
+    let status = |pair: &plan::PairCost| TrafficStatus {
+        from: able[pair.from],
+        to: able[pair.to],
+        bytes: pair.bytes,
+        predicted_secs: pair.secs,
+    };
+    pairs.iter().map(status).collect()
+}
+
+/// What parts of the same number of modules would take, where they fit.
+fn equal_split_secs(input: &PlanInput) -> Option<f64> {
+    let plan = plan::equal_split(input);
+    plan::verify(input, &plan).ok()?;
+    plan::evaluate(input, &plan).ok().map(|costs| costs.objective_secs)
 }
 
 /// Bytes of a token's frame on its way back to the header.

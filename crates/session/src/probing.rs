@@ -1,12 +1,13 @@
-//! Measuring our own links, one after the other: three pings, then two bursts of
-//! padding, the second sized so that it takes about half a second.
+//! Measuring our own links, one after the other. First pings between two devices that have just run a step, as
+//! the frames of a token go; then bursts of padding that take about a twentieth of a second. Of both, five
+//! rounds count, after one that warms up.
 
 use std::collections::VecDeque;
 
-use base::PeerId;
-use protocol::peer::{LinkMeasured, Ping, Probe};
+use base::{Estimate, PeerId};
+use protocol::peer::{LinkMeasured, Ping, Pong, Probe};
 
-use crate::{Room, frames::Verdict};
+use crate::{Room, exercise::Exercise, frames::Verdict};
 
 /// The links that are still to be measured.
 #[derive(Debug, Default)]
@@ -23,16 +24,57 @@ struct Probing {
     nonce: u32,
     sent_at_secs: f64,
     deadline_secs: f64,
-    rtt_secs: f64,
     step: Step,
+    /// Bytes of the next burst.
+    burst_bytes: usize,
+    rounds: Rounds,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// What is under way.
+#[derive(Clone, Copy, PartialEq, Debug)]
 enum Step {
-    /// So many pings are still to come after this one.
-    Ping { left: u8 },
-    /// So many bytes are on their way; a second burst follows the first.
-    Burst { bytes: usize, is_first: bool },
+    /// Our device runs a step before the next ping.
+    Exercise,
+    Ping,
+    Burst,
+}
+
+/// What was measured so far.
+#[derive(Default, Debug)]
+struct Rounds {
+    /// Of the round under way.
+    pings_secs: Vec<f64>,
+    /// The first is the warm-up's.
+    rtt_secs: Vec<f64>,
+    bytes_per_sec: Vec<f64>,
+}
+
+impl Rounds {
+    /// One more ping.
+    fn add_ping(&mut self, secs: f64) {
+        self.pings_secs.push(secs);
+        if self.pings_secs.len() == PINGS {
+            self.pings_secs.sort_by(f64::total_cmp);
+            self.rtt_secs.push(self.pings_secs[PINGS / 2]);
+            self.pings_secs.clear();
+        }
+    }
+
+    fn has_pings(&self) -> bool {
+        self.rtt_secs.len() > ROUNDS
+    }
+
+    fn has_bursts(&self) -> bool {
+        self.bytes_per_sec.len() > ROUNDS
+    }
+
+    fn rtt_secs(&self) -> Estimate {
+        Estimate::of(self.rtt_secs.get(1..).unwrap_or_default())
+    }
+
+    fn bytes_per_sec(&self) -> Estimate {
+        Estimate::of(self.bytes_per_sec.get(1..).unwrap_or_default())
+    }
 }
 
 impl Prober {
@@ -76,46 +118,67 @@ impl Room {
         while self.prober.current.is_none() {
             let Some(peer) = self.prober.waiting.pop_front() else { return };
             if self.is_open(peer) {
-                self.send_ping(peer, f64::INFINITY, PINGS - 1);
+                self.send_ping(peer, FIRST_BURST_BYTES, Rounds::default());
             } else {
-                self.link_measured(peer, 0.0, 0.0);
+                self.link_measured(peer, Estimate::exact(0.0), Estimate::exact(0.0));
             }
         }
     }
 
-    pub(crate) fn take_pong(&mut self, peer: PeerId, nonce: u32) -> Verdict {
-        let Some(probing) = self.prober.answered(peer, nonce) else { return Ok(()) };
-        let rtt_secs = probing.rtt_secs.min(self.now_secs - probing.sent_at_secs);
-        match probing.step {
-            Step::Ping { left: 0 } => self.send_burst(peer, rtt_secs, FIRST_BURST_BYTES, true),
-            Step::Ping { left } => self.send_ping(peer, rtt_secs, left - 1),
-            Step::Burst { .. } => return Err("it answers a probe"),
+    /// Our device has run the step before a ping.
+    pub(crate) fn ping_after_exercise(&mut self, number: u32) {
+        let is_due =
+            |probing: &mut Probing| (probing.step, probing.nonce) == (Step::Exercise, number);
+        let Some(probing) = self.prober.current.take_if(is_due) else { return };
+        let Probing { peer, burst_bytes, rounds, .. } = probing;
+        let nonce = self.nonce();
+        self.start_probing(peer, Step::Ping, nonce, burst_bytes, rounds);
+        self.transmit(peer, Ping { nonce, through_device: true });
+    }
+
+    pub(crate) fn take_pong(&mut self, peer: PeerId, pong: &Pong) -> Verdict {
+        let Some(probing) = self.prober.answered(peer, pong.nonce) else { return Ok(()) };
+        if probing.step != Step::Ping {
+            return Err("it answers no ping");
+        }
+        let Probing { burst_bytes, mut rounds, sent_at_secs, .. } = probing;
+        rounds.add_ping((self.now_secs - sent_at_secs - pong.busy_secs).max(0.0));
+        if rounds.has_pings() {
+            self.send_burst(peer, burst_bytes, rounds);
+        } else {
+            self.send_ping(peer, burst_bytes, rounds);
         }
         Ok(())
     }
 
     pub(crate) fn take_probe_done(&mut self, peer: PeerId, nonce: u32) -> Verdict {
         let Some(probing) = self.prober.answered(peer, nonce) else { return Ok(()) };
-        let Step::Burst { bytes, is_first } = probing.step else { return Err("it answers a ping") };
-        let elapsed_secs = self.now_secs - probing.sent_at_secs - probing.rtt_secs;
-        let bytes_per_sec = bytes as f64 / elapsed_secs.max(SHORTEST_SECS);
-        let longer = ((bytes_per_sec * BURST_SECS) as usize).min(BURST_BYTES);
-        if is_first && longer >= 2 * FIRST_BURST_BYTES {
-            self.send_burst(peer, probing.rtt_secs, longer, false);
+        if probing.step != Step::Burst {
+            return Err("it answers a ping");
+        }
+        let mut rounds = probing.rounds;
+        let elapsed_secs = self.now_secs - probing.sent_at_secs - rounds.rtt_secs().mean;
+        let bytes_per_sec = probing.burst_bytes as f64 / elapsed_secs.max(SHORTEST_SECS);
+        rounds.bytes_per_sec.push(bytes_per_sec);
+        if rounds.has_bursts() {
+            self.link_measured(peer, rounds.rtt_secs(), rounds.bytes_per_sec());
         } else {
-            self.link_measured(peer, probing.rtt_secs, bytes_per_sec);
+            let bytes = (bytes_per_sec * BURST_SECS) as usize;
+            self.send_burst(peer, bytes.clamp(FIRST_BURST_BYTES, BURST_BYTES), rounds);
         }
         Ok(())
     }
 
-    fn send_ping(&mut self, peer: PeerId, rtt_secs: f64, left: u8) {
-        let nonce = self.start_probing(peer, rtt_secs, Step::Ping { left });
-        self.transmit(peer, Ping { nonce });
+    /// Once our device has run a step.
+    fn send_ping(&mut self, peer: PeerId, burst_bytes: usize, rounds: Rounds) {
+        let number = self.exercise(Exercise::Ours);
+        self.start_probing(peer, Step::Exercise, number, burst_bytes, rounds);
     }
 
-    fn send_burst(&mut self, peer: PeerId, rtt_secs: f64, bytes: usize, is_first: bool) {
-        let nonce = self.start_probing(peer, rtt_secs, Step::Burst { bytes, is_first });
-        let mut left = bytes;
+    fn send_burst(&mut self, peer: PeerId, burst_bytes: usize, rounds: Rounds) {
+        let nonce = self.nonce();
+        self.start_probing(peer, Step::Burst, nonce, burst_bytes, rounds);
+        let mut left = burst_bytes;
         while left > 0 {
             let size = left.min(PROBE_BYTES);
             left -= size;
@@ -123,26 +186,33 @@ impl Room {
         }
     }
 
-    fn start_probing(&mut self, peer: PeerId, rtt_secs: f64, step: Step) -> u32 {
-        let (nonce, now) = (self.nonce(), self.now_secs);
-        let deadline_secs = now + LATE_SECS;
-        let probing = Probing { peer, nonce, sent_at_secs: now, deadline_secs, rtt_secs, step };
+    fn start_probing(
+        &mut self,
+        peer: PeerId,
+        step: Step,
+        nonce: u32,
+        burst_bytes: usize,
+        rounds: Rounds,
+    ) {
+        let sent_at_secs = self.now_secs;
+        let deadline_secs = sent_at_secs + LATE_SECS;
+        let probing =
+            Probing { peer, nonce, sent_at_secs, deadline_secs, step, burst_bytes, rounds };
         self.prober.current = Some(probing);
-        nonce
     }
 
     /// No answer: half of what the link would have needed to be in time.
     fn link_late(&mut self, late: &Probing) {
-        let rtt_secs = late.rtt_secs.min(LATE_SECS);
-        let bytes = match late.step {
-            Step::Ping { .. } => FIRST_BURST_BYTES,
-            Step::Burst { bytes, .. } => bytes,
+        let rtt_secs = match late.step {
+            Step::Burst => late.rounds.rtt_secs(),
+            Step::Exercise | Step::Ping => Estimate::exact(LATE_SECS),
         };
+        let bytes_per_sec = late.burst_bytes as f64 / (2.0 * LATE_SECS);
         self.note(format!("The connection to {} is very slow.", self.name_of(late.peer)));
-        self.link_measured(late.peer, rtt_secs, bytes as f64 / (2.0 * LATE_SECS));
+        self.link_measured(late.peer, rtt_secs, Estimate::exact(bytes_per_sec));
     }
 
-    fn link_measured(&mut self, to: PeerId, rtt_secs: f64, bytes_per_sec: f64) {
+    fn link_measured(&mut self, to: PeerId, rtt_secs: Estimate, bytes_per_sec: Estimate) {
         let link = LinkMeasured { to, rtt_secs, bytes_per_sec };
         if self.config.coordinator {
             self.record_link(self.config.me, link);
@@ -152,12 +222,15 @@ impl Room {
     }
 }
 
-const PINGS: u8 = 3;
+/// Rounds that count.
+const ROUNDS: usize = 5;
+/// Pings of a round.
+const PINGS: usize = 3;
 /// One probe, well within a channel's message.
 const PROBE_BYTES: usize = 16 << 10;
 const FIRST_BURST_BYTES: usize = 32 << 10;
 const BURST_BYTES: usize = 256 << 10;
-const BURST_SECS: f64 = 0.5;
+const BURST_SECS: f64 = 0.05;
 /// A ping or a burst that takes longer has told enough.
 const LATE_SECS: f64 = 3.0;
 /// Timers of browsers are no finer than this.

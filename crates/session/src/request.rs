@@ -70,16 +70,19 @@ impl Request {
         self.sent_rows as usize >= self.prompt.len() && self.chunks_in_flight == 1
     }
 
-    pub(crate) fn count_token(&mut self, token: &Token, now_secs: f64) {
+    /// Counts a token; gives how long after the one before it came, if there was one.
+    pub(crate) fn count_token(&mut self, token: &Token, now_secs: f64) -> Option<f64> {
+        let since_last_secs = now_secs - self.last_token_at_secs;
         self.progress_at_secs = now_secs;
         self.last_token_at_secs = now_secs;
         self.passed_rows = self.sent_rows;
         if self.completion.is_empty() {
             self.first_token_at_secs = now_secs;
-        } else {
-            self.decode_steps += 1;
-            self.decode_dispatches += u64::from(token.dispatches);
+            return None;
         }
+        self.decode_steps += 1;
+        self.decode_dispatches += u64::from(token.dispatches);
+        Some(since_last_secs)
     }
 
     /// Takes the text of the next token; gives what can be shown, and whether the answer ends

@@ -125,7 +125,10 @@ impl Room {
         let context_tokens = self.stage.ring.as_ref().map_or(0, |ring| ring.context_tokens());
         let now = self.now_secs;
         let Some(request) = self.requests.get_mut(&number) else { return };
-        request.count_token(&token, now);
+        if let Some(secs) = request.count_token(&token, now) {
+            self.token_took(secs);
+        }
+        let Some(request) = self.requests.get_mut(&number) else { return };
         if is_eos {
             self.decode(number, None, true);
             return self.finish(number, Finish::Eos, Finished { request: number }.into());
@@ -144,11 +147,22 @@ impl Room {
         self.decode(number, Some(token.token), false);
     }
 
+    /// Where other phones work next, a token's text waits until our step of the token after it is done:
+    /// reading and drawing it would slow the step down, which everybody waits for.
     fn decode(&mut self, number: RequestId, token: Option<u32>, last: bool) {
         if let Some(request) = self.requests.get_mut(&number) {
             request.texts_due += 1;
         }
-        self.outputs.push_back(Output::Decode { request: number, token, last });
+        self.unread.push_back(Output::Decode { request: number, token, last });
+        let others_work = self.stage.ring.as_ref().is_some_and(|ring| ring.peers().count() > 1);
+        if last || !others_work {
+            self.read_texts();
+        }
+    }
+
+    /// Lets the driver turn tokens into text.
+    pub(crate) fn read_texts(&mut self) {
+        self.outputs.append(&mut self.unread);
     }
 
     /// Our driver has turned a token into text.

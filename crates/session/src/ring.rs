@@ -3,7 +3,7 @@
 use base::{ModuleRange, PeerId};
 use protocol::peer::{PlannedStage, RollOut};
 
-use crate::LoadStage;
+use crate::{LoadStage, Resident};
 
 /// The plan of an epoch, and our place in it.
 #[derive(Debug)]
@@ -34,6 +34,21 @@ impl Ring {
         };
         if distinct.iter().enumerate().any(repeats) {
             return Err("a phone has two stages");
+        }
+        Self::check_overlap(plan, next_module)
+    }
+
+    fn check_overlap(plan: &RollOut, modules: usize) -> Result<(), &'static str> {
+        let mut copied = vec![false; modules];
+        for copy in &plan.overlap {
+            if copy.range.is_empty() || extended(plan, copy).is_none() {
+                return Err("a copy is not of a neighbour's modules");
+            }
+            let copied = &mut copied[copy.range.indices()];
+            if copied.contains(&true) {
+                return Err("a module has two copies");
+            }
+            copied.fill(true);
         }
         Ok(())
     }
@@ -76,6 +91,15 @@ impl Ring {
 
     pub(crate) fn range(&self, index: usize) -> ModuleRange {
         self.plan.stages[index].range
+    }
+
+    /// A stage and the copies next to it, which its phone holds.
+    fn resident(&self, index: usize) -> ModuleRange {
+        let of = |copy: &&PlannedStage| extended(&self.plan, copy) == Some(index);
+        let all = |range: ModuleRange, copy: &PlannedStage| {
+            ModuleRange::new(range.start.min(copy.range.start), range.end.max(copy.range.end))
+        };
+        self.plan.overlap.iter().filter(of).fold(self.range(index), all)
     }
 
     pub(crate) fn header(&self) -> PeerId {
@@ -123,10 +147,34 @@ impl Ring {
         LoadStage {
             epoch: self.plan.epoch,
             model: self.plan.model.clone(),
-            ranges: self.indices.iter().map(|&index| self.range(index)).collect(),
+            stages: self
+                .indices
+                .iter()
+                .map(|&index| Resident { range: self.range(index), resident: self.resident(index) })
+                .collect(),
             slots: self.plan.slots,
             context_tokens: self.context_tokens(),
             chunk_tokens: self.plan.chunk_tokens,
         }
     }
+}
+
+/// The stage that a copy goes on from. On a header that closes the ring it may be either: the first, then.
+fn extended(plan: &RollOut, copy: &PlannedStage) -> Option<usize> {
+    (0..plan.stages.len()).find(|&index| extends(plan, index, copy))
+}
+
+/// Whether a copy goes on from stage `index` of the same phone: the beginning of the next stage, or the end
+/// of the one before.
+fn extends(plan: &RollOut, index: usize, copy: &PlannedStage) -> bool {
+    let stages = &plan.stages;
+    let is_own = stages[index].peer == copy.peer;
+    let begins_next = stages.get(index + 1).is_some_and(|next| {
+        copy.range.start == next.range.start && copy.range.end <= next.range.end
+    });
+    let before = index.checked_sub(1).map(|before| stages[before]);
+    let ends_before = before.is_some_and(|before| {
+        copy.range.end == before.range.end && copy.range.start >= before.range.start
+    });
+    is_own && (begins_next || ends_before)
 }

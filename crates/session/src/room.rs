@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::{PeerId, RequestId};
-use protocol::peer::{Failure, LinkMeasured, ModelStatus, Phase, PlanStatus};
+use protocol::peer::{
+    DeviceMeasured, Failure, LinkMeasured, MeasuringStatus, ModelStatus, Phase, PlanStatus,
+};
 
 use crate::{
-    Command, Input, ModelSpec, Output, RoomConfig, clock::Throttle, facts::Facts, loading::Loading,
-    members::Member, probing::Prober, queue::QueuedAsk, request::Request, stage::Stage,
-    survey::Survey,
+    Command, Input, ModelSpec, Output, RoomConfig, clock::Throttle, exercise::Exercise,
+    facts::Facts, loading::Loading, members::Member, pace::Pace, probing::Prober, queue::QueuedAsk,
+    request::Request, stage::Stage, survey::Survey,
 };
 
 /// One phone's side of a room.
@@ -35,13 +37,21 @@ pub struct Room {
     pub(crate) facts: BTreeMap<PeerId, Facts>,
     /// Links measured so far, by sender and receiver.
     pub(crate) links: BTreeMap<(PeerId, PeerId), LinkMeasured>,
-    /// Coordinator: those of them that are guesses.
+    /// Coordinator: who took part when all was measured last.
+    pub(crate) measured: BTreeSet<PeerId>,
+    /// While phones measure, as the coordinator tells.
+    pub(crate) measuring: Option<MeasuringStatus>,
+    /// Header: how long tokens take.
+    pub(crate) pace: Pace,
+    /// Coordinator: those of the links that are guesses.
     pub(crate) assumed_links: BTreeSet<(PeerId, PeerId)>,
     pub(crate) model: Option<ModelStatus>,
     pub(crate) plan: Option<PlanStatus>,
     /// The newest plan seen or made.
     pub(crate) epoch: u32,
     pub(crate) prober: Prober,
+    /// What our device runs steps for while links are measured.
+    pub(crate) exercises: BTreeMap<u32, Exercise>,
     pub(crate) stage: Stage,
     /// Our asks that have no answer yet.
     pub(crate) own_asks: BTreeSet<u32>,
@@ -55,9 +65,13 @@ pub struct Room {
     pub(crate) queue: VecDeque<QueuedAsk>,
     /// Header: requests that run, or whose last text is being decoded.
     pub(crate) requests: BTreeMap<RequestId, Request>,
+    /// Header: what is to be turned into text once our step is done.
+    pub(crate) unread: VecDeque<Output>,
     pub(crate) next_request: u32,
     pub(crate) next_nonce: u32,
     pub(crate) view_changes: Throttle,
+    /// Since when our device has been at work without a pause.
+    pub(crate) busy_since_secs: Option<f64>,
     pub(crate) status_changes: Throttle,
     pub(crate) report_changes: Throttle,
     pub(crate) progress_changes: Throttle,
@@ -82,11 +96,15 @@ impl Room {
             broken_link: None,
             facts: BTreeMap::from([(me, Facts::new(config.pledge))]),
             links: BTreeMap::new(),
+            measured: BTreeSet::new(),
+            measuring: None,
+            pace: Pace::default(),
             assumed_links: BTreeSet::new(),
             model: None,
             plan: None,
             epoch: 0,
             prober: Prober::default(),
+            exercises: BTreeMap::new(),
             stage: Stage::default(),
             own_asks: BTreeSet::new(),
             spec: None,
@@ -94,9 +112,11 @@ impl Room {
             loading: None,
             queue: VecDeque::new(),
             requests: BTreeMap::new(),
+            unread: VecDeque::new(),
             next_request: 1,
             next_nonce: 1,
             view_changes: Throttle::every(VIEW_SECS),
+            busy_since_secs: None,
             status_changes: Throttle::every(STATUS_SECS),
             report_changes: Throttle::every(REPORT_SECS),
             progress_changes: Throttle::every(PROGRESS_SECS),
@@ -134,15 +154,18 @@ impl Room {
             Input::LinkDown { peer } => self.lose(peer),
             Input::Frame { peer, frame } => self.take_frame(peer, frame),
             Input::Prepared { url } => self.prepared(url),
-            Input::DeviceMeasured { flops_per_sec } => self.device_measured(flops_per_sec),
+            Input::DeviceMeasured { flops_per_sec, overhead_secs } => {
+                self.device_measured(DeviceMeasured { flops_per_sec, overhead_secs });
+            }
+            Input::Exercised { number, busy_secs } => self.exercised(number, busy_secs),
             Input::MeasureFailed { message } => self.measure_failed(message),
             Input::LoadProgress { epoch, loaded_bytes, total_bytes } => {
                 self.load_progress(epoch, loaded_bytes, total_bytes);
             }
             Input::StageLoaded { epoch } => self.stage_loaded(epoch),
             Input::StageFailed { epoch, failure } => self.stage_failed(epoch, failure),
-            Input::StageDone { job, output, busy_secs: _, dispatches } => {
-                self.step_done(job, output, dispatches);
+            Input::StageDone { job, output, busy_secs, dispatches } => {
+                self.step_done(job, output, busy_secs, dispatches);
             }
             Input::JobFailed { job, message } => self.step_failed(job, &message),
             Input::Tokenized { ask, result } => self.tokenized(ask, result),
@@ -155,7 +178,7 @@ impl Room {
     fn take_command(&mut self, command: Command) {
         match command {
             Command::SetModel(spec) => self.set_model(spec),
-            Command::Begin => self.begin(),
+            Command::Begin(assignment) => self.begin(assignment),
             Command::Ask { ask, messages, options } => self.ask(ask, messages, options),
             Command::Stop { ask } => self.stop(ask),
             Command::Leave => self.leave(),
@@ -180,14 +203,10 @@ impl Room {
     }
 
     fn next_deadline(&self) -> Option<f64> {
-        let throttles = [
-            &self.view_changes,
-            &self.status_changes,
-            &self.report_changes,
-            &self.progress_changes,
-        ];
+        let throttles = [&self.status_changes, &self.report_changes, &self.progress_changes];
         [
             self.next_beat(),
+            self.drawing_deadline(),
             self.connecting_deadline(),
             self.prober.deadline(),
             self.survey.as_ref().map(Survey::deadline),

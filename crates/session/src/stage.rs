@@ -9,7 +9,7 @@ use protocol::peer::{
 
 use crate::{
     Job, JobId, JobInput, Output, Room, SamplingStep, StageOutput, Wants, measuring::MESSAGE_CHARS,
-    ring::Ring,
+    pace::Pace, ring::Ring,
 };
 
 /// What we run for the room.
@@ -18,13 +18,15 @@ pub(crate) struct Stage {
     /// The plan of the running epoch, if we have a stage in it.
     pub(crate) ring: Option<Ring>,
     pub(crate) is_loaded: bool,
-    /// The driver holds weights, perhaps of an epoch that is over.
+    /// The driver holds weights: of what it measures, or of an epoch that may be over.
     pub(crate) holds_weights: bool,
     /// Requests that have a slot here.
     pub(crate) requests: BTreeMap<RequestId, StageRequest>,
     /// The newest request there was.
     pub(crate) newest: Option<RequestId>,
     steps: VecDeque<Step>,
+    /// What tokens take on our device, by stage of the ring.
+    paces: BTreeMap<usize, Pace>,
     running: Option<Running>,
     next_job: u64,
 }
@@ -76,6 +78,7 @@ impl Stage {
         self.is_loaded = false;
         self.requests.clear();
         self.steps.clear();
+        self.paces.clear();
         self.running = None;
     }
 
@@ -111,6 +114,24 @@ impl Stage {
         if let Some(request) = request.filter(|request| request.sampling.counts_seen()) {
             request.seen.push(token);
         }
+    }
+
+    /// The device has worked on a step for so long; chunks of a prompt are another matter.
+    fn took(&mut self, index: usize, rows: u16, secs: f64) {
+        if rows == 1 && secs.is_finite() && secs >= 0.0 {
+            self.paces.entry(index).or_default().add(secs);
+        }
+    }
+
+    /// What a token takes in each of our stages, once all have run enough of them.
+    pub(crate) fn stage_secs(&self) -> Vec<f64> {
+        let medians: Option<Vec<f64>> = self.paces.values().map(Pace::median).collect();
+        medians.unwrap_or_default()
+    }
+
+    /// Whether the device is at work.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.running.is_some()
     }
 
     fn waiting_steps(&self, request: RequestId) -> usize {
@@ -214,15 +235,27 @@ impl Room {
         self.outputs.extend(output);
     }
 
-    pub(crate) fn step_done(&mut self, job: JobId, output: StageOutput, dispatches: u32) {
+    pub(crate) fn step_done(
+        &mut self,
+        job: JobId,
+        output: StageOutput,
+        busy_secs: f64,
+        dispatches: u32,
+    ) {
         let Some(done) = self.stage.running.take_if(|running| running.job == job) else { return };
+        self.stage.took(done.index, done.rows, busy_secs);
         self.count(&done, dispatches);
+        self.hand_over(&done, output, dispatches);
+        self.read_texts();
+    }
+
+    fn hand_over(&mut self, done: &Running, output: StageOutput, dispatches: u32) {
         if !self.stage.requests.contains_key(&done.request) {
             return;
         }
         let spent = done.dispatches.saturating_add(dispatches);
         match (&done.wants, output) {
-            (Wants::Hidden, StageOutput::Hidden(data)) => self.pass_on(&done, spent, data),
+            (Wants::Hidden, StageOutput::Hidden(data)) => self.pass_on(done, spent, data),
             (Wants::Token(_), StageOutput::Token { token, logprobs }) => {
                 self.stage.sampled(done.request, token);
                 let (request, dispatches) = (done.request, spent);
@@ -238,6 +271,7 @@ impl Room {
 
     pub(crate) fn step_failed(&mut self, job: JobId, message: &str) {
         let Some(failed) = self.stage.running.take_if(|running| running.job == job) else { return };
+        self.read_texts();
         if self.stage.requests.contains_key(&failed.request) {
             self.step_lost(failed.request, message);
         }

@@ -2,11 +2,11 @@
 //! reports to the coordinator, and our own view.
 
 use base::{ModuleRange, PeerId};
-use protocol::peer::{Frame, LinkStatus, ModelStatus, Report, StageStatus, Status};
+use protocol::peer::{Frame, LinkStatus, ModelStatus, Report, Status};
 
 use crate::{
-    ErrorView, Event, LinkState, ModelSpec, ModelView, PeerView, PlanStageView, PlanView, Room,
-    RoomView, StageView, facts::Facts, frames::Verdict,
+    ErrorView, Event, LinkState, LinkView, MeasuringView, ModelSpec, ModelView, PeerView, PlanView,
+    Room, RoomView, StageView, facts::Facts, frames::Verdict,
 };
 
 impl Room {
@@ -23,18 +23,37 @@ impl Room {
             let status = Frame::from(self.status());
             self.broadcast(&status);
         }
-        if self.view_changes.take(now) {
+        if self.may_draw() && self.view_changes.take(now) {
             self.tell(Event::ViewChanged);
         }
     }
 
+    /// A page that is drawn takes the device from a step that others wait for, so the drawing waits, but not
+    /// for long.
+    fn may_draw(&mut self) -> bool {
+        let now = self.now_secs;
+        if !self.stage.is_busy() {
+            self.busy_since_secs = None;
+            return true;
+        }
+        now >= *self.busy_since_secs.get_or_insert(now) + DRAWING_WAITS_SECS
+    }
+
+    pub(crate) fn drawing_deadline(&self) -> Option<f64> {
+        let at = self.view_changes.deadline()?;
+        Some(self.busy_since_secs.map_or(at, |since| at.max(since + DRAWING_WAITS_SECS)))
+    }
+
     fn report(&mut self) {
+        let stage_secs = self.stage.stage_secs();
         if self.config.coordinator {
+            self.stages_took(self.config.me, &stage_secs);
             return self.status_changes.mark();
         }
         let Some(coordinator) = self.coordinator else { return };
         let facts = self.my_facts();
-        let report = Report { counters: facts.counters, last_step: facts.last_step };
+        let (counters, last_step) = (facts.counters, facts.last_step);
+        let report = Report { counters, last_step, stage_secs };
         self.transmit(coordinator, report);
     }
 
@@ -42,6 +61,7 @@ impl Room {
         let facts = self.facts.get_mut(&peer).ok_or("no such peer")?;
         facts.counters = report.counters;
         facts.last_step = report.last_step;
+        self.stages_took(peer, &report.stage_secs);
         self.view_changes.mark();
         self.status_changes.mark();
         Ok(())
@@ -54,8 +74,9 @@ impl Room {
             phase: self.phase,
             model: self.model.clone(),
             peers: peers.map(|(&peer, facts)| facts.status(peer)).collect(),
-            links: self.link_views(),
-            plan: self.plan.clone(),
+            links: self.link_statuses(),
+            measuring: self.measuring(),
+            plan: self.plan.clone().map(Box::new),
             failure: self.failure.clone(),
         }
     }
@@ -63,14 +84,17 @@ impl Room {
     pub(crate) fn take_status(&mut self, status: Status) -> Verdict {
         self.phase = status.phase;
         self.model = status.model;
-        self.plan = status.plan;
+        self.plan = status.plan.map(|plan| *plan);
         self.failure = status.failure;
-        self.links = status.links.iter().map(from_link_view).collect();
+        self.measuring = status.measuring;
+        self.links = status.links.iter().map(from_link_status).collect();
         let me = self.config.me;
         for peer in &status.peers {
             match self.facts.get_mut(&peer.peer) {
                 Some(mine) if peer.peer == me => {
                     mine.pledge_bytes = peer.pledge_bytes;
+                    mine.used_bytes = peer.used_bytes;
+                    mine.flops_per_sec = peer.flops_per_sec;
                     mine.remark.clone_from(&peer.remark);
                 }
                 Some(facts) => facts.update(peer),
@@ -81,7 +105,7 @@ impl Room {
         Ok(())
     }
 
-    fn link_views(&self) -> Vec<LinkStatus> {
+    fn link_statuses(&self) -> Vec<LinkStatus> {
         let view = |(&(from, to), link): (&(PeerId, PeerId), &protocol::peer::LinkMeasured)| {
             LinkStatus { from, to, rtt_secs: link.rtt_secs, bytes_per_sec: link.bytes_per_sec }
         };
@@ -96,14 +120,10 @@ impl Room {
             me: self.config.me,
             coordinator: self.coordinator.map_or(String::new(), |peer| peer.to_string()),
             peers: std::iter::once(self.peer_view(self.config.me)).chain(others).collect(),
-            plan: self.plan.as_ref().map(|plan| PlanView {
-                stages: plan.stages.iter().map(plan_stage_view).collect(),
-                predicted_token_secs: plan.predicted_token_secs,
-                lower_bound_secs: plan.lower_bound_secs,
-                reason: plan.reason.clone(),
-            }),
+            plan: self.plan.as_ref().map(PlanView::from),
             model: self.model.as_ref().map(model_view),
-            links: self.link_views(),
+            links: self.link_statuses().iter().map(LinkView::from).collect(),
+            measuring: self.measuring().or(self.measuring).map(MeasuringView::from),
             error: self.failure.as_ref().map(ErrorView::from),
         }
     }
@@ -123,9 +143,11 @@ impl Room {
             me,
             coordinator: self.coordinator == Some(peer),
             link: member.map_or(LinkState::Open, |member| member.link),
-            flops_per_sec: facts.flops_per_sec,
+            flops_per_sec: facts.flops_per_sec.map(|speed| speed.mean),
+            flops_per_sec_spread: facts.flops_per_sec.map(|speed| speed.spread),
             remark: facts.remark.clone(),
             pledge_bytes: facts.pledge_bytes,
+            used_bytes: facts.used_bytes,
             stage: self.stage_view(peer),
             loaded_bytes: facts.loaded_bytes,
             total_bytes: facts.total_bytes,
@@ -151,19 +173,9 @@ impl ModelSpec {
     }
 }
 
-fn from_link_view(link: &LinkStatus) -> ((PeerId, PeerId), protocol::peer::LinkMeasured) {
+fn from_link_status(link: &LinkStatus) -> ((PeerId, PeerId), protocol::peer::LinkMeasured) {
     let LinkStatus { from, to, rtt_secs, bytes_per_sec } = *link;
     ((from, to), protocol::peer::LinkMeasured { to, rtt_secs, bytes_per_sec })
-}
-
-fn plan_stage_view(stage: &StageStatus) -> PlanStageView {
-    PlanStageView {
-        peer: stage.peer,
-        start: stage.range.start,
-        end: stage.range.end,
-        weights_bytes: stage.weights_bytes,
-        predicted_secs: stage.predicted_secs,
-    }
 }
 
 fn model_view(status: &ModelStatus) -> ModelView {
@@ -176,3 +188,6 @@ fn model_view(status: &ModelStatus) -> ModelView {
         takes_chats: status.model.takes_chats,
     }
 }
+
+/// A person does not see such a delay.
+const DRAWING_WAITS_SECS: f64 = 0.3;

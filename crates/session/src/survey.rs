@@ -3,10 +3,10 @@
 
 use std::collections::btree_map::Entry;
 
-use base::PeerId;
-use protocol::peer::{DeviceMeasured, LinkMeasured, Measure, Phase, Prepare};
+use base::{Estimate, PeerId};
+use protocol::peer::{DeviceMeasured, LinkMeasured, Measure, MeasuringStatus, Phase, Prepare};
 
-use crate::{LinkState, ModelSpec, Room, frames::Verdict};
+use crate::{Assignment, LinkState, ModelSpec, Room, frames::Verdict};
 
 /// A beginning under way: getting ready, measuring in turns, then one step for planning.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Survey {
     step: Step,
     /// Those who were here at the beginning, ourselves first.
     participants: Vec<PeerId>,
+    /// What the plan is to be.
+    assignment: Assignment,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -85,7 +87,7 @@ impl Room {
         Ok(())
     }
 
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, assignment: Assignment) {
         if !self.config.coordinator || self.spec.is_none() {
             return self.note("Only the coordinator can begin, once it has a model.");
         }
@@ -98,6 +100,7 @@ impl Room {
         let mut participants = vec![self.config.me];
         participants.extend(self.open_peers());
         self.forget_assumed();
+        self.forget_measured(&participants);
         // Those that could not get ready may try again.
         for peer in participants.clone() {
             let facts = self.facts.get_mut(&peer).filter(|facts| facts.is_unfit);
@@ -107,7 +110,8 @@ impl Room {
             }
         }
         let deadline_secs = self.now_secs + self.config.limits.measure_secs;
-        self.survey = Some(Survey { deadline_secs, step: Step::Preparing, participants });
+        self.survey =
+            Some(Survey { deadline_secs, step: Step::Preparing, participants, assignment });
         self.failure = None;
         self.broken_link = None;
         self.set_phase(Phase::Measuring);
@@ -125,6 +129,32 @@ impl Room {
         }
     }
 
+    /// A phone that joined shares everybody's network: all is measured again.
+    fn forget_measured(&mut self, participants: &[PeerId]) {
+        let is_new = |peer| !self.measured.contains(peer);
+        if participants.iter().any(is_new) {
+            self.facts.values_mut().for_each(|facts| facts.flops_per_sec = None);
+            self.links.clear();
+        }
+        self.measured = participants.iter().copied().collect();
+    }
+
+    /// How far measuring has got: every phone and every direction of a link.
+    pub(crate) fn measuring(&self) -> Option<MeasuringStatus> {
+        let survey = self.survey.as_ref().filter(|_| self.phase == Phase::Measuring)?;
+        let here = survey.participants.iter().filter(|&&peer| self.is_here(peer));
+        let here: Vec<PeerId> = here.copied().collect();
+        let is_known = |peer: &&PeerId| {
+            let facts = self.facts.get(peer);
+            facts.is_none_or(|facts| facts.is_unfit || facts.flops_per_sec.is_some())
+        };
+        let devices = here.iter().filter(is_known).count();
+        let ends = |&&(from, to): &&(PeerId, PeerId)| here.contains(&from) && here.contains(&to);
+        let links = self.links.keys().filter(ends).count();
+        let total = here.len() * here.len();
+        Some(MeasuringStatus { done: (devices + links) as u32, total: total as u32 })
+    }
+
     fn is_beginning(&self) -> bool {
         matches!(self.phase, Phase::Measuring | Phase::Planning | Phase::Loading)
     }
@@ -132,7 +162,8 @@ impl Room {
     /// Goes on with the survey when the step under way is done or its time is over.
     pub(crate) fn survey_on(&mut self) {
         let Some(survey) = &self.survey else { return };
-        let (step, is_late) = (survey.step, self.now_secs >= survey.deadline_secs);
+        let (step, assignment) = (survey.step, survey.assignment);
+        let is_late = self.now_secs >= survey.deadline_secs;
         let participants: Vec<PeerId> =
             survey.participants.iter().copied().filter(|&peer| self.is_here(peer)).collect();
         let is_done = match step {
@@ -147,11 +178,11 @@ impl Room {
             Step::Turn(peer) if is_late => self.assume_of(peer, &participants),
             Step::Planning => {
                 self.survey = None;
-                return self.make_plan(&participants);
+                return self.make_plan(&participants, assignment);
             }
             _ => {}
         }
-        self.next_turn(participants);
+        self.next_turn(participants, assignment);
     }
 
     fn can_be_measured(&self, peer: PeerId) -> bool {
@@ -160,7 +191,7 @@ impl Room {
 
     /// The first phone of which something is missing measures; planning comes when there is none.
     /// Those that are not ready by then are assumed.
-    fn next_turn(&mut self, participants: Vec<PeerId>) {
+    fn next_turn(&mut self, participants: Vec<PeerId>, assignment: Assignment) {
         let may_go =
             |&&peer: &&PeerId| self.can_be_measured(peer) && !self.is_measured(peer, &participants);
         let next = participants.iter().find(may_go);
@@ -175,7 +206,8 @@ impl Room {
             .spec
             .as_ref()
             .map(|spec| Measure { model: spec.model.clone(), peers: participants.clone() });
-        self.survey = Some(Survey { deadline_secs: self.now_secs + secs, step, participants });
+        let deadline_secs = self.now_secs + secs;
+        self.survey = Some(Survey { deadline_secs, step, participants, assignment });
         match (step, measure) {
             (Step::Turn(peer), Some(measure)) if peer == self.config.me => self.measure(measure),
             (Step::Turn(peer), Some(measure)) => self.transmit(peer, measure),
@@ -211,11 +243,13 @@ impl Room {
         if peer == self.config.me {
             self.prober.stop();
         }
-        let slowest = self.facts.values().filter_map(|facts| facts.flops_per_sec).reduce(f64::min);
+        let speeds = self.facts.values().filter_map(|facts| facts.flops_per_sec);
+        let slowest = speeds.map(|speed| speed.mean).reduce(f64::min);
         let assumed = slowest.map_or(ASSUMED_FLOPS_PER_SEC, |flops| flops / 2.0);
         let facts = self.facts.get_mut(&peer).filter(|facts| !facts.is_unfit);
         if let Some(facts) = facts.filter(|facts| facts.flops_per_sec.is_none()) {
-            facts.flops_per_sec = Some(assumed);
+            facts.flops_per_sec = Some(Estimate::exact(assumed));
+            facts.overhead_secs = 0.0;
             facts.is_assumed = true;
             facts.remark = Some(ASSUMED_REMARK.to_owned());
         }
@@ -230,7 +264,7 @@ impl Room {
     }
 
     pub(crate) fn take_device(&mut self, peer: PeerId, device: &DeviceMeasured) -> Verdict {
-        if device.flops_per_sec <= 0.0 {
+        if device.flops_per_sec.mean <= 0.0 {
             return Err("a speed of 0");
         }
         self.record_device(peer, device);
@@ -240,6 +274,7 @@ impl Room {
     pub(crate) fn record_device(&mut self, peer: PeerId, device: &DeviceMeasured) {
         if let Some(facts) = self.facts.get_mut(&peer) {
             facts.flops_per_sec = Some(device.flops_per_sec);
+            facts.overhead_secs = device.overhead_secs;
             (facts.is_unfit, facts.is_assumed, facts.remark) = (false, false, None);
         }
         self.refresh_pledges();
@@ -288,7 +323,7 @@ impl Room {
     pub(crate) fn refresh_pledges(&mut self) {
         let Some(model_bytes) = self.spec.as_ref().map(ModelSpec::resident_bytes) else { return };
         for facts in self.facts.values_mut() {
-            facts.pledge_bytes = Some(facts.budget_bytes(model_bytes) as u64);
+            facts.pledge_bytes = Some(facts.lent_bytes(model_bytes) as u64);
         }
     }
 
@@ -300,7 +335,11 @@ impl Room {
 }
 
 fn assumed_link(to: PeerId) -> LinkMeasured {
-    LinkMeasured { to, rtt_secs: ASSUMED_RTT_SECS, bytes_per_sec: ASSUMED_BYTES_PER_SEC }
+    LinkMeasured {
+        to,
+        rtt_secs: Estimate::exact(ASSUMED_RTT_SECS),
+        bytes_per_sec: Estimate::exact(ASSUMED_BYTES_PER_SEC),
+    }
 }
 
 const ASSUMED_REMARK: &str = "It did not measure in time; cautious figures are assumed.";

@@ -1,8 +1,10 @@
 //! The room as a page draws it.
 
 use base::PeerId;
-use protocol::peer::{Counters, Failure, FailureCode, LinkStatus, Phase};
+use protocol::peer::{Counters, Failure, FailureCode, LinkStatus, MeasuringStatus, Phase};
 use serde::{Serialize, Serializer};
+
+use crate::PlanView;
 
 /// The whole room, as this phone knows it. In JSON the names are in camel case.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -21,7 +23,9 @@ pub struct RoomView {
     /// What runs, once chosen.
     pub model: Option<ModelView>,
     /// Links measured so far.
-    pub links: Vec<LinkStatus>,
+    pub links: Vec<LinkView>,
+    /// While the phones measure.
+    pub measuring: Option<MeasuringView>,
     /// What went wrong last.
     pub error: Option<ErrorView>,
 }
@@ -42,12 +46,16 @@ pub struct PeerView {
     pub coordinator: bool,
     /// Our link to it.
     pub link: LinkState,
-    /// Its speed, once measured.
+    /// Its speed, once measured: the mean of some rounds.
     pub flops_per_sec: Option<f64>,
+    /// The standard deviation of the rounds.
+    pub flops_per_sec_spread: Option<f64>,
     /// What people should know about its figures: why it runs no part, or that they are guessed.
     pub remark: Option<String>,
     /// Its memory for the room, once known.
     pub pledge_bytes: Option<u64>,
+    /// What the plan puts there: weights and KV caches of its stages and copies.
+    pub used_bytes: u64,
     /// What it runs (its first stage, on a header with two).
     pub stage: Option<StageView>,
     /// Bytes of its stage that have arrived.
@@ -84,36 +92,6 @@ pub struct StageView {
     pub weights_bytes: u64,
 }
 
-/// A plan.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PlanView {
-    /// In ring order.
-    pub stages: Vec<PlanStageView>,
-    /// One token through the whole ring.
-    pub predicted_token_secs: f64,
-    /// No plan of these phones takes less: the relaxed linear program's bound, or the search's.
-    pub lower_bound_secs: f64,
-    /// Why it looks as it does, a sentence.
-    pub reason: String,
-}
-
-/// A stage of a plan.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PlanStageView {
-    /// Who runs it.
-    pub peer: PeerId,
-    /// First module.
-    pub start: usize,
-    /// One past the last.
-    pub end: usize,
-    /// Bytes of their weights.
-    pub weights_bytes: u64,
-    /// One token through it.
-    pub predicted_secs: f64,
-}
-
 /// The room's model.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -132,6 +110,33 @@ pub struct ModelView {
     pub takes_chats: bool,
 }
 
+/// One direction of a link: means of some rounds, and their standard deviations.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkView {
+    /// The sender.
+    pub from: PeerId,
+    /// The receiver.
+    pub to: PeerId,
+    /// A round trip.
+    pub rtt_secs: f64,
+    /// Of the round trip.
+    pub rtt_spread_secs: f64,
+    /// Bandwidth.
+    pub bytes_per_sec: f64,
+    /// Of the bandwidth.
+    pub bytes_per_sec_spread: f64,
+}
+
+/// How far measuring has got: phones, and links in each direction.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct MeasuringView {
+    /// So many are measured.
+    pub done: u32,
+    /// So many there are.
+    pub total: u32,
+}
+
 /// A failure as the page knows it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -146,6 +151,25 @@ pub struct ErrorView {
     /// With `prompt_too_long`: what the context takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_tokens: Option<u32>,
+}
+
+impl From<&LinkStatus> for LinkView {
+    fn from(link: &LinkStatus) -> Self {
+        Self {
+            from: link.from,
+            to: link.to,
+            rtt_secs: link.rtt_secs.mean,
+            rtt_spread_secs: link.rtt_secs.spread,
+            bytes_per_sec: link.bytes_per_sec.mean,
+            bytes_per_sec_spread: link.bytes_per_sec.spread,
+        }
+    }
+}
+
+impl From<MeasuringStatus> for MeasuringView {
+    fn from(status: MeasuringStatus) -> Self {
+        Self { done: status.done, total: status.total }
+    }
 }
 
 impl From<&Failure> for ErrorView {

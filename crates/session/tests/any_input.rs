@@ -3,11 +3,11 @@
 
 mod common;
 
-use base::{Message, ModuleRange, PeerId, RequestId};
+use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
 use common::{ROW_BYTES, SAMPLING, Seen, model, options, spec};
 use proptest::prelude::*;
 use protocol::peer::*;
-use session::{AskId, Command, Input, JobId, Room};
+use session::{AskId, Assignment, Command, Input, JobId, Room};
 
 /// What picks an input: its kind, and numbers small enough to hit what is known.
 type Pick = (u8, [u32; 4]);
@@ -29,18 +29,23 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
             coordinator: a == 0,
             name: String::new(),
             device: String::new(),
-            pledge: Pledge::Bytes(25),
+            pledge: Pledge::Bytes(36),
         }
         .into(),
-        1 => Ping { nonce: a }.into(),
-        2 => Pong { nonce: a }.into(),
+        1 => Ping { nonce: a, through_device: b == 1 }.into(),
+        2 => Pong { nonce: a, busy_secs: b.into() }.into(),
         3 => Probe { nonce: a, last: b == 0, padding: vec![0; c as usize] }.into(),
         4 => ProbeDone { nonce: a }.into(),
         5 if a == 0 && b == 0 => Leave {}.into(),
         5 | 6 => Measure { model: model(), peers: (0..a).map(PeerId).collect() }.into(),
-        7 => DeviceMeasured { flops_per_sec: a.into() }.into(),
+        7 => DeviceMeasured { flops_per_sec: Estimate::exact(a.into()), overhead_secs: 0.0 }.into(),
         8 => MeasureFailed { message: message() }.into(),
-        9 => LinkMeasured { to: PeerId(a), rtt_secs: b.into(), bytes_per_sec: c.into() }.into(),
+        9 => LinkMeasured {
+            to: PeerId(a),
+            rtt_secs: Estimate::exact(b.into()),
+            bytes_per_sec: Estimate::exact(c.into()),
+        }
+        .into(),
         10 => LinkLost { peer: PeerId(a) }.into(),
         11 | 12 => roll_out([a, b, c, d]).into(),
         13 => LoadProgress { epoch: a, loaded_bytes: b.into(), total_bytes: (b + c).into() }.into(),
@@ -88,14 +93,24 @@ fn token([a, b, c, d]: [u32; 4]) -> Token {
     Token { request: RequestId(a), position: b, token: c, dispatches: d, logprobs }
 }
 
-fn roll_out([a, b, c, _]: [u32; 4]) -> RollOut {
+fn roll_out([a, b, c, d]: [u32; 4]) -> RollOut {
     let ends = [0, b as usize, c as usize, 4];
     let stage = |i: usize| PlannedStage {
         peer: PeerId([0, 3, a][i]),
         range: ModuleRange::new(ends[i], ends[i + 1]),
     };
     let stages = (0..3).map(stage).filter(|stage| !stage.range.is_empty()).collect();
-    RollOut { epoch: a, model: model(), stages, chunk_tokens: 3, slots: 2, row_bytes: ROW_BYTES }
+    let copied =
+        (d == 3).then(|| PlannedStage { peer: PeerId(3), range: ModuleRange::new(0, ends[1]) });
+    RollOut {
+        epoch: a,
+        model: model(),
+        stages,
+        overlap: copied.into_iter().collect(),
+        chunk_tokens: 3,
+        slots: 2,
+        row_bytes: ROW_BYTES,
+    }
 }
 
 fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
@@ -104,7 +119,10 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
     match kind {
         0..=15 => Input::LinkUp { peer },
         16 => Input::LinkDown { peer },
-        17..=20 => Input::DeviceMeasured { flops_per_sec: (a + 1).into() },
+        17..=20 => Input::DeviceMeasured {
+            flops_per_sec: Estimate::exact((a + 1).into()),
+            overhead_secs: 0.0,
+        },
         21 if a == 0 => Input::MeasureFailed { message: "m".into() },
         21 => Input::Prepared { url: "/m".into() },
         22 => Input::LoadProgress { epoch: a, loaded_bytes: b.into(), total_bytes: c.into() },
@@ -115,12 +133,20 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
         62..=70 => Input::Tokenized { ask: room_has.ask, result: Ok(vec![2; b as usize]) },
         71..=80 => Input::Decoded { request: room_has.request, text: "t".into() },
         81..=84 => Input::Command(Command::SetModel(spec())),
-        85..=88 => Input::Command(Command::Begin),
+        85..=88 => Input::Command(Command::Begin(Assignment::Best)),
         89..=95 => Input::Command(ask(b)),
         96..=98 => Input::Command(Command::Stop { ask: b }),
-        99..=110 => Input::Timeout,
+        99..=103 => Input::Exercised { number: a, busy_secs: b.into() },
+        104..=110 => Input::Timeout,
         _ => Input::Frame { peer, frame: frame(kind, [b, c, a, numbers[3]]) },
     }
+}
+
+/// What a worker tells of its device and its link to the coordinator.
+fn figures() -> (DeviceMeasured, LinkMeasured) {
+    let [one, rtt_secs, bytes_per_sec] = [1.0, 0.1, 1e6].map(Estimate::exact);
+    let device = DeviceMeasured { flops_per_sec: one, overhead_secs: 0.0 };
+    (device, LinkMeasured { to: PeerId(0), rtt_secs, bytes_per_sec })
 }
 
 /// A room in mid-answer: as the coordinator with one worker, or as that worker.
@@ -133,10 +159,9 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
         coordinator: !coordinator,
         name: String::new(),
         device: String::new(),
-        pledge: Pledge::Bytes(25),
+        pledge: Pledge::Bytes(36),
     };
-    let device = DeviceMeasured { flops_per_sec: 1.0 };
-    let link = LinkMeasured { to: PeerId(0), rtt_secs: 0.1, bytes_per_sec: 1e6 };
+    let (device, link) = figures();
     let request = RequestId(1);
     let begin = begin([1, 1, 0, 1]);
     let rows = Activations {
@@ -157,11 +182,11 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
             Input::Command(Command::SetModel(spec())),
             Input::Prepared { url: "/m".into() },
             from(Prepared { url: "/m".into() }.into()),
-            Input::Command(Command::Begin),
-            Input::DeviceMeasured { flops_per_sec: 1.0 },
+            Input::Command(Command::Begin(Assignment::Best)),
+            Input::DeviceMeasured { flops_per_sec: Estimate::exact(1.0), overhead_secs: 0.0 },
             from(device.into()),
             from(link.into()),
-            from(Ping { nonce: 0 }.into()),
+            from(Ping { nonce: 0, through_device: false }.into()),
             Input::Timeout,
             Input::Timeout,
             Input::StageLoaded { epoch: 1 },

@@ -1,6 +1,6 @@
 //! A simulated phone's driver: does what its room asks for, in its own time.
 
-use base::{Message, PeerId, RequestId};
+use base::{Estimate, Message, PeerId, RequestId};
 use protocol::peer::{Failure, FailureCode};
 use session::{AskId, Event, Input, Job, LoadStage, Output};
 use transport::Link;
@@ -29,6 +29,7 @@ impl Sim {
             Output::Disconnect { peer } => self.disconnect(phone, peer),
             Output::Prepare { model } => self.prepare(phone, model.url),
             Output::Measure { .. } => self.measure(phone),
+            Output::Exercise { number } => self.exercise(phone, number),
             Output::LoadStage(stage) => self.load(phone, &stage),
             Output::UnloadStage => self.phones[phone].runner.unload(),
             Output::RunStage(job) => self.run_job(phone, &job),
@@ -63,9 +64,17 @@ impl Sim {
 
     fn measure(&mut self, phone: usize) {
         if !self.phones[phone].driver_hangs {
-            let flops_per_sec = self.phones[phone].spec.flops_per_sec;
-            let input = self.if_fit(phone, Input::DeviceMeasured { flops_per_sec });
+            let flops_per_sec = Estimate::exact(self.phones[phone].spec.flops_per_sec);
+            let input = self
+                .if_fit(phone, Input::DeviceMeasured { flops_per_sec, overhead_secs: STEP_SECS });
             self.later(phone, MEASURE_SECS, input);
+        }
+    }
+
+    fn exercise(&mut self, phone: usize, number: u32) {
+        if !self.phones[phone].driver_hangs {
+            let exercised = Input::Exercised { number, busy_secs: STEP_SECS };
+            self.later(phone, STEP_SECS, exercised);
         }
     }
 
@@ -107,7 +116,7 @@ impl Sim {
         let starts_at_secs = it.busy_until_secs.max(now);
         match it.runner.run(job) {
             Ok(ran) => {
-                let busy_secs = ran.flops / it.spec.flops_per_sec;
+                let busy_secs = STEP_SECS + ran.flops / it.spec.flops_per_sec;
                 it.busy_until_secs = starts_at_secs + busy_secs;
                 let (job, output, dispatches) = (job.id, ran.output, ran.dispatches);
                 let done = Input::StageDone { job, output, busy_secs, dispatches };
@@ -145,5 +154,7 @@ impl Sim {
 
 const PREPARE_SECS: f64 = 0.5;
 const MEASURE_SECS: f64 = 0.5;
+/// What starting a step and reading its output back takes.
+const STEP_SECS: f64 = 0.001;
 const TEXT_SECS: f64 = 0.0005;
 const LOAD_PARTS: u64 = 4;

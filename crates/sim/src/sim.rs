@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use base::{Message, PeerId};
 use protocol::peer::{AnswerStats, AskOptions, Failure, FailureCode, Frame};
-use session::{Command, Event, Input, ModelSpec, Room, RoomConfig, RoomLimits, RoomView};
+use session::{
+    Assignment, Command, Event, Input, ModelSpec, Room, RoomConfig, RoomLimits, RoomView,
+};
 use transport::{
     Link, LinkEvent,
     memory::{self, Clock, Conditions},
@@ -126,7 +128,7 @@ impl Sim {
     /// Gives whether it became so.
     pub fn make_ready(&mut self) -> bool {
         self.gather();
-        self.command(0, Command::Begin);
+        self.command(0, Command::Begin(Assignment::Best));
         self.run_until(200.0, |sim| sim.is_phase(protocol::peer::Phase::Ready))
     }
 

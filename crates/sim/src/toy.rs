@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use base::{Message, ModuleProfile, ModuleRange, Tied};
+use base::{Message, ModuleProfile, Tied};
 use protocol::peer::{Alternative, ModelRef, Sampling, TokenLogprobs};
-use session::{Job, JobInput, LoadStage, ModelSpec, SamplingStep, StageOutput, Wants};
+use session::{Job, JobInput, LoadStage, ModelSpec, Resident, SamplingStep, StageOutput, Wants};
 
 use crate::{Loaded, Ran, StageRunner};
 
@@ -21,7 +21,7 @@ pub struct ToyModel {
 
 #[derive(Debug)]
 struct Loading {
-    ranges: Vec<ModuleRange>,
+    stages: Vec<Resident>,
     slots: u16,
     context_tokens: u32,
 }
@@ -65,9 +65,9 @@ pub fn prompt(tokens: usize) -> String {
 impl StageRunner for ToyModel {
     fn load(&mut self, stage: &LoadStage) -> Result<Loaded, String> {
         self.cache.clear();
-        let modules: usize = stage.ranges.iter().map(|range| range.len()).sum();
+        let modules: usize = stage.stages.iter().map(|stage| stage.resident.len()).sum();
         self.spec = Some(Loading {
-            ranges: stage.ranges.clone(),
+            stages: stage.stages.clone(),
             slots: stage.slots,
             context_tokens: stage.context_tokens,
         });
@@ -82,8 +82,8 @@ impl StageRunner for ToyModel {
     fn run(&mut self, job: &Job) -> Result<Ran, String> {
         let spec = self.spec.as_ref().ok_or("nothing is loaded")?;
         let end = job.position + u32::from(job.rows);
-        if !spec.ranges.contains(&job.range) || job.slot >= spec.slots || end > spec.context_tokens
-        {
+        let is_loaded = spec.stages.iter().any(|stage| stage.range == job.range);
+        if !is_loaded || job.slot >= spec.slots || end > spec.context_tokens {
             return Err(format!("{job:?} is not what was loaded"));
         }
         let mut rows = self.first_rows(job)?;

@@ -14,7 +14,7 @@ fn closed() -> Sim {
     let mut config = config(3);
     config.limits.ring_may_close = true;
     config.model.tied[0].2 = 4e6;
-    let pledges = [6_000_000, 14_000_000, 14_000_000];
+    let pledges = [8_600_000, 18_600_000, 18_600_000];
     for (phone, bytes) in config.phones.iter_mut().zip(pledges) {
         phone.pledge = Pledge::Bytes(bytes);
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use base::{Message, ModuleRange, PeerId, RequestId};
+use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
 use common::{GREEDY, alone, ready, ring, stats};
 use protocol::peer::{
     Activations, Ask, Begin, Cancel, ChunkDone, DeviceMeasured, Failure, FailureCode, Frame, Halt,
@@ -41,7 +41,7 @@ fn roll_out(epoch: u32, peer: u32) -> RollOut {
         takes_chats: false,
     };
     let stages = vec![PlannedStage { peer: PeerId(peer), range: ModuleRange::new(0, 2) }];
-    RollOut { epoch, model, stages, chunk_tokens: 8, slots: 1, row_bytes: 16 }
+    RollOut { epoch, model, stages, overlap: vec![], chunk_tokens: 8, slots: 1, row_bytes: 16 }
 }
 
 fn begin(request: u32, slot: u16) -> Frame {
@@ -103,6 +103,21 @@ fn a_plan_must_be_new_and_make_sense() {
     twice.stages.push(PlannedStage { peer: PeerId(2), range: ModuleRange::new(2, 4) });
     twice.stages.push(PlannedStage { peer: PeerId(2), range: ModuleRange::new(4, 5) });
     is_refused(0, 2, twice, "two stages");
+    let whole = || {
+        let mut plan = roll_out(2, 1);
+        plan.stages.push(PlannedStage { peer: PeerId(2), range: ModuleRange::new(2, 4) });
+        plan
+    };
+    for (peer, start, end) in [(3, 2, 3), (1, 3, 4), (2, 0, 1), (1, 2, 5), (1, 2, 2)] {
+        let mut astray = whole();
+        let copy = PlannedStage { peer: PeerId(peer), range: ModuleRange::new(start, end) };
+        astray.overlap.push(copy);
+        is_refused(0, 2, astray, "not of a neighbour's");
+    }
+    let mut again = whole();
+    let copy = PlannedStage { peer: PeerId(1), range: ModuleRange::new(2, 4) };
+    again.overlap.extend([copy, copy]);
+    is_refused(0, 2, again, "two copies");
 }
 
 #[test]
@@ -214,7 +229,12 @@ fn members_report_only_what_is_theirs() {
         Ask { ask: 1, messages: vec![Message::user("hi")], options: GREEDY.into() },
         "only the coordinator",
     );
-    is_refused(1, 0, DeviceMeasured { flops_per_sec: 0.0 }, "speed of 0");
+    is_refused(
+        1,
+        0,
+        DeviceMeasured { flops_per_sec: Estimate::exact(0.0), overhead_secs: 0.0 },
+        "speed of 0",
+    );
 }
 
 #[test]

@@ -4,16 +4,18 @@ mod common;
 
 use std::{cell::RefCell, rc::Rc};
 
-use base::{Message, ModuleRange};
+use base::Message;
 use common::{GREEDY, NAMES, WIFI, stats};
 use kernels::{Gpu, Step};
 use model::{
-    Logprobs, MemoryPart, MemorySource, ModelFile, Sampler, Stage, StageInput, StageOptions,
-    TextFiles,
+    Logprobs, MemoryPart, MemorySource, ModelError, ModelFile, Sampler, Stage, StageInput,
+    StageOptions, TextFiles,
 };
 use pollster::block_on;
 use protocol::peer::{Alternative, ModelRef, Pledge, Sampling, TokenLogprobs};
-use session::{Job, JobInput, LoadStage, ModelSpec, RoomLimits, SamplingStep, StageOutput, Wants};
+use session::{
+    Job, JobInput, LoadStage, ModelSpec, Resident, RoomLimits, SamplingStep, StageOutput, Wants,
+};
 use sim::{Loaded, PhoneSpec, Ran, Sim, SimConfig, StageRunner};
 use text::{Decoder, Text};
 
@@ -120,10 +122,13 @@ impl StageRunner for Phone {
             slots: plan.slots.into(),
             rows: plan.chunk_tokens.into(),
         };
-        let load = |&range: &ModuleRange| {
-            block_on(Stage::load(&self.model.gpu, &self.model.file, range, options))
+        let load = |stage: &Resident| {
+            let loading = Stage::load(&self.model.gpu, &self.model.file, stage.resident, options);
+            let mut loaded = block_on(loading)?;
+            loaded.activate(stage.range)?;
+            Ok(loaded)
         };
-        let stages: Result<Vec<_>, _> = plan.ranges.iter().map(load).collect();
+        let stages: Result<Vec<_>, ModelError> = plan.stages.iter().map(load).collect();
         self.stages = stages.map_err(|error| error.to_string())?;
         Ok(Loaded { bytes: self.stages.iter().map(Stage::bytes).sum() })
     }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{GREEDY, NAMES, WIFI, config, ready, ready_with, ring, sim, stats};
 use protocol::peer::{Phase, Pledge};
-use session::{Command, Event, LinkState};
+use session::{Assignment, Command, Event, LinkState};
 use sim::Sim;
 
 #[test]
@@ -50,7 +50,7 @@ fn the_view_has_the_names_that_the_page_knows() {
     };
     assert_eq!(
         names(&view),
-        ["coordinator", "error", "links", "me", "model", "peers", "phase", "plan"]
+        ["coordinator", "error", "links", "me", "measuring", "model", "peers", "phase", "plan"]
     );
     assert_eq!((&view["phase"], &view["me"]), (&"ready".into(), &"00000001".into()));
     let peer = [
@@ -58,6 +58,7 @@ fn the_view_has_the_names_that_the_page_knows() {
         "counters",
         "device",
         "flopsPerSec",
+        "flopsPerSecSpread",
         "id",
         "link",
         "loadedBytes",
@@ -68,18 +69,41 @@ fn the_view_has_the_names_that_the_page_knows() {
         "remark",
         "stage",
         "totalBytes",
+        "usedBytes",
     ];
     assert_eq!(names(&view["peers"][1]), peer);
     let counters =
         ["bytesFetched", "bytesReceived", "bytesSent", "dispatches", "rowsRun", "stepsRun"];
     assert_eq!(names(&view["peers"][1]["counters"]), counters);
     assert_eq!(names(&view["peers"][1]["stage"]), ["end", "start", "weightsBytes"]);
-    assert_eq!(names(&view["links"][0]), ["bytesPerSec", "from", "rttSecs", "to"]);
-    assert_eq!(names(&view["plan"]), ["lowerBoundSecs", "predictedTokenSecs", "reason", "stages"]);
-    let stage = ["end", "peer", "predictedSecs", "start", "weightsBytes"];
-    assert_eq!(names(&view["plan"]["stages"][0]), stage);
+    let link = ["bytesPerSec", "bytesPerSecSpread", "from", "rttSecs", "rttSpreadSecs", "to"];
+    assert_eq!(names(&view["links"][0]), link);
+    has_names_of_a_plan(&view["plan"], names);
     let model = ["contextTokens", "modules", "name", "takesChats", "url", "weightsBytes"];
     assert_eq!(names(&view["model"]), model);
+}
+
+fn has_names_of_a_plan(
+    plan: &serde_json::Value,
+    names: impl Fn(&serde_json::Value) -> Vec<String>,
+) {
+    let fields = [
+        "bestAlone",
+        "equalSplitSecs",
+        "lowerBoundSecs",
+        "measuredTokenSecs",
+        "overlap",
+        "predictedTokenSecs",
+        "reason",
+        "stages",
+        "traffic",
+        "unused",
+    ];
+    assert_eq!(names(plan), fields);
+    let stage = ["end", "measuredSecs", "peer", "predictedSecs", "start", "weightsBytes"];
+    assert_eq!(names(&plan["stages"][0]), stage);
+    assert_eq!(names(&plan["overlap"][0]), ["end", "peer", "start", "weightsBytes"]);
+    assert_eq!(names(&plan["traffic"][0]), ["bytes", "from", "predictedSecs", "to"]);
 }
 
 #[test]
@@ -162,13 +186,16 @@ fn what_does_not_fit_says_by_how_much() {
     config.phones.iter_mut().for_each(|phone| phone.pledge = Pledge::Bytes(5_000_000));
     let mut sim = sim(config);
     sim.gather();
-    sim.command(0, Command::Begin);
+    sim.command(0, Command::Begin(Assignment::Best));
     assert!(sim.run_until(60.0, |sim| sim.is_phase(Phase::Failed)));
     for phone in 0..3 {
         let error = sim.view(phone).error.expect("an error");
         assert_eq!(error.code, "does_not_fit");
-        assert!(error.message.contains("32000000 bytes") && error.message.contains("15000000"));
-        assert!(error.message.contains("would help"), "{}", error.message);
+        // 28 MB, of which each phone takes 0.7 times 5; in the phones' memory that is 25 more.
+        assert!(error.message.contains("all phones together lend 15.0 MB"), "{}", error.message);
+        assert!(error.message.contains("25.0 MB too little"), "{}", error.message);
+        assert!(!error.message.contains('`'), "{}", error.message);
+        assert!(error.message.contains("one more phone"), "{}", error.message);
     }
 }
 
@@ -177,7 +204,7 @@ fn a_measurement_that_does_not_come_is_assumed() {
     let mut sim = sim(config(3));
     sim.gather();
     sim.hang_driver(1);
-    sim.command(0, Command::Begin);
+    sim.command(0, Command::Begin(Assignment::Best));
     assert!(sim.run_until(35.0, |sim| sim.view(0).phase == Phase::Loading));
     assert!(sim.now_secs() > 20.0);
     let view = sim.view(0);

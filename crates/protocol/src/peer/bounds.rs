@@ -1,5 +1,7 @@
 //! Every bound of a frame, and the checks that hold decoded bodies to them.
 
+use base::Estimate;
+
 use super::DecodeError;
 
 /// Largest frame, of any kind.
@@ -10,6 +12,10 @@ pub const MAX_CONTROL_BYTES: usize = 1 << 20;
 pub const MAX_PEERS: usize = 8;
 /// Stages of a plan: one a phone, and the header's second where the ring closes on it.
 pub const MAX_STAGES: usize = MAX_PEERS + 1;
+/// Stages of one phone: two on a header that closes the ring.
+pub const MAX_PEER_STAGES: usize = 2;
+/// Copies in a plan: two at each boundary between stages.
+pub const MAX_COPIES: usize = 2 * (MAX_STAGES - 1);
 /// Modules of a model.
 pub const MAX_MODULES: usize = 1024;
 /// Rows of one chunk of a prefill.
@@ -57,6 +63,12 @@ pub(super) fn list<T>(field: &'static str, value: &[T], max: usize) -> Result<()
 /// A measured figure: finite and not negative.
 pub(super) fn figure(field: &'static str, value: f64) -> Result<(), DecodeError> {
     within(field, value.is_finite() && value >= 0.0)
+}
+
+/// A figure measured in rounds.
+pub(super) fn estimate(field: &'static str, value: Estimate) -> Result<(), DecodeError> {
+    figure(field, value.mean)?;
+    figure(field, value.spread)
 }
 
 pub(super) fn within(field: &'static str, holds: bool) -> Result<(), DecodeError> {

@@ -1,6 +1,6 @@
 //! Bodies about phones, links and measurements.
 
-use base::PeerId;
+use base::{Estimate, PeerId};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -51,6 +51,8 @@ pub enum Pledge {
 pub struct Ping {
     /// Comes back in the answer.
     pub nonce: u32,
+    /// Whether the receiver's device runs a step before the answer, as it does for a token.
+    pub through_device: bool,
 }
 
 /// Answers a [`Ping`].
@@ -58,6 +60,8 @@ pub struct Ping {
 pub struct Pong {
     /// The ping's.
     pub nonce: u32,
+    /// How long the device was at it; 0 where none was asked.
+    pub busy_secs: f64,
 }
 
 /// One of a series of frames whose only purpose is their size.
@@ -124,7 +128,9 @@ pub struct Measure {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct DeviceMeasured {
     /// Speed on the model's own kernels.
-    pub flops_per_sec: f64,
+    pub flops_per_sec: Estimate,
+    /// What a stage takes besides its operations: starting the step, and reading its output back.
+    pub overhead_secs: f64,
 }
 
 /// To the coordinator: the sender's device cannot run a stage.
@@ -139,10 +145,10 @@ pub struct MeasureFailed {
 pub struct LinkMeasured {
     /// The other end.
     pub to: PeerId,
-    /// The fastest of a few round trips.
-    pub rtt_secs: f64,
-    /// 0 where there is no link.
-    pub bytes_per_sec: f64,
+    /// A round trip.
+    pub rtt_secs: Estimate,
+    /// Bandwidth; 0 where there is no link.
+    pub bytes_per_sec: Estimate,
 }
 
 /// To the coordinator: the sender's link to a peer is gone.
@@ -180,7 +186,7 @@ impl Control for Ping {
 
 impl Control for Pong {
     fn check(&self) -> Result<(), DecodeError> {
-        Ok(())
+        bounds::figure("busy_secs", self.busy_secs)
     }
 }
 
@@ -231,7 +237,8 @@ impl Control for Measure {
 
 impl Control for DeviceMeasured {
     fn check(&self) -> Result<(), DecodeError> {
-        bounds::figure("flops_per_sec", self.flops_per_sec)
+        bounds::estimate("flops_per_sec", self.flops_per_sec)?;
+        bounds::figure("overhead_secs", self.overhead_secs)
     }
 }
 
@@ -243,8 +250,8 @@ impl Control for MeasureFailed {
 
 impl Control for LinkMeasured {
     fn check(&self) -> Result<(), DecodeError> {
-        bounds::figure("rtt_secs", self.rtt_secs)?;
-        bounds::figure("bytes_per_sec", self.bytes_per_sec)
+        bounds::estimate("rtt_secs", self.rtt_secs)?;
+        bounds::estimate("bytes_per_sec", self.bytes_per_sec)
     }
 }
 

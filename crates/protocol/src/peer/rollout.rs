@@ -5,8 +5,8 @@ use base::{ModuleRange, PeerId, RequestId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DecodeError, Failure, MAX_CHUNK_TOKENS, MAX_MODULES, MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES,
-    ModelRef, Sampling, bounds, frame::Control,
+    DecodeError, Failure, MAX_CHUNK_TOKENS, MAX_COPIES, MAX_MODULES, MAX_SEEN_TOKENS, MAX_SLOTS,
+    MAX_STAGES, ModelRef, Sampling, bounds, frame::Control,
 };
 
 /// From the coordinator: the plan of an epoch. Each peer loads its stages.
@@ -18,6 +18,9 @@ pub struct RollOut {
     pub model: ModelRef,
     /// In ring order; the first is the coordinator's, and so may the last be.
     pub stages: Vec<PlannedStage>,
+    /// Second copies of modules: the beginning of the next stage or the end of the one before, which a
+    /// phone holds besides its own and does not run.
+    pub overlap: Vec<PlannedStage>,
     /// Most rows of one chunk of a prefill.
     pub chunk_tokens: u16,
     /// Requests that have a KV cache at once.
@@ -26,12 +29,12 @@ pub struct RollOut {
     pub row_bytes: u32,
 }
 
-/// One stage of a plan.
+/// One stage of a plan, or modules that are copied.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PlannedStage {
-    /// Who runs it.
+    /// Who runs or holds them.
     pub peer: PeerId,
-    /// Its modules.
+    /// The modules.
     pub range: ModuleRange,
 }
 
@@ -123,7 +126,9 @@ impl Control for RollOut {
     fn check(&self) -> Result<(), DecodeError> {
         self.model.check()?;
         bounds::list("stages", &self.stages, MAX_STAGES)?;
-        let modules = self.stages.iter().map(|stage| stage.range.end).max().unwrap_or(0);
+        bounds::list("overlap", &self.overlap, MAX_COPIES)?;
+        let all = self.stages.iter().chain(&self.overlap);
+        let modules = all.map(|stage| stage.range.end).max().unwrap_or(0);
         bounds::within("stages", modules <= MAX_MODULES)?;
         bounds::within("chunk_tokens", (1..=MAX_CHUNK_TOKENS).contains(&self.chunk_tokens))?;
         bounds::within("slots", (1..=MAX_SLOTS).contains(&self.slots))?;

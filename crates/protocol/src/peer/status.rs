@@ -1,9 +1,11 @@
 //! What members tell each other so that every screen shows the same room.
 
-use base::{ModuleRange, PeerId, RequestId};
+use base::{Estimate, PeerId, RequestId};
 use serde::{Deserialize, Serialize};
 
-use super::{DecodeError, Failure, MAX_PEERS, MAX_STAGES, ModelRef, bounds, frame::Control};
+use super::{
+    DecodeError, Failure, MAX_PEER_STAGES, MAX_PEERS, ModelRef, PlanStatus, bounds, frame::Control,
+};
 
 /// To the coordinator, about once a second: what the sender has done so far.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -12,6 +14,9 @@ pub struct Report {
     pub counters: Counters,
     /// How far its last step went: it tells which phone is late.
     pub last_step: Option<LastStep>,
+    /// How long the device works on a token, for each of its stages in ring order: the median of the latest
+    /// steps of one row; empty before there are enough.
+    pub stage_secs: Vec<f64>,
 }
 
 /// What a phone has done since it joined.
@@ -52,8 +57,10 @@ pub struct Status {
     pub peers: Vec<PeerStatus>,
     /// Links measured so far.
     pub links: Vec<LinkStatus>,
+    /// While the phones measure.
+    pub measuring: Option<MeasuringStatus>,
     /// The plan of the running epoch.
-    pub plan: Option<PlanStatus>,
+    pub plan: Option<Box<PlanStatus>>,
     /// What went wrong last.
     pub failure: Option<Failure>,
 }
@@ -95,11 +102,13 @@ pub struct PeerStatus {
     /// Which.
     pub peer: PeerId,
     /// Its speed, once measured.
-    pub flops_per_sec: Option<f64>,
+    pub flops_per_sec: Option<Estimate>,
     /// What people should know about its figures: why it runs no part, or that they are guessed.
     pub remark: Option<String>,
     /// Its memory for the room, once known in bytes.
     pub pledge_bytes: Option<u64>,
+    /// What the plan puts there: weights and KV caches of its stages and copies.
+    pub used_bytes: u64,
     /// Bytes of its stage that have arrived.
     pub loaded_bytes: u64,
     /// Bytes of its stage.
@@ -112,48 +121,30 @@ pub struct PeerStatus {
 
 /// One direction of a link.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct LinkStatus {
     /// The sender.
     pub from: PeerId,
     /// The receiver.
     pub to: PeerId,
     /// A round trip.
-    pub rtt_secs: f64,
+    pub rtt_secs: Estimate,
     /// Bandwidth.
-    pub bytes_per_sec: f64,
+    pub bytes_per_sec: Estimate,
 }
 
-/// The plan, with what was predicted for it.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct PlanStatus {
-    /// In ring order.
-    pub stages: Vec<StageStatus>,
-    /// One token through the whole ring.
-    pub predicted_token_secs: f64,
-    /// No plan of these phones takes less: the relaxed linear program's bound or, where that
-    /// took too long, the search's.
-    pub lower_bound_secs: f64,
-    /// Why the plan looks as it does, a sentence.
-    pub reason: String,
-}
-
-/// One stage of a [`PlanStatus`].
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-pub struct StageStatus {
-    /// Who runs it.
-    pub peer: PeerId,
-    /// Its modules.
-    pub range: ModuleRange,
-    /// Bytes of their weights, without KV caches.
-    pub weights_bytes: u64,
-    /// One token through it.
-    pub predicted_secs: f64,
+/// How far a beginning has got with its devices and links.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MeasuringStatus {
+    /// So many are measured.
+    pub done: u32,
+    /// So many there are.
+    pub total: u32,
 }
 
 impl Control for Report {
     fn check(&self) -> Result<(), DecodeError> {
-        Ok(())
+        bounds::list("stage_secs", &self.stage_secs, MAX_PEER_STAGES)?;
+        self.stage_secs.iter().try_for_each(|&secs| bounds::figure("stage_secs", secs))
     }
 }
 
@@ -162,28 +153,15 @@ impl Control for Status {
         bounds::list("peers", &self.peers, MAX_PEERS)?;
         bounds::list("links", &self.links, MAX_PEERS * MAX_PEERS)?;
         self.model.as_ref().map_or(Ok(()), |model| model.model.check())?;
-        self.plan.as_ref().map_or(Ok(()), PlanStatus::check)?;
+        self.plan.as_ref().map_or(Ok(()), |plan| plan.check())?;
         self.failure.as_ref().map_or(Ok(()), Failure::check)?;
-        let finite = |value: f64| bounds::figure("status", value);
         self.peers.iter().try_for_each(|peer| {
             peer.remark.as_deref().map_or(Ok(()), bounds::message)?;
-            finite(peer.flops_per_sec.unwrap_or(0.0))
+            peer.flops_per_sec.map_or(Ok(()), |speed| bounds::estimate("status", speed))
         })?;
         self.links.iter().try_for_each(|link| {
-            finite(link.rtt_secs)?;
-            finite(link.bytes_per_sec)
+            bounds::estimate("status", link.rtt_secs)?;
+            bounds::estimate("status", link.bytes_per_sec)
         })
-    }
-}
-
-impl PlanStatus {
-    fn check(&self) -> Result<(), DecodeError> {
-        bounds::list("plan.stages", &self.stages, MAX_STAGES)?;
-        bounds::message(&self.reason)?;
-        bounds::figure("predicted_token_secs", self.predicted_token_secs)?;
-        bounds::figure("lower_bound_secs", self.lower_bound_secs)?;
-        self.stages
-            .iter()
-            .try_for_each(|stage| bounds::figure("predicted_secs", stage.predicted_secs))
     }
 }

@@ -1,6 +1,6 @@
 //! Every frame's bytes, round trips, and bytes that are no frame.
 
-use base::{Message, ModuleRange, PeerId, RequestId, Role};
+use base::{Estimate, Message, ModuleRange, PeerId, RequestId, Role};
 use proptest::prelude::*;
 
 use super::*;
@@ -59,9 +59,10 @@ fn status() -> Status {
         model: Some(ModelStatus { model: model(), modules: 6, weights_bytes: 256 }),
         peers: vec![PeerStatus {
             peer: PeerId(1),
-            flops_per_sec: Some(1.0),
+            flops_per_sec: Some(Estimate { mean: 1.0, spread: 0.5 }),
             remark: Some("r".into()),
             pledge_bytes: None,
+            used_bytes: 7,
             loaded_bytes: 4,
             total_bytes: 5,
             ready: true,
@@ -70,20 +71,37 @@ fn status() -> Status {
         links: vec![LinkStatus {
             from: PeerId(1),
             to: PeerId(2),
-            rtt_secs: 0.5,
-            bytes_per_sec: 2.0,
+            rtt_secs: Estimate { mean: 0.5, spread: 0.25 },
+            bytes_per_sec: Estimate { mean: 2.0, spread: 1.0 },
         }],
-        plan: Some(PlanStatus {
+        measuring: Some(MeasuringStatus { done: 3, total: 4 }),
+        plan: Some(Box::new(PlanStatus {
             stages: vec![StageStatus {
                 peer: PeerId(1),
                 range: ModuleRange::new(0, 6),
                 weights_bytes: 256,
                 predicted_secs: 0.5,
+                measured_secs: Some(0.75),
+            }],
+            overlap: vec![CopyStatus {
+                peer: PeerId(2),
+                range: ModuleRange::new(4, 6),
+                weights_bytes: 128,
+            }],
+            traffic: vec![TrafficStatus {
+                from: PeerId(1),
+                to: PeerId(2),
+                bytes: 2.0,
+                predicted_secs: 0.25,
             }],
             predicted_token_secs: 0.5,
+            measured_token_secs: Some(1.0),
             lower_bound_secs: 0.25,
+            equal_split_secs: Some(2.0),
+            best_alone: Some(Alone { peer: PeerId(1), secs: 4.0 }),
             reason: "one".into(),
-        }),
+            unused: vec![Unused { peer: PeerId(2), reason: "two".into() }],
+        })),
         failure: Some(failure()),
     }
 }
@@ -105,26 +123,38 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 pledge: Pledge::Share { factor: 1.5, phones: 3 },
             }
             .into(),
-            "030101010161016201000000000000f83f03",
+            "040101010161016201000000000000f83f03",
         ),
-        (Ping { nonce: 300 }.into(), "0302ac02"),
-        (Pong { nonce: 300 }.into(), "0303ac02"),
-        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0304010103eeeeee"),
-        (ProbeDone { nonce: 1 }.into(), "030501"),
-        (Leave {}.into(), "0306"),
+        (Ping { nonce: 300, through_device: true }.into(), "0402ac0201"),
+        (Pong { nonce: 300, busy_secs: 1.0 }.into(), "0403ac02000000000000f03f"),
+        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0404010103eeeeee"),
+        (ProbeDone { nonce: 1 }.into(), "040501"),
+        (Leave {}.into(), "0406"),
         (
             Measure { model: model(), peers: vec![PeerId(1), PeerId(2)] }.into(),
-            "0310022f6d016dac02080102083030303030303031083030303030303032",
+            "0410022f6d016dac02080102083030303030303031083030303030303032",
         ),
-        (DeviceMeasured { flops_per_sec: 1.0 }.into(), "0311000000000000f03f"),
-        (MeasureFailed { message: "no".into() }.into(), "0312026e6f"),
         (
-            LinkMeasured { to: PeerId(1), rtt_secs: 0.5, bytes_per_sec: 2.0 }.into(),
-            "0313083030303030303031000000000000e03f0000000000000040",
+            DeviceMeasured {
+                flops_per_sec: Estimate { mean: 1.0, spread: 0.5 },
+                overhead_secs: 0.25,
+            }
+            .into(),
+            "0411000000000000f03f000000000000e03f000000000000d03f",
         ),
-        (LinkLost { peer: PeerId(1) }.into(), "0314083030303030303031"),
-        (Prepare { model: model() }.into(), "0315022f6d016dac020801"),
-        (Prepared { url: "/m".into() }.into(), "0316022f6d"),
+        (MeasureFailed { message: "no".into() }.into(), "0412026e6f"),
+        (
+            LinkMeasured {
+                to: PeerId(1),
+                rtt_secs: Estimate { mean: 0.5, spread: 0.25 },
+                bytes_per_sec: Estimate { mean: 2.0, spread: 1.0 },
+            }
+            .into(),
+            "0413083030303030303031000000000000e03f000000000000d03f0000000000000040000000000000f03f",
+        ),
+        (LinkLost { peer: PeerId(1) }.into(), "0414083030303030303031"),
+        (Prepare { model: model() }.into(), "0415022f6d016dac020801"),
+        (Prepared { url: "/m".into() }.into(), "0416022f6d"),
     ]
 }
 
@@ -136,20 +166,21 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 epoch: 1,
                 model: model(),
                 stages: vec![PlannedStage { peer: PeerId(1), range: ModuleRange::new(0, 6) }],
+                overlap: vec![PlannedStage { peer: PeerId(2), range: ModuleRange::new(4, 6) }],
                 chunk_tokens: 32,
                 slots: 1,
                 row_bytes: 256,
             }
             .into(),
-            "032001022f6d016dac02080101083030303030303031000620018002",
+            "042001022f6d016dac02080101083030303030303031000601083030303030303032040620018002",
         ),
-        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0321010405"),
-        (StageReady { epoch: 1 }.into(), "032201"),
+        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0421010405"),
+        (StageReady { epoch: 1 }.into(), "042201"),
         (
             StageFailed { epoch: 1, failure: Failure::new(FailureCode::OutOfMemory, "no") }.into(),
-            "0323010a026e6f",
+            "0423010a026e6f",
         ),
-        (Halt { epoch: 1 }.into(), "032401"),
+        (Halt { epoch: 1 }.into(), "042401"),
         (
             Begin {
                 request,
@@ -160,7 +191,7 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 seen: vec![5, 300],
             }
             .into(),
-            "03300901000000003f280000803f0000803e0000c03f07400101030205ac02",
+            "04300901000000003f280000803f0000803e0000c03f07400101030205ac02",
         ),
         (
             Activations {
@@ -174,17 +205,17 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 data: vec![0, 0, 0x80, 0x3f, 0, 0, 0, 0x40],
             }
             .into(),
-            "03310101090000000100000002000000010000000600000002000000803f00000040",
+            "04310101090000000100000002000000010000000600000002000000803f00000040",
         ),
-        (token(None).into(), "03320900000003000000020100000c00000000"),
+        (token(None).into(), "04320900000003000000020100000c00000000"),
         (
             token(Some(logprobs(1))).into(),
-            "03320900000003000000020100000c00000002000000bf00000000000080be",
+            "04320900000003000000020100000c00000002000000bf00000000000080be",
         ),
-        (ChunkDone { request, position: 2 }.into(), "03330902"),
-        (Cancel { request }.into(), "033409"),
-        (Finished { request }.into(), "033509"),
-        (RequestFailed { request, message: "no".into() }.into(), "033609026e6f"),
+        (ChunkDone { request, position: 2 }.into(), "04330902"),
+        (Cancel { request }.into(), "043409"),
+        (Finished { request }.into(), "043509"),
+        (RequestFailed { request, message: "no".into() }.into(), "043609026e6f"),
     ]
 }
 
@@ -197,26 +228,27 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
     vec![
         (
             Ask { ask: 1, messages: vec![Message::user("hi")], options: asked(&["."]) }.into(),
-            "03400101010268690000003f280000803f0000803e0000c03f0740010101012e",
+            "04400101010268690000003f280000803f0000803e0000c03f0740010101012e",
         ),
-        (StopAsk { ask: 1 }.into(), "034101"),
-        (Text { ask: 1, delta: "yo".into() }.into(), "03420102796f"),
+        (StopAsk { ask: 1 }.into(), "044101"),
+        (Text { ask: 1, delta: "yo".into() }.into(), "04420102796f"),
         (
             Answered { ask: 1, stats: stats() }.into(),
-            "0343010302000000000000e03f00000000000010400000000000002840020205ac0201000000bf0100000080be",
+            "0443010302000000000000e03f00000000000010400000000000002840020205ac0201000000bf0100000080be",
         ),
-        (AskFailed { ask: 1, failure: failure() }.into(), "034401020908046c6f6e67"),
+        (AskFailed { ask: 1, failure: failure() }.into(), "044401020908046c6f6e67"),
         (
             Report {
                 counters: Counters { bytes_sent: 300, ..Counters::default() },
                 last_step: Some(LastStep { request, next_position: 4 }),
+                stage_secs: vec![0.5],
             }
             .into(),
-            "035000000000ac0200010904",
+            "045000000000ac020001090401000000000000e03f",
         ),
         (
             status().into(),
-            "03510501022f6d016dac0208010680020108303030303030303101000000000000f03f0101720004050101020300000001083030303030303031083030303030303032000000000000e03f0000000000000040010108303030303030303100068002000000000000e03f000000000000e03f000000000000d03f036f6e6501020908046c6f6e67",
+            "04510501022f6d016dac0208010680020108303030303030303101000000000000f03f000000000000e03f010172000704050101020300000001083030303030303031083030303030303032000000000000e03f000000000000d03f0000000000000040000000000000f03f010304010108303030303030303100068002000000000000e03f01000000000000e83f0108303030303030303204068001010830303030303030310830303030303030320000000000000040000000000000d03f000000000000e03f01000000000000f03f000000000000d03f010000000000000040010830303030303030310000000000001040036f6e65010830303030303030320374776f01020908046c6f6e67",
         ),
     ]
 }
@@ -269,8 +301,12 @@ fn values_out_of_bounds_are_refused() {
     let refused = |frame: Frame, field| {
         assert_eq!(Frame::decode(&frame.encode()), Err(DecodeError::OutOfRange { field }));
     };
-    refused(DeviceMeasured { flops_per_sec: f64::NAN }.into(), "flops_per_sec");
-    refused(DeviceMeasured { flops_per_sec: -1.0 }.into(), "flops_per_sec");
+    let measured = |flops_per_sec, overhead_secs| {
+        DeviceMeasured { flops_per_sec: Estimate::exact(flops_per_sec), overhead_secs }.into()
+    };
+    refused(measured(f64::NAN, 0.0), "flops_per_sec");
+    refused(measured(-1.0, 0.0), "flops_per_sec");
+    refused(measured(1.0, -1.0), "overhead_secs");
     refused(Measure { model: model(), peers: vec![PeerId(1); 9] }.into(), "peers");
     refused(MeasureFailed { message: "x".repeat(1001) }.into(), "message");
     refused(LoadProgress { epoch: 1, loaded_bytes: 2, total_bytes: 1 }.into(), "loaded_bytes");

@@ -54,7 +54,7 @@ pub fn room(me: PeerId, coordinator: bool) -> Room {
         coordinator,
         name: "n".into(),
         device: "d".into(),
-        pledge: Pledge::Bytes(25),
+        pledge: Pledge::Bytes(36),
         limits: RoomLimits { chunk_tokens: 3, ..RoomLimits::default() },
     })
 }

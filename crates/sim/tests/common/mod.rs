@@ -25,14 +25,14 @@ pub const GREEDY: Sampling = Sampling {
 /// Names of phones, in order of joining.
 pub const NAMES: [&str; 9] = ["Ada", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal", "Ivy"];
 
-/// A room of so many phones, each pledging so little that all are needed.
+/// A room of so many phones, each pledging so little that all are needed, on a ring that stays open.
 pub fn config(phones: usize) -> SimConfig {
     let pledge = Pledge::Share { factor: 1.3, phones: phones as u32 };
     SimConfig {
         phones: NAMES[..phones].iter().map(|name| PhoneSpec::new(name, pledge)).collect(),
         link: WIFI,
         model: toy::spec(8),
-        limits: RoomLimits::default(),
+        limits: RoomLimits { ring_may_close: false, ..RoomLimits::default() },
     }
 }
 

@@ -1,0 +1,78 @@
+//! How long tokens really take, in all and on each device, beside what was predicted.
+
+use std::collections::VecDeque;
+
+use protocol::peer::PlanStatus;
+
+use base::PeerId;
+
+use crate::Room;
+
+/// The latest times of something that each token takes.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    secs: VecDeque<f64>,
+}
+
+impl Pace {
+    /// One more time.
+    pub(crate) fn add(&mut self, secs: f64) {
+        if self.secs.len() == TOKENS_KEPT {
+            self.secs.pop_front();
+        }
+        self.secs.push_back(secs);
+    }
+
+    /// Their median, once there are enough.
+    pub(crate) fn median(&self) -> Option<f64> {
+        if self.secs.len() < TOKENS_NEEDED {
+            return None;
+        }
+        let mut sorted: Vec<f64> = self.secs.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        Some(sorted[sorted.len() / 2])
+    }
+}
+
+impl Room {
+    /// A token came so long after the one before it. Where several requests are in flight they wait
+    /// for each other, which the prediction of one token does not count.
+    pub(crate) fn token_took(&mut self, secs: f64) {
+        if self.requests.len() > 1 {
+            return;
+        }
+        self.pace.add(secs);
+        let median = self.pace.median();
+        if let Some(plan) = &mut self.plan {
+            plan.measured_token_secs = median;
+        }
+        self.status_changes.mark();
+        self.view_changes.mark();
+    }
+
+    /// A phone has told what its stages take.
+    pub(crate) fn stages_took(&mut self, peer: PeerId, stage_secs: &[f64]) {
+        let Some(PlanStatus { stages, .. }) = &mut self.plan else { return };
+        let own = stages.iter_mut().filter(|stage| stage.peer == peer);
+        own.zip(stage_secs).for_each(|(stage, &secs)| stage.measured_secs = Some(secs));
+    }
+}
+
+const TOKENS_KEPT: usize = 64;
+const TOKENS_NEEDED: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_the_latest_tokens_counts() {
+        let mut pace = Pace::default();
+        (0..7).for_each(|_| pace.add(1.0));
+        assert_eq!(pace.median(), None);
+        pace.add(9.0);
+        assert_eq!(pace.median(), Some(1.0));
+        (0..TOKENS_KEPT).for_each(|_| pace.add(2.0));
+        assert_eq!(pace.median(), Some(2.0));
+    }
+}
