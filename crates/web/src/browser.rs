@@ -30,6 +30,15 @@ pub fn text(error: &JsValue) -> String {
     own.or_else(|| error.as_string()).unwrap_or_else(|| format!("{error:?}"))
 }
 
+/// Memory of the device as far as the browser tells it (in powers of two of GiB, Chrome at most 8 on phones);
+/// without a limit where it does not.
+pub fn memory_bytes() -> f64 {
+    let told = js_sys::Reflect::get(&scope().navigator(), &"deviceMemory".into());
+    told.ok()
+        .and_then(|gibibytes| gibibytes.as_f64())
+        .map_or(f64::INFINITY, |gib| gib * 1024f64.powi(3))
+}
+
 /// The worker that this runs in.
 pub fn scope() -> WorkerGlobalScope {
     js_sys::global().unchecked_into()

@@ -131,7 +131,9 @@ impl Driver {
     /// A message of the page, other than those that start and end the room.
     pub fn on_page(&mut self, message: ToWorker) {
         match message {
-            ToWorker::Begin => self.command(Command::Begin),
+            ToWorker::Begin { assignment } => {
+                self.command(Command::Begin(assignment.unwrap_or_default()));
+            }
             ToWorker::Ask { ask, messages, options } => {
                 self.command(Command::Ask { ask, messages, options: options.into() });
             }

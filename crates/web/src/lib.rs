@@ -22,6 +22,7 @@ mod messages;
 mod opened;
 mod perform;
 mod picked;
+mod planner;
 mod signaling;
 mod text;
 

@@ -2,7 +2,7 @@
 
 use std::{pin::pin, rc::Rc};
 
-use base::{Message, ModuleRange};
+use base::Message;
 use futures_channel::mpsc::Receiver;
 use futures_util::{
     StreamExt,
@@ -11,14 +11,14 @@ use futures_util::{
 use kernels::{Gpu, GpuError, Step};
 use model::{Logprobs, ModelError, Parts, Sampler, Stage, StageInput, StageOptions};
 use protocol::peer::{Alternative, Failure, FailureCode, ModelRef, Sampling, TokenLogprobs};
-use session::{Input, Job, JobInput, LoadStage, SamplingStep, StageOutput, Wants};
+use session::{Input, Job, JobInput, LoadStage, Resident, SamplingStep, StageOutput, Wants};
 use web_sys::File;
 
 use crate::{
     clock::{now_secs, sleep, timed},
     folder::Means,
     local::LocalSource,
-    measure::Trial,
+    measure::{Speed, Trial, lookup_secs},
     opened::Opened,
     text::{ModelText, TextModule},
 };
@@ -39,6 +39,8 @@ pub enum Work {
     Prepare(ModelRef),
     /// Measure it.
     Measure(ModelRef),
+    /// Run a step of what is measured.
+    Exercise(u32),
     /// Load a stage.
     Load(LoadStage),
     /// Free the stage.
@@ -129,6 +131,7 @@ impl Machine {
             Work::Check { ask, prompt } => self.check(ask, &prompt),
             Work::Prepare(model) => Done::Input(self.prepare(model).await),
             Work::Measure(model) => Done::Input(self.measure(model).await),
+            Work::Exercise(number) => Done::Input(self.exercise(number).await),
             Work::Load(plan) => Done::Input(self.load(plan).await),
             Work::Unload => {
                 self.free();
@@ -239,12 +242,29 @@ impl Machine {
     async fn measure(&mut self, model: ModelRef) -> Input {
         let measured = async {
             let mut trial = self.trial(&model).await?;
-            trial.flops_per_sec().await
+            let measured = trial.speed().await;
+            self.trial = Some(trial);
+            let mut speed = measured?;
+            if self.text.is_some() {
+                speed.overhead_secs += lookup_secs().await;
+            }
+            Ok(speed)
         };
         match measured.await {
-            Ok(flops_per_sec) => Input::DeviceMeasured { flops_per_sec },
+            Ok(Speed { flops_per_sec, overhead_secs }) => {
+                Input::DeviceMeasured { flops_per_sec, overhead_secs }
+            }
             Err(error) => self.unmeasured(&error).await,
         }
+    }
+
+    /// A step of the trial that is ready. Where it fails, whatever is asked of the device next says why.
+    async fn exercise(&mut self, number: u32) -> Input {
+        let busy_secs = match &mut self.trial {
+            Some(trial) => trial.exercise_secs().await.unwrap_or(0.0),
+            None => 0.0,
+        };
+        Input::Exercised { number, busy_secs }
     }
 
     /// The trial that is ready, or a new one.
@@ -282,15 +302,17 @@ impl Machine {
             let problem = format!("{asked} tokens of context, where {most} is the most");
             return Err(ModelError::Step(problem));
         }
-        let total_bytes = total_bytes(&opened, &plan.ranges)?;
+        let total_bytes = total_bytes(&opened, &plan.stages)?;
         let options = StageOptions {
             context_tokens: plan.context_tokens as usize,
             slots: plan.slots.into(),
             rows: plan.chunk_tokens.into(),
         };
         self.tell_progress(plan.epoch, total_bytes);
-        for &range in &plan.ranges {
-            self.stages.push(Stage::load(&gpu, &opened.file, range, options).await?);
+        for &Resident { range, resident } in &plan.stages {
+            let mut stage = Stage::load(&gpu, &opened.file, resident, options).await?;
+            stage.activate(range)?;
+            self.stages.push(stage);
         }
         Ok(())
     }
@@ -373,8 +395,8 @@ async fn open_gpu() -> Result<Gpu, GpuError> {
     }
 }
 
-fn total_bytes(opened: &Opened, ranges: &[ModuleRange]) -> Result<u64, ModelError> {
-    ranges.iter().map(|&range| opened.file.stage_bytes(range)).sum()
+fn total_bytes(opened: &Opened, stages: &[Resident]) -> Result<u64, ModelError> {
+    stages.iter().map(|stage| opened.file.stage_bytes(stage.resident)).sum()
 }
 
 /// The tail's choice from the logits of the last row.

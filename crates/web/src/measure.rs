@@ -1,15 +1,28 @@
 //! How fast this device runs the model's own modules.
 
-use base::ModuleRange;
+use base::{Estimate, ModuleRange};
 use kernels::{Gpu, Step};
 use model::{ByteSource, ModelError, ModelFile, Stage, StageInput, StageOptions};
 
-use crate::{clock::now_secs, opened::Opened};
+use crate::{
+    browser::bytes_of,
+    clock::{now_secs, sleep, turn},
+    local::blob_of,
+    opened::Opened,
+};
 
-/// Steps that are not timed: caches and clocks settle.
+/// Steps while a phone gets ready: so often, and the browser compiles its code for speed.
+const PREPARING_STEPS: usize = 16;
+/// Steps before those that are timed: caches and clocks settle.
 const WARM_UPS: usize = 2;
-/// Steps that are timed; the median counts.
-const TIMED: usize = 5;
+/// Rounds, which are averaged.
+const ROUNDS: usize = 5;
+/// Steps of a round; their median counts.
+const STEPS: usize = 3;
+/// Before each step, as long as a phone in a room waits for the others about: a GPU clocks down meanwhile.
+const PAUSE_SECS: f64 = 0.02;
+/// About a row of an embedding.
+const ROW_BYTES: usize = 2048;
 /// The most weights that are put on the GPU for measuring.
 const MAX_BYTES: u64 = 64 << 20;
 /// The most layers that are measured at once, so that the cost of starting a step weighs
@@ -27,7 +40,24 @@ pub struct Trial {
     stage: Stage<Zeros>,
     /// One row of zeros.
     row: Vec<u8>,
+    /// The first module, or the first layer; and all that are resident.
+    sizes: [Size; 2],
+}
+
+/// Modules that are timed together.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    modules: ModuleRange,
     flops: f64,
+}
+
+/// What a device can do.
+#[derive(Clone, Copy, Debug)]
+pub struct Speed {
+    /// Floating-point operations per second of single-token steps.
+    pub flops_per_sec: Estimate,
+    /// What a step takes besides.
+    pub overhead_secs: f64,
 }
 
 impl Trial {
@@ -43,27 +73,95 @@ impl Trial {
         let stage = Stage::load(gpu, &zeros, range, options).await?;
         let row = vec![0u8; file.config().hidden * size_of::<f32>()];
         let profiles = file.profiles(context_tokens, 1)?;
-        let flops = profiles.modules[range.indices()].iter().map(|module| module.flops).sum();
-        Ok(Self { url: opened.url.clone(), stage, row, flops })
+        let size = |modules: ModuleRange| {
+            let flops = profiles.modules[modules.indices()].iter().map(|module| module.flops);
+            Size { modules, flops: flops.sum() }
+        };
+        let few = if range.len() > 2 { 2 } else { 1 };
+        let sizes = [ModuleRange::new(range.start, range.start + few), range].map(size);
+        let mut trial = Self { url: opened.url.clone(), stage, row, sizes };
+        for _ in 0..PREPARING_STEPS {
+            trial.exercise_secs().await?;
+        }
+        Ok(trial)
     }
 
-    /// Floating-point operations per second of single-token steps.
+    /// Times single-token steps through few modules and through many.
     ///
     /// # Errors
     /// The GPU failed.
-    pub async fn flops_per_sec(&mut self) -> Result<f64, ModelError> {
-        let mut times = Vec::with_capacity(TIMED);
-        for step in 0..WARM_UPS + TIMED {
-            let started = now_secs();
-            self.stage.run(Step::chunk(0, step as u32, 1), StageInput::Hidden(&self.row)).await?;
-            if step >= WARM_UPS {
-                times.push(now_secs() - started);
+    pub async fn speed(&mut self) -> Result<Speed, ModelError> {
+        for position in 0..WARM_UPS {
+            self.step_secs(position).await?;
+        }
+        let mut rounds = [[0.0; ROUNDS]; 2];
+        for round in 0..ROUNDS {
+            for (size, secs) in self.sizes.into_iter().zip(&mut rounds) {
+                self.stage.activate(size.modules)?;
+                secs[round] = self.median_secs(WARM_UPS + round * STEPS).await?;
             }
         }
-        times.sort_by(f64::total_cmp);
-        // A clock of limited resolution may show no time at all.
-        Ok(self.flops / times[TIMED / 2].max(MIN_STEP_SECS))
+        let [few, many] = self.sizes.map(|size| size.flops);
+        Ok(speed(few, many, &rounds))
     }
+
+    /// One step through few modules; how long it took.
+    ///
+    /// # Errors
+    /// The GPU failed.
+    pub async fn exercise_secs(&mut self) -> Result<f64, ModelError> {
+        self.stage.activate(self.sizes[0].modules)?;
+        let started = now_secs();
+        let step = Step::chunk(0, 0, 1);
+        self.stage.run(step, StageInput::Hidden(&self.row)).await?;
+        Ok(now_secs() - started)
+    }
+
+    async fn median_secs(&mut self, position: usize) -> Result<f64, ModelError> {
+        let mut steps = [0.0; STEPS];
+        for (step, secs) in steps.iter_mut().enumerate() {
+            *secs = self.step_secs(position + step).await?;
+        }
+        steps.sort_by(f64::total_cmp);
+        Ok(steps[STEPS / 2])
+    }
+
+    /// A step, until its output could be sent.
+    async fn step_secs(&mut self, position: usize) -> Result<f64, ModelError> {
+        sleep(PAUSE_SECS).await;
+        let started = now_secs();
+        let step = Step::chunk(0, position as u32, 1);
+        self.stage.run(step, StageInput::Hidden(&self.row)).await?;
+        turn().await;
+        // A clock of limited resolution may show no time at all.
+        Ok((now_secs() - started).max(MIN_STEP_SECS))
+    }
+}
+
+/// How long it takes to read a row of an embedding: a header does that for every token.
+pub async fn lookup_secs() -> f64 {
+    let mut rounds = [0.0; ROUNDS];
+    for secs in &mut rounds {
+        sleep(PAUSE_SECS).await;
+        let started = now_secs();
+        // Where a browser refuses it, loading will say so.
+        if let Ok(blob) = blob_of(&[0; ROW_BYTES]) {
+            let _ = bytes_of(blob.array_buffer()).await;
+        }
+        *secs = now_secs() - started;
+    }
+    Estimate::of(&rounds).mean
+}
+
+/// From what `few` and `many` operations took in each round: time = overhead + operations / speed. Where that
+/// makes no sense, because a step's time hardly depends on its operations, all of it is theirs.
+fn speed(few: f64, many: f64, rounds: &[[f64; ROUNDS]; 2]) -> Speed {
+    let [few_secs, many_secs] = rounds.map(|secs| Estimate::of(&secs).mean);
+    let overhead_secs = (few_secs - (many_secs - few_secs) * few / (many - few)).max(0.0);
+    let overhead_secs = if many_secs > overhead_secs { overhead_secs } else { 0.0 };
+    let spread = Estimate::of(&rounds[1]).spread / many_secs;
+    let mean = many / (many_secs - overhead_secs);
+    Speed { flops_per_sec: Estimate { mean, spread: spread * mean }, overhead_secs }
 }
 
 /// Shortest step that is believed.

@@ -4,7 +4,7 @@
 use base::{Message, PeerId};
 use protocol::signal::IceServer;
 use serde::{Deserialize, Serialize};
-use session::{ErrorView, RoomView};
+use session::{Assignment, ErrorView, RoomView};
 
 /// What the page asks for. Channels and picked files come apart from these, since they are no plain values.
 #[derive(Deserialize, Debug)]
@@ -13,7 +13,7 @@ pub enum ToWorker {
     /// Make or join a room.
     Start { config: StartConfig },
     /// Coordinator: measure, plan and load.
-    Begin,
+    Begin { assignment: Option<Assignment> },
     /// Answer the last message of a conversation.
     Ask { ask: u32, messages: Vec<Message>, options: AskOptions },
     /// Coordinator: count a prompt's tokens.
@@ -38,7 +38,7 @@ pub struct StartConfig {
     pub pledge: Pledge,
 }
 
-/// Memory a phone lends.
+/// Memory a phone lends. More bytes than it has are as good as all of it.
 #[derive(Deserialize, Debug, Clone, Copy)]
 #[serde(rename_all = "camelCase")]
 pub enum Pledge {
@@ -102,7 +102,7 @@ pub enum RtcCommand {
 impl From<Pledge> for protocol::peer::Pledge {
     fn from(pledge: Pledge) -> Self {
         match pledge {
-            Pledge::Bytes(bytes) => Self::Bytes(bytes as u64),
+            Pledge::Bytes(bytes) => Self::Bytes(bytes.min(crate::browser::memory_bytes()) as u64),
             Pledge::Share { factor, phones } => Self::Share { factor, phones },
         }
     }

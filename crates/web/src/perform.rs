@@ -15,6 +15,7 @@ impl Driver {
             Output::Disconnect { peer } => self.disconnect(peer),
             Output::Prepare { model } => self.queue(Work::Prepare(model)),
             Output::Measure { model } => self.queue(Work::Measure(model)),
+            Output::Exercise { number } => self.queue(Work::Exercise(number)),
             Output::LoadStage(stage) => self.queue(Work::Load(stage)),
             Output::UnloadStage => self.queue(Work::Unload),
             Output::RunStage(job) => self.queue(Work::Run(job)),
