@@ -1,6 +1,6 @@
 /**
  * Every screen with made-up data, for looking at: `npm run dev`, then `/dev/stories.html?screen=chat`. The real app on
- * a scripted worker. The development server alone serves it; the build does not know it.
+ * a scripted worker; `settingOf` says what else the address may change. The development server alone serves it; the build does not know it.
  */
 
 import { mount } from "svelte";
@@ -10,6 +10,7 @@ import type { FromWorker, StartConfig, ToWorker } from "../src/engine/messages.t
 import App from "../src/ui/App.svelte";
 import "../src/ui/theme.css";
 import "../src/ui/elements.css";
+import { settingOf } from "./rooms.ts";
 import { script } from "./scripts.ts";
 
 class ScriptedWorker implements EngineWorker {
@@ -28,7 +29,7 @@ class ScriptedWorker implements EngineWorker {
   }
 
   async #play(): Promise<void> {
-    for await (const message of script(this.screen)) this.#emit(message);
+    for await (const message of script(this.screen, settingOf(location.search))) this.#emit(message);
   }
 
   #emit(data: FromWorker): void {

@@ -10,6 +10,7 @@ describe("the address", () => {
       modelUrl: null,
       name: null,
       pledge: null,
+      assignment: "best",
       temperature: null,
       seed: null,
       maxTokens: null,
@@ -18,17 +19,22 @@ describe("the address", () => {
   });
 
   it("may ask for everything", () => {
-    const search = "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&temperature=0&seed=7&tokens=64";
+    const search =
+      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&assignment=equal&temperature=0&seed=7&tokens=64";
     expect(parseQuery(search, `#${secret}`)).toEqual({
       modelUrl: "/models/x.gguf",
       name: "Ada L",
       pledge: { share: { factor: 1.3, phones: 3 } },
+      assignment: "equal",
       temperature: 0,
       seed: 7,
       maxTokens: 64,
       invitation: { kind: "secret", secret },
     });
   });
+
+  it("does not take an assignment that it does not know", () =>
+    expect(parseQuery("?assignment=random", "").assignment).toBe("best"));
 
   it.each(["https://elsewhere.example/x.gguf", "//elsewhere.example/x.gguf", "x.gguf"])(
     "does not take a model from elsewhere: %s",

@@ -1,4 +1,4 @@
-import type { Pledge } from "./engine/messages.ts";
+import type { Assignment, Pledge } from "./engine/messages.ts";
 
 /** What the address asks for. Everything is optional; what cannot be read is ignored. */
 export interface Query {
@@ -8,6 +8,8 @@ export interface Query {
   name: string | null;
   /** `?pledge=BYTES` or `?pledge=share:FACTOR:PHONES` */
   pledge: Pledge | null;
+  /** `?assignment=equal`: parts of equal size, for those who compare. */
+  assignment: Assignment;
   /** `?temperature=0`, `?seed=1`, `?tokens=64`: how answers are sampled. */
   temperature: number | null;
   seed: number | null;
@@ -29,6 +31,7 @@ export function parseQuery(search: string, hash: string): Query {
     modelUrl: sameOriginPath(text("model")),
     name: text("name"),
     pledge: parsePledge(text("pledge")),
+    assignment: text("assignment") === "equal" ? "equal" : "best",
     temperature: number("temperature"),
     seed: number("seed"),
     maxTokens: number("tokens"),

@@ -1,4 +1,12 @@
-import type { AskOptions, ChatMessage, EngineError, FromWorker, StartConfig, ToWorker } from "./messages.ts";
+import type {
+  Assignment,
+  AskOptions,
+  ChatMessage,
+  EngineError,
+  FromWorker,
+  StartConfig,
+  ToWorker,
+} from "./messages.ts";
 import { RtcHost } from "./rtc.ts";
 import { Store } from "./store.ts";
 import { emptyView, isOver, reduce, withTurn, type EngineView, type Turn } from "./view.ts";
@@ -75,9 +83,9 @@ export class Engine {
     this.#post({ type: "files", files });
   }
 
-  /** Coordinator: everybody is here; measure, plan and load. */
-  begin(): void {
-    this.#post({ type: "begin" });
+  /** Coordinator: everybody is here; measure, plan and load. Again, where the room is ready already. */
+  begin(assignment: Assignment = "best"): void {
+    this.#post({ type: "begin", assignment });
   }
 
   /**

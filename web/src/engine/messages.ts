@@ -12,11 +12,13 @@ export type ToWorker =
   /** Model files that a person picked on this phone; may come before `start`, and replaces those picked before. */
   | { type: "files"; files: File[] }
   /** Coordinator: everybody is here, measure and plan. */
-  | { type: "begin" }
+  | { type: "begin"; assignment: Assignment }
   /** Answer the last message of a conversation. A model without a chat template reads only that one. */
   | { type: "ask"; ask: number; messages: ChatMessage[]; options: AskOptions }
   /** Coordinator: count the prompt's tokens, before anything is loaded. Answered by `checked`. */
   | { type: "check"; ask: number; prompt: string }
+  /** Assign modules to devices, without a room. Answered by `planned`. */
+  | { type: "plan"; input: PlanInput }
   | { type: "stop"; ask: number }
   | { type: "leave" }
   | { type: "rtc"; event: RtcEvent };
@@ -36,8 +38,38 @@ export type FromWorker =
   | { type: "note"; message: string }
   /** Something a person should know; it stopped nothing. */
   | { type: "warning"; message: string }
+  | { type: "planned"; result: PlanAnswer | PlanRefusal }
   | { type: "checked"; ask: number; promptTokens: number; contextTokens: number }
   | { type: "rtc"; command: RtcCommand };
+
+/** An instance of the planner's file format, as `docs/planner.md` describes it. */
+export interface PlanInput {
+  objective: "latency" | "throughput";
+  modules: { name: string; flops: number; weights_bytes: number; kv_bytes?: number }[];
+  sequential_bytes: number[];
+  residual?: { from: number; to: number[]; bytes: number }[];
+  tied?: [number, number, number][];
+  devices: { id: string; flops_per_sec: number; overhead_secs?: number; memory_bytes: number }[];
+  rtt_secs: number[][];
+  bytes_per_sec: number[][];
+  token_bytes?: number;
+  token_to?: number;
+  close_ring?: boolean;
+}
+
+/** Half-open ranges of modules, in ring order. */
+export interface PlanAnswer {
+  objective_secs: number;
+  stages: { device: string; start: number; end: number }[];
+  overlap: { device: string; start: number; end: number }[];
+  lower_bound_secs: number;
+  solve_secs: number;
+}
+
+/** Why no assignment fits. */
+export interface PlanRefusal {
+  infeasible: { constraint: string; device?: string; missing_bytes?: number; help: string }[];
+}
 
 export interface StartConfig {
   /** WebSocket address of the signaling server, `wss://.../signal`. */
@@ -54,6 +86,9 @@ export interface StartConfig {
   modelUrl: string | null;
   pledge: Pledge;
 }
+
+/** As the planner finds it best, or parts of equal size to compare it with. */
+export type Assignment = "best" | "equal";
 
 /** Memory a phone lends: bytes, or `factor` x (bytes of all modules) / `phones`. */
 export type Pledge = { bytes: number } | { share: { factor: number; phones: number } };
@@ -121,6 +156,8 @@ export interface RoomView {
   /** The coordinator's peer id; empty until it is known. */
   coordinator: string;
   peers: PeerView[];
+  /** Steps of the measuring under way; null outside of it. */
+  measuring: { done: number; total: number } | null;
   plan: PlanView | null;
   model: ModelView | null;
   links: LinkView[];
@@ -136,9 +173,13 @@ export interface PeerView {
   link: "connecting" | "open" | "lost";
   /** Measured speed of the real kernels; null until measured. */
   flopsPerSec: number | null;
+  /** Its standard deviation over the rounds. */
+  flopsPerSecSpread: number | null;
   /** Why it runs no part, or that its figures are guessed; null where there is nothing to say. */
   remark: string | null;
   pledgeBytes: number | null;
+  /** Memory of its parts and copies, caches included; 0 without a part. */
+  usedBytes: number;
   /** The modules this phone runs, half-open; null when it runs none. */
   stage: { start: number; end: number; weightsBytes: number } | null;
   loadedBytes: number;
@@ -158,12 +199,34 @@ export interface PeerCounters {
 
 export interface PlanView {
   /** In ring order. */
-  stages: { peer: string; start: number; end: number; weightsBytes: number; predictedSecs: number }[];
+  stages: PlanStageView[];
+  /** Second copies of modules of a neighbour's part, half-open: loaded but asleep, for shifting work later. */
+  overlap: { peer: string; start: number; end: number; weightsBytes: number }[];
+  /** What a token's data takes from phone to phone. */
+  traffic: { from: string; to: string; bytes: number; predictedSecs: number }[];
   predictedTokenSecs: number;
-  /** No plan of these phones takes less: the relaxed linear program's bound, or the search's. */
+  /** Median of the latest tokens; null before there are enough. */
+  measuredTokenSecs: number | null;
+  /** No plan of these phones takes less. */
   lowerBoundSecs: number;
   /** Why the plan looks as it does, one plain sentence. */
   reason: string;
+  /** The same phones with parts of equal size, predicted; null where that does not fit into their memory. */
+  equalSplitSecs: number | null;
+  /** The fastest phone that could hold the whole model alone, predicted; null if none can. */
+  bestAlone: { peer: string; secs: number } | null;
+  /** Why a phone got nothing, a plain sentence with names. */
+  unused: { peer: string; reason: string }[];
+}
+
+export interface PlanStageView {
+  peer: string;
+  start: number;
+  end: number;
+  weightsBytes: number;
+  predictedSecs: number;
+  /** Median of the latest tokens; null before there are enough. */
+  measuredSecs: number | null;
 }
 
 export interface ModelView {
@@ -177,11 +240,14 @@ export interface ModelView {
   takesChats: boolean;
 }
 
+/** Averages over the rounds of measuring, with their standard deviations. */
 export interface LinkView {
   from: string;
   to: string;
   rttSecs: number;
+  rttSpreadSecs: number;
   bytesPerSec: number;
+  bytesPerSecSpread: number;
 }
 
 export interface AnswerStats {

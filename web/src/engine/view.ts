@@ -65,6 +65,7 @@ export function reduce(view: EngineView, message: FromWorker): EngineView {
     case "warning":
       return { ...view, warning: message.message };
     case "checked":
+    case "planned":
     case "note":
     case "rtc":
       return view;

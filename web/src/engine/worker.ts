@@ -1,7 +1,7 @@
 /** The engine worker: loads the wasm module and passes messages. It decides nothing. */
 
-import init, { Engine } from "../generated/lingualinked.js";
-import type { FromWorker, ToWorker } from "./messages.ts";
+import init, { Engine, plan } from "../generated/lingualinked.js";
+import type { FromWorker, PlanAnswer, PlanRefusal, ToWorker } from "./messages.ts";
 import { PortChannel } from "./relay.ts";
 import { CHANNEL_LABEL } from "./rtc.ts";
 
@@ -15,9 +15,15 @@ const loading = init().then(() => {
 
 addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
   const message = withChannel(data);
-  loading.then((engine) => engine.handle(message)).catch(fail);
+  loading.then((engine) => take(engine, message)).catch(fail);
 });
 addEventListener("unhandledrejection", ({ reason }) => fail(reason));
+
+function take(engine: Engine, message: ToWorker): void {
+  if (message.type !== "plan") return engine.handle(message);
+  const result = JSON.parse(plan(JSON.stringify(message.input))) as PlanAnswer | PlanRefusal;
+  emit({ type: "planned", result });
+}
 
 /** Only the phone that starts a room reads questions and writes answers, so only it loads that part. */
 function loadText(): Promise<object> {

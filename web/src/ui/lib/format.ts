@@ -12,8 +12,9 @@ export function bytes(value: number): string {
   return `${short(scaled)} ${units[unit]}`;
 }
 
-/** `340 ms`, `2.4 s`, `1 min 20 s`. */
+/** `3.4 ms`, `340 ms`, `2.4 s`, `1 min 20 s`. */
 export function duration(secs: number): string {
+  if (secs < 0.00995) return `${Number((secs * 1000).toFixed(1))} ms`;
   if (secs < 0.9995) return `${Math.round(secs * 1000)} ms`;
   if (secs < 59.5) return `${short(secs)} s`;
   const whole = Math.round(secs);
@@ -23,6 +24,30 @@ export function duration(secs: number): string {
 /** `24 tokens/s`; a time per token would say the same less plainly. */
 export function tokenRate(tokensPerSec: number): string {
   return `${short(tokensPerSec)} tokens/s`;
+}
+
+/** `12.3 MB/s` */
+export function byteRate(bytesPerSec: number): string {
+  return `${bytes(bytesPerSec)}/s`;
+}
+
+/** A measured value with its standard deviation, `12 ± 0.4 ms`. */
+export function spread(value: number, deviation: number | null, say: (value: number) => string): string {
+  const said = say(value);
+  if (deviation === null) return said;
+  const [about, unit] = [say(deviation), said.slice(said.indexOf(" "))];
+  return `${about.endsWith(unit) ? said.slice(0, -unit.length) : said} ± ${about}`;
+}
+
+/** The engine counts in bytes; people do not. */
+export function plainBytes(text: string): string {
+  return text.replaceAll(/\b(\d{4,}) bytes\b|\b\d{7,}\b/g, (found) => bytes(Number.parseInt(found)));
+}
+
+/** `Ada, Ben and Clara` */
+export function nameList(names: string[]): string {
+  const last = names.at(-1) ?? "";
+  return names.length < 2 ? last : `${names.slice(0, -1).join(", ")} and ${last}`;
 }
 
 export function count(value: number, one: string, many = `${one}s`): string {
@@ -68,6 +93,12 @@ export function moduleName(index: number, modules: number): string {
   if (index === 0) return "embed";
   if (index === modules - 1) return "head";
   return `${index % 2 === 1 ? "attn" : "mlp"}.${Math.floor((index - 1) / 2)}`;
+}
+
+/** Modules in words, `attn.0 to mlp.3`; `end` is one past the last. */
+export function rangeName(start: number, end: number, modules: number): string {
+  const first = moduleName(start, modules);
+  return end - start === 1 ? first : `${first} to ${moduleName(end - 1, modules)}`;
 }
 
 function speedWords(giga: number): string {

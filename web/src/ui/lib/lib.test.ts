@@ -2,12 +2,26 @@ import { describe, expect, it } from "vitest";
 
 import type { EngineError, PeerView, RoomView } from "../../engine/messages.ts";
 import { nameFromUserAgent } from "./device.ts";
-import { bytes, duration, initials, moduleName, percent, speed, tokenRate } from "./format.ts";
+import {
+  byteRate,
+  bytes,
+  duration,
+  initials,
+  moduleName,
+  nameList,
+  percent,
+  plainBytes,
+  rangeName,
+  speed,
+  spread,
+  tokenRate,
+} from "./format.ts";
 import { modelTitle, readModels } from "./models.ts";
 import { noticeFor } from "./notices.ts";
 import { loadTotals, phonesInOrder, segments } from "./phones.ts";
 import { qrCode } from "./qr.ts";
 import { askOptions, samplingFrom } from "./sampling.ts";
+import { emptyPlan, emptyRoom, plainPeer } from "./testing.ts";
 
 describe("numbers", () => {
   it("are said with three digits and the unit that fits", () => {
@@ -20,8 +34,11 @@ describe("numbers", () => {
       "1 GB",
       "4.5 TB",
     ]);
-    expect([0.0004, 0.342, 0.9996, 2.41, 59.6, 80].map(duration)).toEqual([
+    expect([0, 0.00041, 0.00994, 0.00996, 0.342, 0.9996, 2.41, 59.6, 80].map(duration)).toEqual([
       "0 ms",
+      "0.4 ms",
+      "9.9 ms",
+      "10 ms",
       "342 ms",
       "1 s",
       "2.41 s",
@@ -31,11 +48,33 @@ describe("numbers", () => {
     expect(tokenRate(23.71)).toBe("23.7 tokens/s");
     expect(speed(17.94e9)).toEqual({ words: "steady", figure: "17.9 GFLOP/s" });
     expect(speed(1.2e12).figure).toBe("1.2 TFLOP/s");
+    expect(byteRate(12.34e6)).toBe("12.3 MB/s");
     expect([percent(1, 3), percent(5, 0), percent(7, 5)]).toEqual([33, 0, 100]);
+  });
+
+  it("have their spread behind them, where there is one", () => {
+    expect(spread(0.012, 0.0004, duration)).toBe("12 ± 0.4 ms");
+    expect(spread(12.3e6, 0.4e6, byteRate)).toBe("12.3 MB/s ± 400 kB/s");
+    expect(spread(0.012, null, duration)).toBe("12 ms");
+  });
+
+  it("are made plain in the engine's sentences", () => {
+    expect(plainBytes("It needs 339000000 bytes, 12 bytes more than 4096 bytes and 1500000.")).toBe(
+      "It needs 339 MB, 12 bytes more than 4.1 kB and 1.5 MB.",
+    );
   });
 });
 
 describe("names", () => {
+  it("are listed as people list them", () => {
+    expect([[], ["Ada"], ["Ada", "Ben"], ["Ada", "Ben", "Clara"]].map(nameList)).toEqual([
+      "",
+      "Ada",
+      "Ada and Ben",
+      "Ada, Ben and Clara",
+    ]);
+  });
+
   it("shrink to initials, whatever the script", () => {
     expect(["Ada", "grandma clara b", "", "  ", "👩‍🚀 Eva", "李 明"].map(initials)).toEqual([
       "A",
@@ -56,6 +95,7 @@ describe("names", () => {
       "mlp.1",
       "head",
     ]);
+    expect([rangeName(1, 2, 6), rangeName(3, 6, 6)]).toEqual(["attn.0", "attn.1 to head"]);
   });
 
   it("of models are told from how the weights are stored", () => {
@@ -106,6 +146,13 @@ describe("a notice", () => {
     expect(noticeFor(left, true)).toEqual(noticeFor(left, false));
   });
 
+  it("tells in the planner's words what does not fit", () => {
+    const plain = noticeFor({ code: "does_not_fit", message: "" });
+    const told = noticeFor({ code: "does_not_fit", message: "The header lacks 2000000 bytes." });
+    expect(told).toMatchObject({ title: plain.title, advice: "The header lacks 2 MB.", detail: "" });
+    expect(plain.advice).toMatch(/less memory than the model needs/);
+  });
+
   it("exists even for a code from a newer engine", () => {
     expect(noticeFor({ code: "brand_new" as "internal", message: "" }).title).toBe("Something went wrong");
   });
@@ -139,6 +186,20 @@ describe("the picture of who holds what", () => {
     ]);
     expect(loadTotals(room)).toEqual({ loadedBytes: 110, totalBytes: 140 });
   });
+
+  it("puts copies on the parts that they are of", () => {
+    const overlap = [
+      { peer: "cc", start: 2, end: 3, weightsBytes: 1 },
+      { peer: "aa", start: 1, end: 2, weightsBytes: 1 },
+      { peer: "aa", start: 5, end: 6, weightsBytes: 1 },
+    ];
+    const copied = { ...room, plan: { ...emptyPlan(), ...room.plan, overlap } };
+    const found = segments(copied).map(({ copies }) =>
+      copies.map(({ phone, start, end }) => [phone.peer.id, start, end]),
+    );
+    expect(found).toEqual([[["aa", 1, 2]], [["cc", 2, 3]], [["aa", 5, 6]]]);
+    expect(phonesInOrder(copied).map(({ copies }) => copies)).toEqual([1, 2, 0]);
+  });
 });
 
 describe("a QR code", () => {
@@ -169,42 +230,15 @@ describe("sampling", () => {
 
 function makeRoom(): RoomView {
   const peers = [makePeer("aa", 100, 100, true), makePeer("bb", 0, 0, true), makePeer("cc", 10, 40, false)];
-  const stage = { weightsBytes: 1, predictedSecs: 1 };
+  const stage = { weightsBytes: 1, predictedSecs: 1, measuredSecs: null };
   const stages = [
     { peer: "cc", start: 0, end: 2, ...stage },
     { peer: "aa", start: 2, end: 5, ...stage },
     { peer: "cc", start: 5, end: 6, ...stage },
   ];
-  const plan = { stages, predictedTokenSecs: 1, lowerBoundSecs: 1, reason: "" };
-  return { phase: "loading", me: "aa", coordinator: "cc", peers, plan, model: null, links: [], error: null };
+  return { ...emptyRoom("loading"), me: "aa", coordinator: "cc", peers, plan: { ...emptyPlan(), stages } };
 }
 
 function makePeer(id: string, loadedBytes: number, totalBytes: number, ready: boolean): PeerView {
-  const counters = {
-    stepsRun: 0,
-    rowsRun: 0,
-    dispatches: 0,
-    bytesFetched: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-  };
-  const known = {
-    flopsPerSec: null,
-    remark: null,
-    pledgeBytes: null,
-    stage: null,
-    device: "",
-    link: "open",
-  } as const;
-  return {
-    id,
-    name: id,
-    me: id === "aa",
-    coordinator: id === "cc",
-    loadedBytes,
-    totalBytes,
-    ready,
-    counters,
-    ...known,
-  };
+  return { ...plainPeer(id), me: id === "aa", coordinator: id === "cc", loadedBytes, totalBytes, ready };
 }

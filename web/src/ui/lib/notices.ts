@@ -1,4 +1,5 @@
 import type { EngineError, ErrorCode } from "../../engine/messages.ts";
+import { plainBytes } from "./format.ts";
 
 /** What the person can do next; the screen knows how. */
 export type WayOut = "retry" | "new_room" | "leave" | "edit_prompt" | "none";
@@ -8,10 +9,12 @@ export interface Notice {
   /** What to do about it, in a sentence or two. */
   advice: string;
   wayOut: WayOut;
+  /** The engine's own words, where they say more. */
+  detail: string;
 }
 
 /** A plain message for every way in which things go wrong. The engine's own sentence is shown below as the detail. */
-const notices: Record<ErrorCode, Notice> = {
+const notices: Record<ErrorCode, Omit<Notice, "detail">> = {
   no_webgpu: {
     title: "This browser cannot run a part of the model",
     advice:
@@ -109,7 +112,9 @@ const notices: Record<ErrorCode, Notice> = {
 /** `hasGuests`: this phone started the room, and others are in it. */
 export function noticeFor(error: EngineError, hasGuests = false): Notice {
   if (error === damagedInvitation) return damagedNotice;
-  const notice = notices[error.code] ?? notices.internal;
+  const notice = { ...(notices[error.code] ?? notices.internal), detail: plainBytes(error.message) };
+  // The planner knows which limit it was, and what would help.
+  if (error.code === "does_not_fit" && notice.detail) return { ...notice, advice: notice.detail, detail: "" };
   if (hasGuests && notice.wayOut === "retry") return { ...notice, advice: `${notice.advice} ${newCode}` };
   const { promptTokens, contextTokens } = error;
   if (error.code !== "prompt_too_long" || promptTokens === undefined || contextTokens === undefined)
@@ -128,4 +133,5 @@ const damagedNotice: Notice = {
   title: "This invitation is not complete",
   advice: "A part of the link is missing. Scan the QR code again, or copy the whole link.",
   wayOut: "new_room",
+  detail: "",
 };

@@ -1,4 +1,4 @@
-import type { PeerView, RoomView } from "../../engine/messages.ts";
+import type { PeerView, PlanView, RoomView } from "../../engine/messages.ts";
 
 /** How many colours the theme has: `--phone-0` and on. */
 export const COLOURS = 8;
@@ -11,6 +11,8 @@ export interface Phone {
   /** What it holds of the model, over all its stages: the header may run the first and the last. */
   modules: number;
   weightsBytes: number;
+  /** Modules of its neighbours' parts that it holds asleep, to take work over later. */
+  copies: number;
 }
 
 /**
@@ -25,9 +27,10 @@ export function phonesInOrder(room: RoomView): Phone[] {
   const peers = [...room.peers].sort((a, b) => rank(a) - rank(b) || a.id.localeCompare(b.id));
   return peers.map((peer, index) => {
     const own = stages.filter((stage) => stage.peer === peer.id);
-    const modules = own.reduce((sum, stage) => sum + stage.end - stage.start, 0);
+    const modules = moduleCount(own);
     const weightsBytes = own.reduce((sum, stage) => sum + stage.weightsBytes, 0);
-    return { peer, modules, weightsBytes, colour: `var(--phone-${index % COLOURS})` };
+    const copies = moduleCount(copiesOf(room).filter((copy) => copy.peer === peer.id));
+    return { peer, modules, weightsBytes, copies, colour: `var(--phone-${index % COLOURS})` };
   });
 }
 
@@ -38,13 +41,22 @@ export interface Segment {
   end: number;
   /** Part of this piece that has been loaded, 0 to 1. */
   loaded: number;
+  /** The phones that hold a second copy of some of its modules. */
+  copies: Copy[];
+}
+
+export interface Copy {
+  phone: Phone;
+  start: number;
+  end: number;
 }
 
 export function segments(room: RoomView): Segment[] {
   const phones = phonesInOrder(room);
   return (room.plan?.stages ?? []).flatMap(({ peer, start, end }) => {
     const phone = phones.find((candidate) => candidate.peer.id === peer);
-    return phone ? [{ phone, start, end, loaded: loadedPart(phone.peer) }] : [];
+    const copies = copiesWithin(room, phones, start, end);
+    return phone ? [{ phone, start, end, loaded: loadedPart(phone.peer), copies }] : [];
   });
 }
 
@@ -59,6 +71,22 @@ export function coordinatorName(room: RoomView): string {
   const coordinator = room.peers.find((peer) => peer.coordinator);
   if (!coordinator) return "the phone that started the room";
   return coordinator.me ? "you" : coordinator.name;
+}
+
+function moduleCount(ranges: { start: number; end: number }[]): number {
+  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+}
+
+function copiesOf(room: RoomView): PlanView["overlap"] {
+  return room.plan?.overlap ?? [];
+}
+
+function copiesWithin(room: RoomView, phones: Phone[], from: number, to: number): Copy[] {
+  return copiesOf(room).flatMap(({ peer, ...copy }) => {
+    const [start, end] = [Math.max(from, copy.start), Math.min(to, copy.end)];
+    const phone = phones.find((candidate) => candidate.peer.id === peer);
+    return phone && start < end ? [{ phone, start, end }] : [];
+  });
 }
 
 function loadedPart(peer: PeerView): number {

@@ -1,0 +1,104 @@
+import type { PeerView, PlanView, RoomView } from "../../engine/messages.ts";
+import { duration } from "./format.ts";
+import { phonesInOrder, type Phone } from "./phones.ts";
+
+/** One stretch of a token's way: what a phone computes, and what is then sent on. */
+export interface Leg {
+  phone: Phone;
+  /** Predicted, and what the latest tokens took; null before there are enough. */
+  secs: number;
+  measuredSecs: number | null;
+  hops: Hop[];
+}
+
+export interface Hop {
+  from: Phone;
+  to: Phone;
+  secs: number;
+}
+
+/**
+ * A token's way through the phones. What is sent stands behind the leg that the receiver waits for; what goes back to
+ * the beginning stands behind the last.
+ */
+export function tokenWay(room: RoomView): Leg[] {
+  const phones = new Map(phonesInOrder(room).map((phone) => [phone.peer.id, phone]));
+  const stages = room.plan?.stages ?? [];
+  let waiting = room.plan?.traffic ?? [];
+  return stages.flatMap((stage, index) => {
+    const sofar = new Set(stages.slice(0, index + 1).map(({ peer }) => peer));
+    const next = stages[index + 1];
+    const due = waiting.filter(({ from, to }) => !next || (to === next.peer && sofar.has(from)));
+    waiting = waiting.filter((link) => !due.includes(link));
+    const phone = phones.get(stage.peer);
+    const hops = due.flatMap((link) => hop(phones, link));
+    const { predictedSecs: secs, measuredSecs } = stage;
+    return phone ? [{ phone, secs, measuredSecs, hops }] : [];
+  });
+}
+
+function hop(phones: Map<string, Phone>, link: PlanView["traffic"][number]): Hop[] {
+  const [from, to] = [phones.get(link.from), phones.get(link.to)];
+  return from && to ? [{ from, to, secs: link.predictedSecs }] : [];
+}
+
+/** One piece of the picture of a token's way. */
+export interface Piece {
+  /** Null between phones. */
+  phone: Phone | null;
+  secs: number;
+  /** Part of the whole, 0 to 1. */
+  share: number;
+}
+
+export function pieces(legs: Leg[]): Piece[] {
+  const bare = legs.flatMap(({ phone, secs, hops }) => [
+    { phone, secs },
+    ...hops.map((one) => ({ phone: null, secs: one.secs })),
+  ]);
+  const whole = bare.reduce((sum, { secs }) => sum + secs, 0);
+  return bare.map((piece) => ({ ...piece, share: whole > 0 ? piece.secs / whole : 0 }));
+}
+
+/** Another way to share the model out, beside this one. */
+export interface Comparison {
+  key: "this" | "equal" | "alone";
+  words: string;
+  /** Predicted time of a token; null where the phones' memory is too small for it. */
+  secs: number | null;
+}
+
+export function comparisons(plan: PlanView, peers: PeerView[]): Comparison[] {
+  const alone = plan.bestAlone;
+  const fastest = peers.find((peer) => peer.id === alone?.peer);
+  return [
+    { key: "this", words: "Shared like this", secs: plan.predictedTokenSecs },
+    { key: "equal", words: "In equal parts", secs: plan.equalSplitSecs },
+    {
+      key: "alone",
+      words: fastest ? `${fastest.name} alone` : "One phone alone",
+      secs: alone?.secs ?? null,
+    },
+  ];
+}
+
+/** How close the plan is to the best that can be. */
+export function boundWords({ predictedTokenSecs, lowerBoundSecs }: PlanView): string {
+  const isBest = lowerBoundSecs >= predictedTokenSecs * (1 - 1e-6);
+  if (isBest) return "No other way to share it out is faster.";
+  return `No way to share it out can take less than ${duration(lowerBoundSecs)}.`;
+}
+
+/** Why phones hold no part, in sentences that name them. */
+export function leftOut(room: RoomView): { peer: string; words: string }[] {
+  const { plan } = room;
+  if (plan === null) return [];
+  const told = plan.unused.map(({ peer, reason }) => ({ peer, words: reason }));
+  const idle = room.peers.filter((peer) => peer.remark !== null && !isInPlan(plan, peer.id));
+  return [...told, ...idle.map((peer) => ({ peer: peer.id, words: `${peer.name}: ${peer.remark}` }))];
+}
+
+/** Whether the plan knows this phone, with a part or without. */
+export function isInPlan(plan: PlanView, peer: string): boolean {
+  return [...plan.stages, ...plan.unused].some((one) => one.peer === peer);
+}
