@@ -1,9 +1,10 @@
 import type { Engine } from "../../web/src/engine/engine.ts";
+import type { plan } from "../../web/src/engine/planner.ts";
 import type { EngineSpans, GpuCounts, GpuMillis } from "./gpu.ts";
 
 declare global {
   interface Window {
-    lingualinked: { engine: Engine };
+    lingualinked: { engine: Engine; plan: typeof plan };
     gpuCounts: () => Promise<GpuCounts>;
     gpuMillis: () => Promise<GpuMillis>;
     engineSpans: () => Promise<EngineSpans>;

@@ -28,9 +28,12 @@ export function moduleKinds(room: RoomView, peer: string): { inner: number; ends
   return { inner: modules.length - ends, ends };
 }
 
-/** The bytes of a phone's own tensors, with the padding between neighbours. */
+/** The bytes of the tensors of a phone's stages and copies, with the padding between neighbours. */
 export function ownSpans(index: GgufIndex, room: RoomView, peer: string): Span[] {
-  const tensors = rangesOf(room, peer).flatMap(({ start, end }) => tensorsOfStage(index, start, end));
+  const copies = (room.plan?.overlap ?? []).filter((copy) => copy.peer === peer);
+  const tensors = [...rangesOf(room, peer), ...copies].flatMap(({ start, end }) =>
+    tensorsOfStage(index, start, end),
+  );
   return merge(tensors, index.alignment - 1);
 }
 

@@ -1,7 +1,9 @@
 //! `cargo xtask bench engine`: our engine beside others, in the same Chromium, on the same weights.
+//! `cargo xtask bench assignment`: the planner's assignment beside parts of equal size, on phones of unequal speed.
+//! `cargo xtask bench planner`: how long planning takes in a browser.
 //!
-//! `e2e/src/bench/engine.ts` makes the model's files, starts the browsers and reckons; it prints a table and, as its
-//! last line, all figures as JSON.
+//! `e2e/src/bench/` starts the browsers and reckons; each driver prints a table and, as its last line, all figures as
+//! JSON.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,6 +28,10 @@ pub struct Args {
 enum What {
     /// One phone alone beside wllama and ONNX Runtime Web: load, prefill, decode, memory, bytes of wasm.
     Engine(EngineArgs),
+    /// Three phones with 60, 60 and 20 % of a processor: the plan beside equal parts, predicted and measured.
+    Assignment(AssignmentArgs),
+    /// The planner in a browser, on rooms of 8 phones and 62 modules.
+    Planner(PlannerArgs),
 }
 
 #[derive(clap::Args)]
@@ -38,25 +44,60 @@ struct EngineArgs {
     rounds: u8,
 }
 
+#[derive(clap::Args)]
+struct AssignmentArgs {
+    /// Print one JSON object as the last line.
+    #[arg(long)]
+    json: bool,
+    /// How many rooms are made; each runs both.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: u8,
+}
+
+#[derive(clap::Args)]
+struct PlannerArgs {
+    /// Print one JSON object as the last line.
+    #[arg(long)]
+    json: bool,
+    /// How many rooms of each kind are planned for.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: u8,
+}
+
 pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
-    let What::Engine(args) = &args.what;
     e2e::ensure(project)?;
-    setup::ensure(project, &[Need::Peers])?;
+    match &args.what {
+        What::Engine(args) => {
+            setup::ensure(project, &[Need::Peers])?;
+            let options = json!({
+                "rounds": args.rounds,
+                "models": project.scratch("bench")?,
+                "stories": project.path(build::MODELS),
+            });
+            run_driver(project, "src/bench/engine.ts", &options, args.json)
+        }
+        What::Assignment(args) => {
+            let options = json!({ "rounds": args.rounds });
+            run_driver(project, "src/bench/assignment.ts", &options, args.json)
+        }
+        What::Planner(args) => {
+            let options = json!({ "rounds": args.rounds });
+            run_driver(project, "src/bench/planner.ts", &options, args.json)
+        }
+    }
+}
+
+fn run_driver(project: &Project, script: &str, options: &Value, as_json: bool) -> Result<ExitCode> {
     build::app(project)?;
     let server = build::server(project, Profile::Release)?;
     let mut command = project.command("node");
-    command.args(["--import", "tsx", "src/bench/engine.ts"]);
+    command.args(["--import", "tsx", script]);
     e2e::describe(project, &server, &mut command);
-    let options = json!({
-        "rounds": args.rounds,
-        "models": project.scratch("bench")?,
-        "stories": project.path(build::MODELS),
-    });
-    let (code, last) = drive(command, &options, "bench", LIMIT)?;
+    let (code, last) = drive(command, options, "bench", LIMIT)?;
     if code == 0 && serde_json::from_str::<Value>(&last).is_err() {
         bail!("the bench's last line is no JSON: {last}");
     }
-    if code == 0 && args.json {
+    if code == 0 && as_json {
         println!("{last}");
     }
     Ok(ExitCode::from(code))

@@ -18,7 +18,14 @@ test("the activations are those that the server counted", () => {
 
 /** A room of one phone that answered with these tokens. */
 function answered(tokens: number[]): Answered {
-  const stage = { peer: "0000000a", start: 0, end: 6, weightsBytes: 100, predictedSecs: 0.1 };
+  const stage = {
+    peer: "0000000a",
+    start: 0,
+    end: 6,
+    weightsBytes: 100,
+    predictedSecs: 0.1,
+    measuredSecs: null,
+  };
   return {
     turn: {
       ask: 1,
@@ -41,7 +48,19 @@ function answered(tokens: number[]): Answered {
       me: stage.peer,
       coordinator: stage.peer,
       peers: [],
-      plan: { stages: [stage], predictedTokenSecs: 0.1, lowerBoundSecs: 0.1, reason: "" },
+      measuring: null,
+      plan: {
+        stages: [stage],
+        overlap: [],
+        traffic: [],
+        predictedTokenSecs: 0.1,
+        measuredTokenSecs: null,
+        lowerBoundSecs: 0.1,
+        reason: "",
+        equalSplitSecs: null,
+        bestAlone: null,
+        unused: [],
+      },
       model: null,
       links: [],
       error: null,

@@ -1,0 +1,170 @@
+/**
+ * The driver of `cargo xtask bench assignment`: three phones of unequal speed run the planner's assignment and parts of
+ * equal size in turns, and both predictions are compared with the clock. Options come as one JSON object by standard
+ * input; progress goes to standard error; standard output has a table, and the result as its last line.
+ */
+
+import { basename } from "node:path";
+import { text } from "node:stream/consumers";
+
+import type { Assignment, RoomView } from "../../../web/src/engine/messages.ts";
+import { DESCRIPTORS, launchChromium } from "../chromium.ts";
+import { stageLine } from "../demo-result.ts";
+import { PhoneError, type Phone } from "../phone.ts";
+import { Quota, slowdown, whyNoQuotas } from "../quota.ts";
+import { gather } from "../room.ts";
+import { Server } from "../server.ts";
+import { bundledModel, settings } from "../settings.ts";
+import { assignmentResult, assignmentTable, type Run } from "./assignment-result.ts";
+import { answerOn } from "./ours.ts";
+
+interface Options {
+  rounds: number;
+}
+
+async function bench({ rounds }: Options, tell: (line: string) => void): Promise<Run[]> {
+  for (const share of new Set(SHARES)) {
+    const times = await slowdown(share);
+    tell(`bursts with ${100 * share} % of a processor take ${times.toFixed(2)} times as long`);
+    if (Math.abs(times * share - 1) > TOLERANCE)
+      throw new Error(
+        `a quota of ${share} slows bursts ${times.toFixed(2)} times: nothing would be compared`,
+      );
+  }
+  const server = await Server.start({ models: settings().models });
+  try {
+    const runs: Run[] = [];
+    for (let round = 1; round <= rounds; round += 1) runs.push(...(await runRound(server, round, tell)));
+    return runs;
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Three fresh phones in a fresh room; the two assignments, one after the other. */
+async function runRound(server: Server, round: number, tell: (line: string) => void): Promise<Run[]> {
+  const quotas = SHARES.map((share) => new Quota(share));
+  const phones: Phone[] = [];
+  try {
+    for (const [at, quota] of quotas.entries()) {
+      const program = quota.wrap(settings().chromium);
+      phones.push(await launchChromium(DESCRIPTORS[at] ?? "Pixel 7", { program }));
+    }
+    const model = `/models/${basename(bundledModel(settings().models))}`;
+    await gather(server, phones, { query: { model, pledge: PLEDGE } });
+    const order: Assignment[] = round % 2 === 1 ? ["best", "equal"] : ["equal", "best"];
+    const runs: Run[] = [];
+    for (const assignment of order) {
+      const run = await runOnce(phones, round, assignment, tell);
+      tell(
+        `round ${round}, ${assignment}: ${ms(run.measured_secs)} measured, ${ms(run.predicted_secs)} predicted`,
+      );
+      runs.push(run);
+    }
+    return runs;
+  } finally {
+    await Promise.allSettled(phones.map((phone) => phone.close()));
+    for (const quota of quotas) quota.close();
+  }
+}
+
+async function runOnce(
+  phones: Phone[],
+  round: number,
+  assignment: Assignment,
+  tell: (line: string) => void,
+): Promise<Run> {
+  const [coordinator] = phones;
+  if (!coordinator) throw new Error("a room needs a phone");
+  const room = await ready(coordinator, assignment);
+  const plan = room.plan;
+  if (!plan) throw new Error("a room that is ready has a plan");
+  for (const line of planLines(room)) tell(`  ${line}`);
+  await answerOn(coordinator, PROMPT, WARM_UP_TOKENS);
+  const { tokens, decodeSecs } = await answerOn(coordinator, PROMPT, TIMED_TOKENS);
+  const { plan: after } = await coordinator.room();
+  const took = after?.stages.map(({ measuredSecs }) => ms(measuredSecs ?? NaN));
+  tell(`  measured: ${took?.join(", ")}`);
+  return {
+    round,
+    assignment,
+    measured_secs: decodeSecs / (tokens.length - 1),
+    predicted_secs: plan.predictedTokenSecs,
+    modules: plan.stages.map((stage) => stage.end - stage.start),
+    tokens,
+  };
+}
+
+/** Who runs what, and what that and the links are expected to take. */
+function planLines(room: RoomView): string[] {
+  const name = (id: string): string => room.peers.find((peer) => peer.id === id)?.name ?? id;
+  const speed = (id: string): string => {
+    const peer = room.peers.find((one) => one.id === id);
+    const [mean, spread] = [peer?.flopsPerSec ?? 0, peer?.flopsPerSecSpread ?? 0].map((flops) =>
+      (flops / 1e9).toFixed(3),
+    );
+    return `${mean} ± ${spread} GFLOP/s`;
+  };
+  const { stages, traffic } = room.plan ?? { stages: [], traffic: [] };
+  return [
+    ...stages.map((stage) => `${stageLine(room, stage)}: ${ms(stage.predictedSecs)} at ${speed(stage.peer)}`),
+    ...traffic.map(({ from, to, predictedSecs }) => `${name(from)} -> ${name(to)}: ${ms(predictedSecs)}`),
+  ];
+}
+
+/** Waits in the page: looking at it again and again would take the processor from what is measured. */
+async function ready(phone: Phone, assignment: Assignment): Promise<RoomView> {
+  const room = await phone.page.evaluate(
+    async ([how, limitMs]) => {
+      const { engine } = window.lingualinked;
+      await engine.view.when((view) => view.room?.model != null);
+      engine.begin(how);
+      await engine.view.when((view) => view.room?.phase === "measuring" || view.room?.phase === "loading");
+      const late = new Promise<never>((_, reject) => {
+        setTimeout(() => reject(new Error("the room was not ready in time")), limitMs);
+      });
+      const settled = engine.view.when((view) => view.room?.phase === "ready" || view.room?.error != null);
+      return (await Promise.race([settled, late])).room;
+    },
+    [assignment, READY_LIMIT_MS] as const,
+  );
+  if (!room) throw new Error("the room is gone");
+  if (room.error) throw new PhoneError(phone.name, room.phase, room.error);
+  return room;
+}
+
+function ms(secs: number): string {
+  return `${(1000 * secs).toFixed(1)} ms`;
+}
+
+async function main(): Promise<void> {
+  const started = Date.now();
+  const tell = (line: string): void => {
+    const secs = ((Date.now() - started) / 1000).toFixed(1);
+    process.stderr.write(`[${secs.padStart(6)} s] ${line}\n`);
+  };
+  const options = JSON.parse(await text(process.stdin)) as Options;
+  const why = whyNoQuotas();
+  if (why !== null) {
+    process.stdout.write(`skipped: ${why}\n${JSON.stringify({ skipped: why })}\n`);
+    return;
+  }
+  const runs = await bench(options, tell);
+  process.stdout.write(`${assignmentTable(runs)}\n${JSON.stringify(assignmentResult(runs))}\n`);
+}
+
+/** Of one processor, for each phone. */
+const SHARES = [0.6, 0.6, 0.2];
+/** How far bursts may be from as slow as their quota says. */
+const TOLERANCE = 0.25;
+/** Half of the model for each of the three phones. */
+const PLEDGE = "share:1.5:3";
+const PROMPT = "Once upon a time there was a little dog";
+const WARM_UP_TOKENS = 16;
+const TIMED_TOKENS = 64;
+const READY_LIMIT_MS = 300_000;
+
+main().catch((cause: unknown) => {
+  process.stderr.write(`error: ${cause instanceof Error ? cause.message : String(cause)}\n`);
+  process.exitCode = 1;
+});
