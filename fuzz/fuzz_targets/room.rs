@@ -60,6 +60,7 @@ fn input(seen: &Seen, kind: u8, bytes: &[u8]) -> Input {
         }
         14 => Input::Command(Command::Stop { ask: number }),
         15 => Input::MeasureFailed { message: message() },
+        16 => Input::Exercised { number, busy_secs: f64::from(bytes.len() as u32) },
         _ => match Frame::decode(bytes) {
             Ok(frame) => Input::Frame { peer: PeerId(1 + u32::from(kind) % PEERS), frame },
             Err(_) => Input::Timeout,

@@ -26,7 +26,7 @@ pub(crate) fn explain(costs: &Costs<'_>, plan: &Plan, secs: f64, split_secs: f64
     let alone_bytes = held_bytes(input, &[ModuleRange::new(0, costs.modules)]);
     if alone_bytes > header.memory_bytes {
         return format!(
-            "The model needs {} and {} lends {}, so {phones} phones share it: {time} {unit}.",
+            "The model needs {} and {} has room for {}, so {phones} phones share it: {time} {unit}.",
             size(alone_bytes),
             header.id,
             size(header.memory_bytes)

@@ -147,8 +147,7 @@ fn missing_links_are_told_apart_from_missing_memory() {
 fn the_reason_says_why_and_against_what() {
     let mut input = room();
     let reason = |input: &PlanInput| solve(input, &Options::default()).expect("fits").reason;
-    let split =
-        "The model needs 30 bytes and a lends 20 bytes, so 2 phones share it: 5.1 ms per token.";
+    let split = "The model needs 30 bytes and a has room for 20 bytes, so 2 phones share it: 5.1 ms per token.";
     assert_eq!(reason(&input), split);
     input.devices[0].memory_bytes = 30.0;
     let alone = "a alone is best: 3.0 ms per token, and any split would take at least 5.1 ms.";

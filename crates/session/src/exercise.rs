@@ -27,11 +27,13 @@ impl Room {
         if !ping.through_device || self.stage.ring.is_some() {
             return self.answer(peer, Pong { nonce, busy_secs: 0.0 });
         }
-        let is_its = |exercise: &Exercise| matches!(exercise, Exercise::Answer { peer: waiting, .. } if *waiting == peer);
-        if self.exercises.values().any(is_its) {
-            return Err("it has a ping that is not answered");
+        let is_its = |exercise: &&mut Exercise| matches!(exercise, Exercise::Answer { peer: waiting, .. } if *waiting == peer);
+        // It has given up its earlier ping; our device is at it still.
+        if let Some(earlier) = self.exercises.values_mut().find(is_its) {
+            *earlier = Exercise::Answer { peer, nonce };
+        } else {
+            self.exercise(Exercise::Answer { peer, nonce });
         }
-        self.exercise(Exercise::Answer { peer, nonce });
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use protocol::peer::PlanStatus;
+use protocol::peer::{Phase, PlanStatus};
 
 use base::PeerId;
 
@@ -52,7 +52,9 @@ impl Room {
 
     /// A phone has told what its stages take.
     pub(crate) fn stages_took(&mut self, peer: PeerId, stage_secs: &[f64]) {
-        let Some(PlanStatus { stages, .. }) = &mut self.plan else { return };
+        // Figures of an earlier plan may still be on their way while the next one loads.
+        let plan = self.plan.as_mut().filter(|_| self.phase == Phase::Ready);
+        let Some(PlanStatus { stages, .. }) = plan else { return };
         let own = stages.iter_mut().filter(|stage| stage.peer == peer);
         own.zip(stage_secs).for_each(|(stage, &secs)| stage.measured_secs = Some(secs));
     }

@@ -42,6 +42,8 @@ enum Step {
 /// What was measured so far.
 #[derive(Default, Debug)]
 struct Rounds {
+    /// Devices take too long for their steps, so pings go without.
+    is_plain: bool,
     /// Of the round under way.
     pings_secs: Vec<f64>,
     /// The first is the warm-up's.
@@ -113,7 +115,7 @@ impl Room {
     pub(crate) fn probe_on(&mut self) {
         let now = self.now_secs;
         if let Some(late) = self.prober.current.take_if(|probing| now >= probing.deadline_secs) {
-            self.link_late(&late);
+            self.answer_late(late);
         }
         while self.prober.current.is_none() {
             let Some(peer) = self.prober.waiting.pop_front() else { return };
@@ -131,9 +133,7 @@ impl Room {
             |probing: &mut Probing| (probing.step, probing.nonce) == (Step::Exercise, number);
         let Some(probing) = self.prober.current.take_if(is_due) else { return };
         let Probing { peer, burst_bytes, rounds, .. } = probing;
-        let nonce = self.nonce();
-        self.start_probing(peer, Step::Ping, nonce, burst_bytes, rounds);
-        self.transmit(peer, Ping { nonce, through_device: true });
+        self.send_ping_now(peer, burst_bytes, rounds);
     }
 
     pub(crate) fn take_pong(&mut self, peer: PeerId, pong: &Pong) -> Verdict {
@@ -171,8 +171,17 @@ impl Room {
 
     /// Once our device has run a step.
     fn send_ping(&mut self, peer: PeerId, burst_bytes: usize, rounds: Rounds) {
+        if rounds.is_plain {
+            return self.send_ping_now(peer, burst_bytes, rounds);
+        }
         let number = self.exercise(Exercise::Ours);
         self.start_probing(peer, Step::Exercise, number, burst_bytes, rounds);
+    }
+
+    fn send_ping_now(&mut self, peer: PeerId, burst_bytes: usize, rounds: Rounds) {
+        let (nonce, through_device) = (self.nonce(), !rounds.is_plain);
+        self.start_probing(peer, Step::Ping, nonce, burst_bytes, rounds);
+        self.transmit(peer, Ping { nonce, through_device });
     }
 
     fn send_burst(&mut self, peer: PeerId, burst_bytes: usize, rounds: Rounds) {
@@ -199,6 +208,16 @@ impl Room {
         let probing =
             Probing { peer, nonce, sent_at_secs, deadline_secs, step, burst_bytes, rounds };
         self.prober.current = Some(probing);
+    }
+
+    /// A device that is late says nothing of the link.
+    fn answer_late(&mut self, late: Probing) {
+        let is_device = matches!(late.step, Step::Exercise | Step::Ping) && !late.rounds.is_plain;
+        if !is_device {
+            return self.link_late(&late);
+        }
+        let rounds = Rounds { is_plain: true, ..late.rounds };
+        self.send_ping_now(late.peer, late.burst_bytes, rounds);
     }
 
     /// No answer: half of what the link would have needed to be in time.

@@ -30,8 +30,12 @@ impl Room {
             words.push("What a part takes has a reserve for the browser in it.".into());
         }
         let plain = |words: String, name: &str| words.replace(&format!("`{name}`"), "one part");
+        let smaller = ("use a smaller quantisation", "choose a smaller version of the model");
+        let shorter = ("use a shorter context", "choose a model that reads less at once");
         let names = input.modules.iter().map(|module| module.name.as_str());
-        failure(FailureCode::DoesNotFit, &names.fold(words.join(" "), plain))
+        let words = names.fold(words.join(" "), plain);
+        let words = words.replace(smaller.0, smaller.1).replace(shorter.0, shorter.1);
+        failure(FailureCode::DoesNotFit, &words)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use js_sys::Object;
 use wasm_bindgen::{JsCast, prelude::*};
-use web_sys::MessageChannel;
 
 use crate::browser::scope;
 
@@ -65,19 +64,6 @@ pub async fn sleep(secs: f64) {
     });
     // The timer lives until it has rung.
     let _ = woken.await;
-}
-
-/// Waits until the worker has done whatever else it has to do by now, and is called again.
-pub async fn turn() {
-    let channel = MessageChannel::new().expect("every browser with workers has channels");
-    let (wake, woken) = futures_channel::oneshot::channel();
-    let call = Closure::once(move || {
-        let _ = wake.send(());
-    });
-    channel.port1().set_onmessage(Some(call.as_ref().unchecked_ref()));
-    if channel.port2().post_message(&JsValue::NULL).is_ok() {
-        let _ = woken.await;
-    }
 }
 
 impl Drop for Timer {

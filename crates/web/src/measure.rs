@@ -6,7 +6,7 @@ use model::{ByteSource, ModelError, ModelFile, Stage, StageInput, StageOptions};
 
 use crate::{
     browser::bytes_of,
-    clock::{now_secs, sleep, turn},
+    clock::{now_secs, sleep},
     local::blob_of,
     opened::Opened,
 };
@@ -42,6 +42,8 @@ pub struct Trial {
     row: Vec<u8>,
     /// The first module, or the first layer; and all that are resident.
     sizes: [Size; 2],
+    /// Positions that there are.
+    context_tokens: usize,
 }
 
 /// Modules that are timed together.
@@ -79,7 +81,7 @@ impl Trial {
         };
         let few = if range.len() > 2 { 2 } else { 1 };
         let sizes = [ModuleRange::new(range.start, range.start + few), range].map(size);
-        let mut trial = Self { url: opened.url.clone(), stage, row, sizes };
+        let mut trial = Self { url: opened.url.clone(), stage, row, sizes, context_tokens };
         for _ in 0..PREPARING_STEPS {
             trial.exercise_secs().await?;
         }
@@ -126,13 +128,11 @@ impl Trial {
         Ok(steps[STEPS / 2])
     }
 
-    /// A step, until its output could be sent.
     async fn step_secs(&mut self, position: usize) -> Result<f64, ModelError> {
         sleep(PAUSE_SECS).await;
         let started = now_secs();
-        let step = Step::chunk(0, position as u32, 1);
+        let step = Step::chunk(0, (position % self.context_tokens) as u32, 1);
         self.stage.run(step, StageInput::Hidden(&self.row)).await?;
-        turn().await;
         // A clock of limited resolution may show no time at all.
         Ok((now_secs() - started).max(MIN_STEP_SECS))
     }
@@ -140,30 +140,33 @@ impl Trial {
 
 /// How long it takes to read a row of an embedding: a header does that for every token.
 pub async fn lookup_secs() -> f64 {
+    // Where a browser refuses it, loading will say so.
+    let Ok(blob) = blob_of(&[0; ROW_BYTES]) else { return 0.0 };
     let mut rounds = [0.0; ROUNDS];
     for secs in &mut rounds {
         sleep(PAUSE_SECS).await;
         let started = now_secs();
-        // Where a browser refuses it, loading will say so.
-        if let Ok(blob) = blob_of(&[0; ROW_BYTES]) {
-            let _ = bytes_of(blob.array_buffer()).await;
-        }
+        let _ = bytes_of(blob.array_buffer()).await;
         *secs = now_secs() - started;
     }
     Estimate::of(&rounds).mean
 }
 
-/// From what `few` and `many` operations took in each round: time = overhead + operations / speed. Where that
-/// makes no sense, because a step's time hardly depends on its operations, all of it is theirs.
+/// From what `few` and `many` operations took in each round: time = overhead + operations / speed. However noisy
+/// the times are, some of each is left to the operations.
 fn speed(few: f64, many: f64, rounds: &[[f64; ROUNDS]; 2]) -> Speed {
     let [few_secs, many_secs] = rounds.map(|secs| Estimate::of(&secs).mean);
-    let overhead_secs = (few_secs - (many_secs - few_secs) * few / (many - few)).max(0.0);
-    let overhead_secs = if many_secs > overhead_secs { overhead_secs } else { 0.0 };
+    let is_slope = many > few && many_secs > few_secs;
+    let slope = if is_slope { (many_secs - few_secs) / (many - few) } else { 0.0 };
+    let most_secs = MOST_OVERHEAD * few_secs;
+    let overhead_secs = if is_slope { (few_secs - slope * few).clamp(0.0, most_secs) } else { 0.0 };
     let spread = Estimate::of(&rounds[1]).spread / many_secs;
     let mean = many / (many_secs - overhead_secs);
     Speed { flops_per_sec: Estimate { mean, spread: spread * mean }, overhead_secs }
 }
 
+/// Of a step through few modules.
+const MOST_OVERHEAD: f64 = 0.9;
 /// Shortest step that is believed.
 const MIN_STEP_SECS: f64 = 1e-5;
 

@@ -71,6 +71,23 @@ pub(super) fn estimate(field: &'static str, value: Estimate) -> Result<(), Decod
     figure(field, value.spread)
 }
 
+/// A measured speed or bandwidth in operations or bytes a second: 0, or what anything real has.
+pub(super) fn rate(field: &'static str, value: Estimate) -> Result<(), DecodeError> {
+    estimate(field, value)?;
+    within(field, value.mean == 0.0 || (SLOWEST..=FASTEST).contains(&value.mean))
+}
+
+/// A measured time in seconds, an hour at most.
+pub(super) fn time(field: &'static str, value: f64) -> Result<(), DecodeError> {
+    within(field, (0.0..=LONGEST_SECS).contains(&value))
+}
+
+/// Per second.
+const SLOWEST: f64 = 1.0;
+/// Per second.
+const FASTEST: f64 = 1e18;
+const LONGEST_SECS: f64 = 3600.0;
+
 pub(super) fn within(field: &'static str, holds: bool) -> Result<(), DecodeError> {
     if holds { Ok(()) } else { Err(DecodeError::OutOfRange { field }) }
 }

@@ -186,7 +186,7 @@ impl Control for Ping {
 
 impl Control for Pong {
     fn check(&self) -> Result<(), DecodeError> {
-        bounds::figure("busy_secs", self.busy_secs)
+        bounds::time("busy_secs", self.busy_secs)
     }
 }
 
@@ -237,8 +237,8 @@ impl Control for Measure {
 
 impl Control for DeviceMeasured {
     fn check(&self) -> Result<(), DecodeError> {
-        bounds::estimate("flops_per_sec", self.flops_per_sec)?;
-        bounds::figure("overhead_secs", self.overhead_secs)
+        bounds::rate("flops_per_sec", self.flops_per_sec)?;
+        bounds::time("overhead_secs", self.overhead_secs)
     }
 }
 
@@ -251,7 +251,8 @@ impl Control for MeasureFailed {
 impl Control for LinkMeasured {
     fn check(&self) -> Result<(), DecodeError> {
         bounds::estimate("rtt_secs", self.rtt_secs)?;
-        bounds::estimate("bytes_per_sec", self.bytes_per_sec)
+        bounds::time("rtt_secs", self.rtt_secs.mean)?;
+        bounds::rate("bytes_per_sec", self.bytes_per_sec)
     }
 }
 

@@ -3,7 +3,7 @@
 use base::{ModuleRange, PeerId};
 use serde::{Deserialize, Serialize};
 
-use super::{DecodeError, MAX_COPIES, MAX_PEERS, MAX_STAGES, bounds};
+use super::{DecodeError, MAX_COPIES, MAX_MODULES, MAX_PEERS, MAX_STAGES, bounds};
 
 /// The plan, with what was predicted for it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -94,6 +94,10 @@ impl PlanStatus {
         bounds::list("plan.traffic", &self.traffic, MAX_PEERS * MAX_PEERS)?;
         bounds::list("plan.unused", &self.unused, MAX_PEERS)?;
         bounds::message(&self.reason)?;
+        let copied = self.overlap.iter().map(|copy| copy.range);
+        let mut ranges = self.stages.iter().map(|stage| stage.range).chain(copied);
+        let is_sound = |range: ModuleRange| range.start <= range.end && range.end <= MAX_MODULES;
+        bounds::within("plan", ranges.all(is_sound))?;
         self.unused.iter().try_for_each(|one| bounds::message(&one.reason))?;
         self.figures().try_for_each(|secs| bounds::figure("plan", secs))
     }

@@ -306,7 +306,16 @@ fn values_out_of_bounds_are_refused() {
     };
     refused(measured(f64::NAN, 0.0), "flops_per_sec");
     refused(measured(-1.0, 0.0), "flops_per_sec");
+    refused(measured(1e-300, 0.0), "flops_per_sec");
+    refused(measured(1e300, 0.0), "flops_per_sec");
     refused(measured(1.0, -1.0), "overhead_secs");
+    refused(measured(1.0, 1e9), "overhead_secs");
+    let link = |rtt_secs, bytes_per_sec| {
+        let [rtt_secs, bytes_per_sec] = [rtt_secs, bytes_per_sec].map(Estimate::exact);
+        LinkMeasured { to: PeerId(1), rtt_secs, bytes_per_sec }.into()
+    };
+    refused(link(1e9, 1e6), "rtt_secs");
+    refused(link(0.1, 1e-9), "bytes_per_sec");
     refused(Measure { model: model(), peers: vec![PeerId(1); 9] }.into(), "peers");
     refused(MeasureFailed { message: "x".repeat(1001) }.into(), "message");
     refused(LoadProgress { epoch: 1, loaded_bytes: 2, total_bytes: 1 }.into(), "loaded_bytes");
