@@ -8,12 +8,14 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmdirSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 
 /**
@@ -67,10 +69,16 @@ export class Quota {
     return script;
   }
 
-  /** Once all its programs have ended. */
-  close(): void {
+  /** Waits until all its programs have ended; a group that outlives them for long is left to its owner. */
+  async close(): Promise<void> {
     rmSync(this.#scripts, { recursive: true, force: true });
-    rmdirSync(this.#group);
+    for (let attempt = 0; attempt < 50 && existsSync(this.#group); attempt += 1) {
+      try {
+        rmdirSync(this.#group);
+      } catch {
+        await setTimeout(100);
+      }
+    }
   }
 
   static #count = 0;
@@ -86,7 +94,7 @@ export async function slowdown(share: number): Promise<number> {
     const free = await burstMillis(process.execPath);
     return (await burstMillis(quota.wrap(process.execPath))) / free;
   } finally {
-    quota.close();
+    await quota.close();
   }
 }
 
@@ -113,5 +121,7 @@ const BURSTS = `
 function groupsFolder(): string | null {
   if (existsSync(join(GROUPS_V1, "cpu.cfs_quota_us")) || existsSync(join(GROUPS_V1, "cpu.cfs_period_us")))
     return GROUPS_V1;
-  return existsSync(join(GROUPS_V2, "cgroup.controllers")) ? GROUPS_V2 : null;
+  const controllers = join(GROUPS_V2, "cgroup.subtree_control");
+  const isShared = existsSync(controllers) && readFileSync(controllers, "utf8").split(/\s/).includes("cpu");
+  return isShared ? GROUPS_V2 : null;
 }

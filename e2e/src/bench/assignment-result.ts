@@ -52,7 +52,8 @@ export function assignmentTable(runs: Run[]): string {
   const found = assignmentResult(runs);
   return [
     ...lines,
-    `median gain ${found.gain.toFixed(2)}; predicted over measured ${found.predicted_over_measured.toFixed(2)}`,
+    `median gain ${found.gain.toFixed(2)}`,
+    `median of predicted over measured ${found.predicted_over_measured.toFixed(2)}: of the plan ${found.predicted_over_measured_best.toFixed(2)}, of equal parts ${found.predicted_over_measured_equal.toFixed(2)}`,
     found.same_tokens ? "all runs gave the same tokens" : "the runs did NOT give the same tokens",
   ].join("\n");
 }

@@ -64,7 +64,7 @@ async function runRound(server: Server, round: number, tell: (line: string) => v
     return runs;
   } finally {
     await Promise.allSettled(phones.map((phone) => phone.close()));
-    for (const quota of quotas) quota.close();
+    await Promise.all(quotas.map((quota) => quota.close()));
   }
 }
 

@@ -13,6 +13,7 @@ export function plan(
   spawn: () => EngineWorker = spawnWorker,
 ): Promise<PlanAnswer | PlanRefusal> {
   const worker = spawn();
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const answered = new Promise<PlanAnswer | PlanRefusal>((resolve, reject) => {
     const refuse = (code: EngineError["code"], message: string): void =>
       reject(new EngineFailure({ code, message }));
@@ -21,8 +22,12 @@ export function plan(
       if (data.type === "failed") refuse(data.error.code, data.error.message);
     };
     worker.onerror = (event) => refuse("internal", event.message || "the engine could not be loaded");
-    setTimeout(() => refuse("too_slow", "no plan was found within two minutes"), LIMIT_MS);
+    worker.onmessageerror = () => refuse("internal", "a message from the engine could not be read");
+    timer = setTimeout(() => refuse("too_slow", "no plan was found within two minutes"), LIMIT_MS);
   });
   worker.postMessage({ type: "plan", input } satisfies ToWorker);
-  return answered.finally(() => worker.terminate());
+  return answered.finally(() => {
+    clearTimeout(timer);
+    worker.terminate();
+  });
 }

@@ -88,17 +88,9 @@ export function initials(name: string): string {
   return letters.join("").toLocaleUpperCase() || "?";
 }
 
-/** `attn.3` and the like for a module's index; `modules` is 2 x layers + 2. */
-export function moduleName(index: number, modules: number): string {
-  if (index === 0) return "embed";
-  if (index === modules - 1) return "head";
-  return `${index % 2 === 1 ? "attn" : "mlp"}.${Math.floor((index - 1) / 2)}`;
-}
-
-/** Modules in words, `attn.0 to mlp.3`; `end` is one past the last. */
-export function rangeName(start: number, end: number, modules: number): string {
-  const first = moduleName(start, modules);
-  return end - start === 1 ? first : `${first} to ${moduleName(end - 1, modules)}`;
+/** Modules in words, counted from 1: `part 2`, `parts 4 to 6`; `end` is one past the last. */
+export function rangeName(start: number, end: number): string {
+  return end - start === 1 ? `part ${end}` : `parts ${start + 1} to ${end}`;
 }
 
 function speedWords(giga: number): string {

@@ -7,7 +7,6 @@ import {
   bytes,
   duration,
   initials,
-  moduleName,
   nameList,
   percent,
   plainBytes,
@@ -87,15 +86,7 @@ describe("names", () => {
   });
 
   it("of modules follow the model's order", () => {
-    expect([0, 1, 2, 3, 4, 5].map((index) => moduleName(index, 6))).toEqual([
-      "embed",
-      "attn.0",
-      "mlp.0",
-      "attn.1",
-      "mlp.1",
-      "head",
-    ]);
-    expect([rangeName(1, 2, 6), rangeName(3, 6, 6)]).toEqual(["attn.0", "attn.1 to head"]);
+    expect([rangeName(1, 2), rangeName(3, 6)]).toEqual(["part 2", "parts 4 to 6"]);
   });
 
   it("of models are told from how the weights are stored", () => {
