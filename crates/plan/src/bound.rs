@@ -60,8 +60,12 @@ impl Completions {
         if tracked.is_some() {
             table.add_owners(costs, end);
         }
-        let request = Request { tracked: table.tracked, owner: None, within: Places::all(costs) };
-        table.open = request.table(costs, &table.parts, &table.next);
+        // Where the header has the tracked module for sure, there is no cut without an owner.
+        if !table.tracked.is_some_and(|from| from < costs.first_end()) {
+            let (tracked, within) = (table.tracked, Places::all(costs));
+            let request = Request { tracked, owner: None, within };
+            table.open = request.table(costs, &table.parts, &table.next);
+        }
         table
     }
 
@@ -101,7 +105,8 @@ impl Completions {
     }
 
     fn add_owners(&mut self, costs: &Costs<'_>, end: Option<Instant>) {
-        for owner in 0..costs.devices() {
+        let is_header = self.tracked.is_some_and(|from| from < costs.first_end());
+        for owner in 0..if is_header { 1 } else { costs.devices() } {
             if end.is_some_and(|end| Instant::now() > end) {
                 self.tracked = None;
                 self.next.clear();
@@ -115,7 +120,7 @@ impl Completions {
                 self.keep(owner, table);
             }
         }
-        if costs.places > costs.devices() {
+        if costs.places > costs.devices() && !is_header {
             // Nobody comes after the header's second stage.
             let last = Cuts { first: costs.modules, last: costs.modules };
             self.next.push(Table::new(Places::NONE, last, &[costs.token_bound(costs.devices())]));
@@ -134,12 +139,14 @@ struct Request {
 impl Request {
     /// `next` is what follows an owner straight after its stage, where there is no owner yet.
     fn table(self, costs: &Costs<'_>, parts: &Parts, next: &[Table]) -> Table {
-        let cuts = self.cuts(costs.modules);
+        let cuts = self.cuts(costs);
         let is_last = cuts.last == costs.modules;
         let last = |place| if is_last { costs.token_bound(place) } else { f64::INFINITY };
         let last: Vec<f64> = (0..costs.places).map(last).collect();
         let mut table = Table::new(self.within, cuts, &last);
-        for set in self.within.subsets().skip(1) {
+        let closing = costs.devices();
+        let counts = |set: &Places| !costs.must_close() || set.contains(closing);
+        for set in self.within.subsets().skip(1).filter(counts) {
             let (done, block) = table.split(set);
             let step = Step { costs, parts, request: self, cuts, set };
             step.fill(done, next, block);
@@ -147,10 +154,11 @@ impl Request {
         table
     }
 
-    fn cuts(self, modules: usize) -> Cuts {
+    fn cuts(self, costs: &Costs<'_>) -> Cuts {
+        let (modules, first) = (costs.modules, costs.first_end());
         match (self.owner, self.tracked) {
-            (Some(_), Some(tracked)) => Cuts { first: tracked + 1, last: modules },
-            (_, tracked) => Cuts { first: 1, last: tracked.unwrap_or(modules) },
+            (Some(_), Some(tracked)) => Cuts { first: first.max(tracked + 1), last: modules },
+            (_, tracked) => Cuts { first, last: tracked.unwrap_or(modules) },
         }
     }
 

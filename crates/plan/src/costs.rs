@@ -1,15 +1,18 @@
 //! Sums over module ranges, and the parts of a plan's cost that depend on little:
 //! on a stage alone, or on two neighbours alone.
 
-use base::{ModuleRange, Objective, PlanInput};
+use std::ops::RangeInclusive;
 
-use crate::{triangle::Triangle, verify::held_bytes};
+use base::{Objective, PlanInput};
+
+use crate::{closing::Closing, triangle::Triangle};
 
 /// Someone who can run a stage. Place `p` is device `p`; one more place, after
 /// all devices, is the header's second stage where the ring may close.
 pub(crate) type Place = usize;
 
 /// An input with its sums.
+#[derive(Clone)]
 pub(crate) struct Costs<'a> {
     pub input: &'a PlanInput,
     pub modules: usize,
@@ -28,8 +31,8 @@ pub(crate) struct Costs<'a> {
     from_others: Option<Triangle>,
     /// Whether holding more modules never takes less memory.
     pub is_monotone: bool,
-    /// Whether the header can hold `start..` together with module 0.
-    closing_fits: Vec<bool>,
+    /// The header's second stage, where it may have one.
+    pub closing: Option<Closing>,
 }
 
 impl<'a> Costs<'a> {
@@ -48,7 +51,7 @@ impl<'a> Costs<'a> {
         let has_others = input.residual.iter().any(|one| is_other(one.from) && one.bytes > 0.0);
         let places = devices + usize::from(closes);
         let is_monotone = is_monotone(input);
-        let closing_fits = closing_fits(input, is_monotone);
+        let closing = closes.then(|| Closing::new(input, is_monotone));
         Self {
             input,
             modules,
@@ -60,8 +63,30 @@ impl<'a> Costs<'a> {
             from_tracked: reads(&|from| Some(from) == tracked),
             from_others: has_others.then(|| reads(&is_other)),
             is_monotone,
-            closing_fits,
+            closing,
         }
+    }
+
+    /// The same without the header's second stage.
+    pub fn open(&self) -> Self {
+        Self { places: self.devices(), closing: None, ..self.clone() }
+    }
+
+    /// Of plans in which the header has a second stage, those where its first has one of these ends.
+    pub fn close_after(&mut self, ends: RangeInclusive<usize>) {
+        if let Some(closing) = &mut self.closing {
+            closing.require(self.input, ends);
+        }
+    }
+
+    /// Whether only plans count in which the header has a second stage.
+    pub fn must_close(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.is_required)
+    }
+
+    /// Where the header's first stage ends at least.
+    pub fn first_end(&self) -> usize {
+        self.closing.as_ref().map_or(1, |closing| closing.first_end)
     }
 
     pub fn devices(&self) -> usize {
@@ -89,10 +114,16 @@ impl<'a> Costs<'a> {
         self.input.modules[module].flops / device.flops_per_sec
     }
 
-    /// Whether a place has memory for `start..end`; necessary, and sufficient except when closing.
+    /// Whether a place has memory for `start..end`; necessary, and sufficient except for the header where
+    /// the ring closes.
     pub fn fits(&self, place: Place, start: usize, end: usize) -> bool {
-        if self.is_closing(place) {
-            return self.closing_fits[start];
+        if let Some(closing) = &self.closing {
+            if self.is_closing(place) {
+                return closing.fits[start];
+            }
+            if place == 0 && closing.is_required {
+                return closing.first_fits[end];
+            }
         }
         self.bytes.get(start, end) <= self.input.devices[place].memory_bytes
     }
@@ -105,7 +136,7 @@ impl<'a> Costs<'a> {
         let compute = self.compute_secs(place, start, end);
         let throughput = self.input.objective == Objective::Throughput;
         if self.is_closing(place) {
-            let first = if throughput { self.compute_secs(0, 0, 1) } else { 0.0 };
+            let first = if throughput { self.compute_secs(0, 0, self.first_end()) } else { 0.0 };
             return compute + first;
         }
         let compute = self.combine(compute, self.return_bound(place, start, end));
@@ -249,17 +280,6 @@ fn is_monotone(input: &PlanInput) -> bool {
     };
     let modules = input.modules.iter().enumerate();
     modules.into_iter().all(|(index, module)| shared(index) <= module.resident_bytes())
-}
-
-/// Per start of the closing stage: whether the header could hold it with module 0 alone. Where holding
-/// less may take more, nothing is known.
-fn closing_fits(input: &PlanInput, is_monotone: bool) -> Vec<bool> {
-    let modules = input.modules.len();
-    let fits = |start: usize| {
-        let ranges = [ModuleRange::new(0, 1), ModuleRange::new(start, modules)];
-        held_bytes(input, &ranges) <= input.devices[0].memory_bytes
-    };
-    (0..modules).map(|start| !is_monotone || start == 0 || fits(start)).collect()
 }
 
 /// Tensors that skip modules, as a stage that may end anywhere reads them.

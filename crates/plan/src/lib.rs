@@ -32,6 +32,7 @@
 
 mod answer;
 mod bound;
+mod closing;
 mod compare;
 mod costs;
 mod error;

@@ -4,7 +4,9 @@
 //! added one by one, the most promising first. A beginning is dropped when its exact
 //! cost and the least cost of its completion cannot beat the best plan so far.
 
-use std::{cmp::Ordering, time::Instant};
+mod closed;
+
+use std::{cmp::Ordering, ops::RangeInclusive, time::Instant};
 
 use base::Plan;
 
@@ -35,42 +37,108 @@ pub(crate) struct Found {
     pub complete: bool,
     /// Beginnings tried.
     pub steps: u64,
-    /// By place: what the best plan with a stage of it costs at least. The header's first is in all.
+    /// By device: what the best plan with a stage of it costs at least. The header's first is in all.
     pub with_place_secs: Vec<f64>,
 }
 
 /// Searches for the cheapest plan; ties go to fewer stages, then to the input's order.
 pub(crate) fn search(costs: &Costs<'_>, limits: Limits) -> Found {
-    let completions = Completions::new(costs, limits.end);
-    let sets = ordered_sets(costs, &completions);
-    let with_place_secs = with_place_secs(costs, &sets);
-    let mut search = Search::new(costs, completions, limits);
-    for (set, bound) in sets {
-        search.try_set(set, bound);
+    let mut progress = Progress::new(costs, limits);
+    if costs.closing.is_none() {
+        progress.search_open(costs);
+    } else {
+        progress.limits = limits.share(OPEN_SHARE);
+        progress.search_open(&costs.open());
+        progress.limits = limits;
+        closed::search(costs.clone(), &mut progress);
     }
     Found {
-        plan: search.best.map(|best| best.partial.into_plan()),
-        frontier_secs: search.frontier_secs,
-        complete: !search.is_over,
-        steps: search.steps,
-        with_place_secs,
+        plan: progress.best.map(|best| best.plan),
+        frontier_secs: progress.frontier_secs,
+        complete: progress.is_complete,
+        steps: progress.steps,
+        with_place_secs: progress.with_place_secs,
     }
 }
 
-struct Search<'a> {
-    costs: &'a Costs<'a>,
-    completions: Completions,
+/// What is known so far of all plans.
+struct Progress {
     limits: Limits,
     steps: u64,
-    /// Whether a limit was reached.
-    is_over: bool,
+    /// Whether everything but what cannot be better was tried.
+    is_complete: bool,
     frontier_secs: f64,
     best: Option<Best>,
+    with_place_secs: Vec<f64>,
 }
 
 struct Best {
-    partial: Partial,
+    plan: Plan,
     secs: f64,
+}
+
+impl Limits {
+    /// A part of the work.
+    fn share(self, part: f64) -> Self {
+        let end = self.end.map(|end| {
+            let now = Instant::now();
+            now + end.saturating_duration_since(now).mul_f64(part)
+        });
+        Self { steps: (self.steps as f64 * part) as u64, end }
+    }
+
+    fn is_late(self) -> bool {
+        self.end.is_some_and(|end| Instant::now() > end)
+    }
+}
+
+impl Progress {
+    fn new(costs: &Costs<'_>, limits: Limits) -> Self {
+        Self {
+            limits,
+            steps: 0,
+            is_complete: true,
+            frontier_secs: f64::INFINITY,
+            best: None,
+            with_place_secs: vec![f64::INFINITY; costs.devices()],
+        }
+    }
+
+    /// All plans whose ring does not close.
+    fn search_open(&mut self, costs: &Costs<'_>) {
+        let completions = Completions::new(costs, self.limits.end);
+        let sets = ordered_sets(costs, &completions, 1..=costs.modules);
+        self.lower_with_place(&sets);
+        Search::new(costs, completions, 1..=costs.modules, self).run(&sets);
+    }
+
+    /// Whether a plan that costs `bound` and has so many stages would be better than the best.
+    fn keeps(&self, bound: f64, stages: usize) -> bool {
+        let Some(best) = &self.best else { return bound.is_finite() };
+        let fewer = stages < best.plan.stages.len();
+        bound < best.secs * (1.0 - TIE) || fewer && bound <= best.secs * (1.0 + TIE)
+    }
+
+    fn drop_bound(&mut self, bound: f64) {
+        self.frontier_secs = self.frontier_secs.min(bound);
+    }
+
+    fn lower_with_place(&mut self, sets: &[(Places, f64)]) {
+        for (place, least) in self.with_place_secs.iter_mut().enumerate() {
+            let sets = sets.iter().filter(|(set, _)| place == 0 || set.contains(place));
+            *least = sets.map(|&(_, bound)| bound).fold(*least, f64::min);
+        }
+    }
+}
+
+/// A search among plans whose first stage has one of some ends.
+struct Search<'a> {
+    costs: &'a Costs<'a>,
+    completions: Completions,
+    first_ends: RangeInclusive<usize>,
+    progress: &'a mut Progress,
+    /// Whether a limit was reached.
+    is_over: bool,
 }
 
 /// A possible next stage, and what a plan with it costs at least.
@@ -81,23 +149,27 @@ struct Child {
 }
 
 impl<'a> Search<'a> {
-    fn new(costs: &'a Costs<'a>, completions: Completions, limits: Limits) -> Self {
-        Self {
-            costs,
-            completions,
-            limits,
-            steps: 0,
-            is_over: false,
-            frontier_secs: f64::INFINITY,
-            best: None,
+    fn new(
+        costs: &'a Costs<'a>,
+        completions: Completions,
+        first_ends: RangeInclusive<usize>,
+        progress: &'a mut Progress,
+    ) -> Self {
+        Self { costs, completions, first_ends, progress, is_over: false }
+    }
+
+    fn run(mut self, sets: &[(Places, f64)]) {
+        for &(set, bound) in sets {
+            self.try_set(set, bound);
         }
+        self.progress.is_complete &= !self.is_over;
     }
 
     fn try_set(&mut self, set: Places, bound: f64) {
-        if self.keeps(bound, set.len() + 1) {
+        if self.progress.keeps(bound, set.len() + 1) {
             self.visit(&Partial::empty(self.costs), set, 0.0);
         } else {
-            self.drop_bound(bound);
+            self.progress.drop_bound(bound);
         }
     }
 
@@ -105,8 +177,8 @@ impl<'a> Search<'a> {
     fn visit(&mut self, partial: &Partial, set: Places, secs: f64) {
         let stages = partial.stages.len() + set.len() + usize::from(partial.stages.is_empty());
         for child in self.children(partial, set, secs) {
-            if !self.keeps(child.bound, stages) || self.is_over {
-                self.drop_bound(child.bound);
+            if !self.progress.keeps(child.bound, stages) || self.is_over {
+                self.progress.drop_bound(child.bound);
                 continue;
             }
             self.step();
@@ -117,12 +189,10 @@ impl<'a> Search<'a> {
     }
 
     fn step(&mut self) {
-        self.steps += 1;
-        let Limits { steps, end } = self.limits;
-        let is_late = || {
-            self.steps.is_multiple_of(STEPS_PER_LOOK) && end.is_some_and(|end| Instant::now() > end)
-        };
-        self.is_over = self.steps > steps || is_late();
+        let Progress { limits, steps, .. } = &mut *self.progress;
+        *steps += 1;
+        self.is_over =
+            *steps > limits.steps || steps.is_multiple_of(STEPS_PER_LOOK) && limits.is_late();
     }
 
     fn follow(&mut self, next: Partial, rest: Places, stages: usize) {
@@ -133,11 +203,11 @@ impl<'a> Search<'a> {
             let completion = self.completions.get(owner, rest, next.last, next.end);
             self.costs.combine(secs, completion)
         };
-        if !self.keeps(bound, stages) {
-            self.drop_bound(bound);
+        if !self.progress.keeps(bound, stages) {
+            self.progress.drop_bound(bound);
         } else if next.end == self.costs.modules {
-            self.drop_bound(secs);
-            self.best = Some(Best { partial: next, secs });
+            self.progress.drop_bound(secs);
+            self.progress.best = Some(Best { plan: next.into_plan(), secs });
         } else {
             if let Some(owner) = owner {
                 self.completions.prepare(self.costs, owner, rest);
@@ -175,8 +245,12 @@ impl<'a> Search<'a> {
         let so_far = costs.combine(secs, entry);
         let skipping = costs.skipping(place, start, || best_bandwidth(costs, set, place));
         let owner = partial.owner(self.completions.tracked);
-        let least = if costs.is_closing(place) { costs.modules } else { start + 1 };
-        for end in (least..=costs.modules).rev() {
+        let ends = match start {
+            0 => self.first_ends.clone(),
+            _ if costs.is_closing(place) => costs.modules..=costs.modules,
+            _ => start + 1..=costs.modules,
+        };
+        for end in ends.rev() {
             let own = costs.own_stage_bound(place, start, end);
             if own.is_infinite() {
                 continue;
@@ -194,43 +268,30 @@ impl<'a> Search<'a> {
             }
         }
     }
-
-    /// Whether a plan that costs `bound` and has so many stages would be better than the best.
-    fn keeps(&self, bound: f64, stages: usize) -> bool {
-        let Some(best) = &self.best else { return bound.is_finite() };
-        let fewer = stages < best.partial.stages.len();
-        bound < best.secs * (1.0 - TIE) || fewer && bound <= best.secs * (1.0 + TIE)
-    }
-
-    fn drop_bound(&mut self, bound: f64) {
-        self.frontier_secs = self.frontier_secs.min(bound);
-    }
 }
 
 /// Every set of places with what a plan of exactly these costs at least, cheapest
 /// first; among equals fewer places, then the input's order.
-fn ordered_sets(costs: &Costs<'_>, completions: &Completions) -> Vec<(Places, f64)> {
-    let sets = Places::all(costs).subsets();
+fn ordered_sets(
+    costs: &Costs<'_>,
+    completions: &Completions,
+    first_ends: RangeInclusive<usize>,
+) -> Vec<(Places, f64)> {
+    let closing = costs.devices();
+    let counts = |set: &Places| !costs.must_close() || set.contains(closing);
+    let sets = Places::all(costs).subsets().filter(counts);
     let bound = |set: Places| {
         let with_header = |end| {
             let owner = completions.tracked.filter(|&from| from < end).map(|_| 0);
             costs.combine(costs.own_stage_bound(0, 0, end), completions.get(owner, set, 0, end))
         };
-        (1..=costs.modules).map(with_header).fold(f64::INFINITY, f64::min)
+        first_ends.clone().map(with_header).fold(f64::INFINITY, f64::min)
     };
     let mut sets: Vec<_> =
         sets.map(|set| (set, bound(set))).filter(|one| one.1.is_finite()).collect();
     sets.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.members().cmp(b.members())));
     sort_ties_in_order(&mut sets, |&(_, bound)| bound);
     sets
-}
-
-fn with_place_secs(costs: &Costs<'_>, sets: &[(Places, f64)]) -> Vec<f64> {
-    let with = |place: Place| {
-        let sets = sets.iter().filter(|(set, _)| place == 0 || set.contains(place));
-        sets.map(|&(_, bound)| bound).fold(f64::INFINITY, f64::min)
-    };
-    (0..costs.places).map(with).collect()
 }
 
 /// Sorts by cost, but leaves those that cost as little as the least in their order.
@@ -240,6 +301,8 @@ fn sort_ties_in_order<T>(items: &mut [T], cost: impl Fn(&T) -> f64) {
     items.sort_by(|a, b| rank(a).partial_cmp(&rank(b)).unwrap_or(Ordering::Equal));
 }
 
+/// Of the work, where the ring may close: what plans may take whose ring does not.
+const OPEN_SHARE: f64 = 0.5;
 /// A look at the clock costs about as much as a step.
 const STEPS_PER_LOOK: u64 = 64;
 /// Costs this close, relatively, are equal: what rounding leaves of equal sums.

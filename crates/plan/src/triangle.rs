@@ -3,6 +3,7 @@
 use base::{PlanInput, Residual};
 
 /// A value for every range `start..end` of modules.
+#[derive(Clone)]
 pub(crate) struct Triangle {
     width: usize,
     values: Vec<f64>,

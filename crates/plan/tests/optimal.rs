@@ -2,8 +2,8 @@
 
 mod common;
 
-use base::{Objective, PlanInput, Residual};
-use common::{Random, brute_force, cost, instance};
+use base::{Objective, PlanInput, Residual, Tied};
+use common::{Random, brute_force, cost, instance, with_many_ties};
 use plan::{Options, PlanError, Solution, evaluate, solve, verify};
 
 /// Checks one instance; whether it has a plan at all.
@@ -71,6 +71,60 @@ fn larger_rooms_are_solved_optimally() {
         solved += check_both(instance(random, devices, modules, false), seed);
     }
     assert!((200..399).contains(&solved), "{solved} solved");
+}
+
+#[test]
+fn closed_rings_with_many_shared_tensors_are_solved_optimally() {
+    let mut solved = 0;
+    for seed in 70_000..73_000 {
+        let random = &mut Random::new(seed);
+        let (devices, modules) = (random.int(2, 4), random.int(3, 7));
+        let input = instance(random, devices, modules, false);
+        solved += check_both(with_many_ties(random, input), seed);
+    }
+    assert!((3_000..5_900).contains(&solved), "both outcomes must occur, {solved} solved");
+}
+
+/// Too large to try everything; but a ring need not close.
+#[test]
+fn rings_that_may_close_are_never_worse_and_always_proven() {
+    let mut closed = 0;
+    for seed in 80_000..80_040 {
+        let random = &mut Random::new(seed);
+        let mut input = instance(random, 8, 30, true);
+        let bytes: f64 = input.modules.iter().map(|module| module.resident_bytes()).sum();
+        input.devices.iter_mut().for_each(|device| device.memory_bytes = bytes / 8.0 * 1.1);
+        let options = Options { linear_program: false, ..Options::default() };
+        let open = solve(&input, &options);
+        input.close_ring = true;
+        let Ok(solution) = solve(&input, &options) else {
+            assert!(open.is_err(), "seed {seed}");
+            continue;
+        };
+        assert_checked(&input, &solution, seed);
+        assert_close(solution.lower_bound_secs, solution.objective_secs, seed);
+        let open_secs = open.map_or(f64::INFINITY, |open| open.objective_secs);
+        assert!(solution.objective_secs <= open_secs * (1.0 + 1e-9), "seed {seed}");
+        closed += usize::from(solution.plan.stages.last().is_some_and(|last| last.device == 0));
+    }
+    assert!(closed > 10, "{closed} closed");
+}
+
+/// The header holds its two stages together, but not the first alone.
+#[test]
+fn a_last_stage_may_make_room_for_the_first() {
+    let mut input = instance(&mut Random::new(1), 8, 4, true);
+    for (module, bytes) in input.modules.iter_mut().zip([5.0, 5.0, 2.0, 5.0]) {
+        (module.weights_bytes, module.kv_bytes) = (bytes, 0.0);
+    }
+    for (device, bytes) in input.devices.iter_mut().zip([6.0, 2.0].into_iter().chain([0.0; 6])) {
+        device.memory_bytes = bytes;
+    }
+    input.bytes_per_sec = vec![vec![1.0; 8]; 8];
+    input.tied = vec![Tied(0, 3, 5.0), Tied(1, 3, 5.0)];
+    assert_eq!(check_both(input.clone(), 1), 0, "an open ring has no room");
+    input.close_ring = true;
+    assert_eq!(check_both(input, 1), 2);
 }
 
 /// An encoder's output to all decoder modules, as an encoder-decoder has it: its bound is exact.

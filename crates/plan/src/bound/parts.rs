@@ -132,7 +132,11 @@ fn all_cuts(costs: &Costs<'_>) -> Vec<Cuts> {
     let shared: f64 = input.tied.iter().map(|tied| tied.2).sum();
     // Sums in another order may differ in their last digits.
     let slack = shared + 1e-9 * whole;
-    let memory = |place| input.devices[costs.device_of(place)].memory_bytes;
+    let first_bytes = costs.closing.as_ref().map_or(0.0, |closing| closing.first_bytes());
+    let memory = |place| {
+        let taken = if costs.is_closing(place) { first_bytes } else { 0.0 };
+        input.devices[costs.device_of(place)].memory_bytes - taken
+    };
     let cuts = |set: Places| {
         let theirs: f64 = set.members().map(memory).sum();
         let others = (0..costs.devices()).filter(|&place| !set.contains(place));

@@ -92,6 +92,22 @@ fn ties(random: &mut Random, modules: &[ModuleProfile]) -> Vec<Tied> {
     (0..random.int(1, 2)).map(|_| one(random)).collect()
 }
 
+/// Several tensors of the smaller module's size, so that more modules may take less memory, and a
+/// ring that may close.
+pub fn with_many_ties(random: &mut Random, mut input: PlanInput) -> PlanInput {
+    let last = input.modules.len() - 1;
+    let one = |_| {
+        let first = random.int(0, last - 1);
+        let second = random.int(first + 1, last);
+        let bytes = [first, second].map(|module| input.modules[module].weights_bytes);
+        Tied(first, second, bytes[0].min(bytes[1]))
+    };
+    input.tied = (0..4).map(one).collect();
+    input.tied.truncate(random.int(2, 4));
+    input.close_ring = true;
+    input
+}
+
 fn residuals(random: &mut Random, modules: usize) -> Vec<Residual> {
     let one = |random: &mut Random| {
         let from = if random.chance(50) { 0 } else { random.int(0, modules - 3) };
