@@ -214,7 +214,7 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_room_survives_any_input(
