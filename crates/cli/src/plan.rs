@@ -43,16 +43,18 @@ fn answer(args: &Args) -> Result<ExitCode> {
     let mut solution = match solve(&input, &options) {
         Ok(solution) => solution,
         Err(PlanError::Infeasible(shortfalls)) => return refuse(&shortfalls, args.json),
+        Err(error @ PlanError::GaveUp { .. }) => {
+            eprintln!("{error}");
+            return Ok(ExitCode::from(GAVE_UP));
+        }
         Err(error) => return Err(error.into()),
     };
     solution.plan.overlap = overlap(&input, &solution.plan.stages);
     let solve_secs = started.elapsed().as_secs_f64();
     if !is_proven(&solution) {
         eprintln!(
-            "stopped after {:.0} s: the best plan found takes {} s, and none takes less than {} s",
-            TIME_LIMIT.as_secs_f64(),
-            solution.objective_secs,
-            solution.lower_bound_secs
+            "stopped after {solve_secs:.1} s: the best plan found takes {} s, and none takes less than {} s",
+            solution.objective_secs, solution.lower_bound_secs
         );
     }
     if args.json {
@@ -69,7 +71,7 @@ fn read(path: &Path) -> Result<PlanInput> {
     let mut json = serde_json::Deserializer::from_str(&text);
     let input = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let (place, problem) = (error.path().to_string(), error.inner().to_string());
-        let place = if place == "." { String::new() } else { place };
+        let place = if [".", "?"].contains(&place.as_str()) { String::new() } else { place };
         match (missing_field(&problem), place.as_str()) {
             (Some(field), "") => anyhow!("{field}: is missing"),
             (Some(field), place) => anyhow!("{place}.{field}: is missing"),
@@ -111,3 +113,5 @@ const TIE: f64 = 1e-9;
 const INVALID: u8 = 1;
 /// No assignment keeps every constraint.
 const INFEASIBLE: u8 = 2;
+/// Nothing was found in the time, and nothing is wrong with the input: try again elsewhere.
+const GAVE_UP: u8 = 75;

@@ -22,7 +22,7 @@ pub(crate) struct Completions {
     /// The tracked module; none where there is none or the time was too short for its tables.
     pub tracked: Option<usize>,
     /// Cuts without an owner.
-    open: Table,
+    open: Option<Table>,
     /// By owner: completions straight after its own stage.
     next: Vec<Table>,
     /// By owner: all completions, for sets that were asked for.
@@ -31,15 +31,23 @@ pub(crate) struct Completions {
     /// How much those may take together, about; more are made again when asked for.
     most_owned_bytes: usize,
     parts: Parts,
+    /// By cut: what is sure where there was no time for a table.
+    rest_secs: Vec<f64>,
+    end: Option<Instant>,
+}
+
+/// How much work a table takes, in a unit of its own: a second has some 10^10.
+pub(crate) fn table_work(devices: usize, modules: usize) -> f64 {
+    (devices * modules * modules) as f64 * f64::from(1 << (devices - 1))
 }
 
 impl Completions {
-    /// Where there is an end, owners' tables may take most of the time until then, and are left out if
+    /// Where there is an end, tables may take most of the time until then, and are left out if
     /// that is too short.
     pub fn new(costs: &Costs<'_>, end: Option<Instant>) -> Self {
         let most = |end: Instant| {
             let now = Instant::now();
-            now + end.saturating_duration_since(now).mul_f64(OWNERS_SHARE)
+            now + end.saturating_duration_since(now).mul_f64(TABLES_SHARE)
         };
         Self::within(costs, end.map(most), MOST_OWNED_BYTES)
     }
@@ -47,37 +55,41 @@ impl Completions {
     fn within(costs: &Costs<'_>, end: Option<Instant>, most_owned_bytes: usize) -> Self {
         let (tracked, parts) = (costs.tracked, Parts::new(costs));
         let owned = (0..costs.devices()).map(|_| Vec::new()).collect();
-        let nothing = Table::new(Places::NONE, Cuts { first: 1, last: 1 }, &[]);
         let mut table = Self {
             tracked,
-            open: nothing,
+            open: None,
             next: Vec::new(),
             owned,
             owned_bytes: 0,
             most_owned_bytes,
             parts,
+            rest_secs: (0..=costs.modules).map(|start| costs.rest_secs(start)).collect(),
+            end,
         };
         if tracked.is_some() {
-            table.add_owners(costs, end);
+            table.add_owners(costs);
         }
         // Where the header has the tracked module for sure, there is no cut without an owner.
-        if !table.tracked.is_some_and(|from| from < costs.first_end()) {
+        if table.tracked.is_none_or(|from| from >= costs.first_end()) {
             let (tracked, within) = (table.tracked, Places::all(costs));
             let request = Request { tracked, owner: None, within };
-            table.open = request.table(costs, &table.parts, &table.next);
+            table.open = request.table(costs, &table.parts, &table.next, end);
         }
         table
     }
 
-    /// The least cost of a completion; infinite where there is none, and 0 where an owner's are not
+    /// The least cost of a completion; infinite where there is none, and less where an owner's are not
     /// prepared. Those straight after its own stage always are.
     pub fn get(&self, owner: Option<Place>, set: Places, before: Place, cut: usize) -> f64 {
         match owner {
-            None => self.open.row(set, before).get(cut),
+            None => {
+                let table = self.open.as_ref();
+                table.map_or(self.rest_secs[cut], |table| table.row(set, before).get(cut))
+            }
             Some(owner) if owner == before => self.next[owner].row(set, 0).get(cut),
             Some(owner) => {
                 let table = self.owned[owner].iter().find(|table| table.holds(set));
-                table.map_or(0.0, |table| table.row(set, before).get(cut))
+                table.map_or(self.rest_secs[cut], |table| table.row(set, before).get(cut))
             }
         }
     }
@@ -91,7 +103,9 @@ impl Completions {
             self.clear_owned();
         }
         let request = Request { tracked: self.tracked, owner: Some(owner), within: set };
-        self.keep(owner, request.table(costs, &self.parts, &[]));
+        if let Some(table) = request.table(costs, &self.parts, &[], self.end) {
+            self.keep(owner, table);
+        }
     }
 
     fn clear_owned(&mut self) {
@@ -104,17 +118,16 @@ impl Completions {
         self.owned[owner].push(table);
     }
 
-    fn add_owners(&mut self, costs: &Costs<'_>, end: Option<Instant>) {
+    fn add_owners(&mut self, costs: &Costs<'_>) {
         let is_header = self.tracked.is_some_and(|from| from < costs.first_end());
         for owner in 0..if is_header { 1 } else { costs.devices() } {
-            if end.is_some_and(|end| Instant::now() > end) {
+            let within = Places::all(costs).without(owner);
+            let request = Request { tracked: self.tracked, owner: Some(owner), within };
+            let Some(table) = request.table(costs, &self.parts, &[], self.end) else {
                 self.tracked = None;
                 self.next.clear();
                 return self.clear_owned();
-            }
-            let within = Places::all(costs).without(owner);
-            let request = Request { tracked: self.tracked, owner: Some(owner), within };
-            let table = request.table(costs, &self.parts, &[]);
+            };
             self.next.push(table.after(owner));
             if costs.devices() * table.bytes() <= self.most_owned_bytes {
                 self.keep(owner, table);
@@ -137,21 +150,36 @@ struct Request {
 }
 
 impl Request {
-    /// `next` is what follows an owner straight after its stage, where there is no owner yet.
-    fn table(self, costs: &Costs<'_>, parts: &Parts, next: &[Table]) -> Table {
+    /// `next` is what follows an owner straight after its stage, where there is no owner yet. None where
+    /// the time or the memory is too short.
+    fn table(
+        self,
+        costs: &Costs<'_>,
+        parts: &Parts,
+        next: &[Table],
+        end: Option<Instant>,
+    ) -> Option<Table> {
         let cuts = self.cuts(costs);
         let is_last = cuts.last == costs.modules;
         let last = |place| if is_last { costs.token_bound(place) } else { f64::INFINITY };
         let last: Vec<f64> = (0..costs.places).map(last).collect();
+        let bytes = (costs.places * cuts.len() * size_of::<f64>()) << self.within.len();
+        if bytes > MOST_TABLE_BYTES {
+            return None;
+        }
         let mut table = Table::new(self.within, cuts, &last);
         let closing = costs.devices();
         let counts = |set: &Places| !costs.must_close() || set.contains(closing);
-        for set in self.within.subsets().skip(1).filter(counts) {
+        for (at, set) in self.within.subsets().skip(1).filter(counts).enumerate() {
+            let looks = (at + 1).is_multiple_of(SETS_PER_LOOK);
+            if looks && end.is_some_and(|end| Instant::now() > end) {
+                return None;
+            }
             let (done, block) = table.split(set);
             let step = Step { costs, parts, request: self, cuts, set };
             step.fill(done, next, block);
         }
-        table
+        Some(table)
     }
 
     fn cuts(self, costs: &Costs<'_>) -> Cuts {
@@ -256,8 +284,12 @@ fn lower_all(best: &mut [f64], left: &[f64], right: &[f64], combine: impl Fn(f64
     }
 }
 
-/// Of the time; what is left is enough for the other tables and a short search.
-const OWNERS_SHARE: f64 = 0.7;
+/// The tables of small rooms take no time worth a look at the clock.
+const SETS_PER_LOOK: usize = 64;
+/// Of the time; what is left is enough for a short search.
+const TABLES_SHARE: f64 = 0.7;
+/// 16 phones and 130 modules take half of it, or all where the ring may close.
+const MOST_TABLE_BYTES: usize = 1_200_000_000;
 /// 12 phones and 62 modules keep all their tables.
 const MOST_OWNED_BYTES: usize = 100_000_000;
 

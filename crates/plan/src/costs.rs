@@ -89,6 +89,22 @@ impl<'a> Costs<'a> {
         self.closing.as_ref().map_or(1, |closing| closing.first_end)
     }
 
+    /// Whether residual tensors of modules other than 0 and the tracked one have bytes.
+    pub fn has_others(&self) -> bool {
+        self.from_others.is_some()
+    }
+
+    /// What the modules from there on cost at least, on whatever devices.
+    pub fn rest_secs(&self, start: usize) -> f64 {
+        let flops = self.flops.get(start.min(self.modules - 1), self.modules);
+        let speeds = self.input.devices.iter().map(|device| device.flops_per_sec);
+        match self.input.objective {
+            _ if start >= self.modules => 0.0,
+            Objective::Latency => flops / speeds.fold(0.0, f64::max),
+            Objective::Throughput => flops / speeds.sum::<f64>() * (1.0 - 1e-9),
+        }
+    }
+
     pub fn devices(&self) -> usize {
         self.input.devices.len()
     }

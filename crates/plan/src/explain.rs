@@ -65,7 +65,8 @@ pub(crate) fn size(bytes: f64) -> String {
         bytes if bytes >= 1e9 => format!("{:.2} GB", bytes / 1e9),
         bytes if bytes >= 1e6 => format!("{:.1} MB", bytes / 1e6),
         bytes if bytes >= 1e3 => format!("{:.1} kB", bytes / 1e3),
-        bytes => format!("{bytes} bytes"),
+        bytes if bytes.round() == 1.0 => "1 byte".into(),
+        bytes => format!("{bytes:.0} bytes"),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn shortfalls(costs: &Costs<'_>) -> Vec<Shortfall> {
     if extra_bytes > 0.0 {
         found.push(of_all.unwrap_or_else(|| contiguous(costs.input, extra_bytes)));
         add_device(&mut helped, extra_bytes);
-    } else {
+    } else if found.is_empty() {
         found.extend(of_all);
     }
     if found.is_empty() || has_no_plan(&helped) {

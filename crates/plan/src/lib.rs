@@ -13,12 +13,14 @@
 //! 3. A dynamic program over (set of phones still to come, phone before them, cut)
 //!    computes the cheapest completion of every beginning. Beyond the module whose residual tensors
 //!    cost most (an encoder's last), it is also over the phone that has them. Its values are exact
-//!    without further residual tensors (those of module 0 apart), a closed ring, or a token that
-//!    goes elsewhere than module 0; with them they are lower bounds, since those only add cost.
+//!    without further residual tensors (those of module 0 apart) or a token that goes elsewhere
+//!    than module 0; with them they are lower bounds, since those only add cost.
 //! 4. A branch and bound over phones, orders and cuts, guided by those values and
 //!    costing every beginning exactly, finds the best plan and proves it: it confirms the
 //!    linear program's, or replaces it ([`FoundBy`]). In the exact case it walks straight to
 //!    the answer. It explores at most [`Options::search_steps`].
+//!    Where the ring may close, plans that leave it open come first; then, for each end of the
+//!    header's first stage that may lead to less, those that close it, with tables of their own.
 //! 5. [`verify`] and [`evaluate`] check and cost every plan from the definitions alone.
 //!
 //! # What is exact
@@ -45,6 +47,7 @@ mod overlap;
 mod partial;
 mod places;
 mod search;
+mod segments;
 mod solve;
 mod triangle;
 mod unused;
@@ -56,6 +59,7 @@ pub use compare::{best_alone, equal_split};
 pub use error::{PlanError, Shortfall, Violation};
 pub use evaluate::{Evaluation, PairCost, evaluate};
 pub use overlap::overlap;
+pub use segments::{Segments, segments};
 pub use solve::{FoundBy, Options, Solution, solve};
 pub use unused::Unused;
 pub use validate::validate;

@@ -24,10 +24,13 @@ mod copies;
 mod program;
 mod repair;
 
+use std::time::Instant;
+
 use base::{ModuleRange, Plan, PlanInput, Stage};
 
 use crate::{PlanError, costs::Costs, validate};
 pub use copies::overlap_integer;
+pub(crate) use program::MAX_TIME;
 use program::Program;
 
 /// What the linear program says of an input.
@@ -44,8 +47,13 @@ pub(crate) fn is_quick(costs: &Costs<'_>) -> bool {
     Program::size(costs) <= MAX_QUICK_SIZE
 }
 
+/// Whether drawing takes no more than some seconds.
+pub(crate) fn is_possible(costs: &Costs<'_>) -> bool {
+    Program::size(costs) <= MAX_SIZE
+}
+
 /// Draws a plan; none where the solver's limits are reached or nothing fits.
-pub(crate) fn draw(costs: &Costs<'_>) -> Drawn {
+pub(crate) fn draw(costs: &Costs<'_>, end: Option<Instant>) -> Drawn {
     if costs.modules == 1 {
         let bound_secs = Some(costs.own_stage_bound(0, 0, 1)).filter(|secs| secs.is_finite());
         return Drawn { plan: only_stage(costs), bound_secs };
@@ -54,16 +62,16 @@ pub(crate) fn draw(costs: &Costs<'_>) -> Drawn {
     if size > MAX_SIZE {
         return Drawn::default();
     }
-    let relaxed = relaxed(costs);
+    let relaxed = relaxed(costs, end);
     let solves_whole = size <= MAX_WHOLE_SIZE && relaxed.bound_secs.is_some();
-    let whole = if solves_whole { whole(costs, MAX_NODES) } else { None };
+    let whole = if solves_whole { whole(costs, MAX_NODES, end) } else { None };
     Drawn { plan: whole.or(relaxed.plan), ..relaxed }
 }
 
 /// The relaxation's bound, and its plan repaired over the cuts.
-fn relaxed(costs: &Costs<'_>) -> Drawn {
+fn relaxed(costs: &Costs<'_>, end: Option<Instant>) -> Drawn {
     let program = Program::new(costs, false);
-    let Some(solution) = program.solve(MAX_NODES) else { return Drawn::default() };
+    let Some(solution) = program.solve(MAX_NODES, end) else { return Drawn::default() };
     let plan = repair::along(costs, &program.order(costs, &solution));
     Drawn { plan, bound_secs: Some(program.bound_secs(&solution)) }
 }
@@ -72,7 +80,7 @@ fn relaxed(costs: &Costs<'_>) -> Drawn {
 /// fails or no fractional assignment fits.
 pub fn bound(input: &PlanInput) -> Option<f64> {
     validate(input).ok()?;
-    draw(&Costs::new(input)).bound_secs
+    draw(&Costs::new(input), None).bound_secs
 }
 
 /// The best plan by integer programming, with the same cost as that of [`solve`](crate::solve)
@@ -84,7 +92,7 @@ pub fn bound(input: &PlanInput) -> Option<f64> {
 pub fn solve_integer(input: &PlanInput, max_nodes: u64) -> Result<Option<Plan>, PlanError> {
     validate(input)?;
     let costs = Costs::new(input);
-    Ok(if costs.modules == 1 { only_stage(&costs) } else { whole(&costs, max_nodes) })
+    Ok(if costs.modules == 1 { only_stage(&costs) } else { whole(&costs, max_nodes, None) })
 }
 
 /// The relaxation's plan, repaired over the cuts, as large rooms get it: perhaps not the best.
@@ -95,12 +103,12 @@ pub fn solve_integer(input: &PlanInput, max_nodes: u64) -> Result<Option<Plan>, 
 pub fn solve_relaxed(input: &PlanInput) -> Result<Option<Plan>, PlanError> {
     validate(input)?;
     let costs = Costs::new(input);
-    Ok(if costs.modules == 1 { only_stage(&costs) } else { relaxed(&costs).plan })
+    Ok(if costs.modules == 1 { only_stage(&costs) } else { relaxed(&costs, None).plan })
 }
 
-fn whole(costs: &Costs<'_>, max_nodes: u64) -> Option<Plan> {
+fn whole(costs: &Costs<'_>, max_nodes: u64, end: Option<Instant>) -> Option<Plan> {
     let program = Program::new(costs, true);
-    program.solve(max_nodes).map(|solution| program.path(costs, &solution))
+    program.solve(max_nodes, end).map(|solution| program.path(costs, &solution))
 }
 
 fn only_stage(costs: &Costs<'_>) -> Option<Plan> {

@@ -5,6 +5,7 @@
 //! cost and the least cost of its completion cannot beat the best plan so far.
 
 mod closed;
+mod seed;
 
 use std::{cmp::Ordering, ops::RangeInclusive, time::Instant};
 
@@ -43,14 +44,11 @@ pub(crate) struct Found {
 
 /// Searches for the cheapest plan; ties go to fewer stages, then to the input's order.
 pub(crate) fn search(costs: &Costs<'_>, limits: Limits) -> Found {
-    let mut progress = Progress::new(costs, limits);
-    if costs.closing.is_none() {
-        progress.search_open(costs);
-    } else {
-        progress.limits = limits.share(OPEN_SHARE);
-        progress.search_open(&costs.open());
-        progress.limits = limits;
-        closed::search(costs.clone(), &mut progress);
+    let first = if seed::is_wanted(costs) { seed::plan(costs, limits) } else { None };
+    let mut progress = Progress::new(costs, limits, first);
+    progress.search_rings(costs);
+    if progress.best.is_none() && !progress.is_complete {
+        progress.best = seed::plan(costs, limits);
     }
     Found {
         plan: progress.best.map(|best| best.plan),
@@ -93,15 +91,27 @@ impl Limits {
 }
 
 impl Progress {
-    fn new(costs: &Costs<'_>, limits: Limits) -> Self {
+    fn new(costs: &Costs<'_>, limits: Limits, best: Option<Best>) -> Self {
         Self {
             limits,
             steps: 0,
             is_complete: true,
-            frontier_secs: f64::INFINITY,
-            best: None,
+            frontier_secs: best.as_ref().map_or(f64::INFINITY, |best| best.secs),
+            best,
             with_place_secs: vec![f64::INFINITY; costs.devices()],
         }
+    }
+
+    /// All plans; those whose ring does not close come first.
+    fn search_rings(&mut self, costs: &Costs<'_>) {
+        if costs.closing.is_none() {
+            return self.search_open(costs);
+        }
+        let limits = self.limits;
+        self.limits = limits.share(OPEN_SHARE);
+        self.search_open(&costs.open());
+        self.limits = limits;
+        closed::search(costs.clone(), self);
     }
 
     /// All plans whose ring does not close.

@@ -9,6 +9,7 @@ use crate::{
     costs::Costs,
     evaluate,
     explain::explain,
+    extra::extra_device_bytes,
     infeasible::shortfalls,
     linear,
     search::{Limits, search},
@@ -25,7 +26,7 @@ pub struct Options {
     /// Whether to ask the linear program, where it is quick or the search does not end by itself. Without
     /// it, the search alone plans.
     pub linear_program: bool,
-    /// How long the search may take, where that is limited; the machine must have a clock then.
+    /// How long search and linear program may take together, where that is limited; the machine must have a clock then.
     pub time_limit: Option<Duration>,
     /// For how many devices a table may be made: it takes 13 MB for 12 of them and 62 modules, and 550 for
     /// 16 and 130; twice that where the ring may close.
@@ -77,15 +78,21 @@ pub fn solve(input: &PlanInput, options: &Options) -> Result<Solution, PlanError
     check_size(input, options.most_devices)?;
     let costs = Costs::new(input);
     let end = options.time_limit.map(|limit| Instant::now() + limit);
-    let found = search(&costs, Limits { steps: options.search_steps, end });
+    let for_program = options.time_limit.map_or(Duration::ZERO, |limit| {
+        let is_asked = options.linear_program && linear::is_possible(&costs);
+        if is_asked { linear::MAX_TIME.min(limit.mul_f64(PROGRAM_SHARE)) } else { Duration::ZERO }
+    });
+    let search_end = end.map(|end| end - for_program);
+    let found = search(&costs, Limits { steps: options.search_steps, end: search_end });
     // In a large room the program takes hundreds of times as long, and a search that has ended by
     // itself leaves it nothing to find.
     let is_asked = options.linear_program && (linear::is_quick(&costs) || !found.complete);
-    let drawn = if is_asked { linear::draw(&costs) } else { linear::Drawn::default() };
+    let drawn = if is_asked { linear::draw(&costs, end) } else { linear::Drawn::default() };
     let drawn_plan = drawn.plan.and_then(|plan| Candidate::check(input, plan).ok());
     let found_plan = found.plan.map(|plan| Candidate::check(input, plan)).transpose();
     let Some((best, found_by)) = choose(drawn_plan, found_plan.map_err(PlanError::Unsound)?) else {
-        return Err(match found.complete {
+        let lacks_memory = || costs.is_monotone && extra_device_bytes(&costs) > 0.0;
+        return Err(match found.complete || lacks_memory() {
             true => PlanError::Infeasible(shortfalls(&costs)),
             false => PlanError::GaveUp { steps: found.steps },
         });
@@ -157,6 +164,8 @@ impl Default for Options {
     }
 }
 
+/// Of a time limit: what the linear program may take of it after the search.
+const PROGRAM_SHARE: f64 = 0.3;
 /// More than a room has.
 const MAX_DEVICES: usize = 12;
 /// Two for each of 512 layers, and the ends.

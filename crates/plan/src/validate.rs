@@ -104,19 +104,24 @@ fn check_sums(input: &PlanInput) -> Result<(), PlanError> {
     let residual = input.residual.iter().map(|one| one.bytes * one.to.len() as f64);
     let sent = sequential + residual.sum::<f64>() + input.token_bytes;
     finite(sent, || "sequential_bytes".into())?;
+    let mut secs = 0.0;
     for (i, device) in input.devices.iter().enumerate() {
-        finite(flops / device.flops_per_sec, || format!("devices[{i}].flops_per_sec"))?;
+        secs += flops / device.flops_per_sec;
+        finite(secs, || format!("devices[{i}].flops_per_sec"))?;
+        // A header may have two stages.
+        secs += device.overhead_secs * if i == 0 { 2.0 } else { 1.0 };
+        finite(secs, || format!("devices[{i}].overhead_secs"))?;
     }
     let devices = input.devices.len();
     let pairs = (0..devices).flat_map(|from| (0..devices).map(move |to| (from, to)));
-    let mut rtt_secs = 0.0;
     for (from, to) in pairs.filter(|(from, to)| from != to) {
         let bandwidth = input.bytes_per_sec[from][to];
-        let secs = if bandwidth > 0.0 { sent / bandwidth } else { 0.0 };
+        secs += if bandwidth > 0.0 { sent / bandwidth } else { 0.0 };
         finite(secs, || format!("bytes_per_sec[{from}][{to}]"))?;
-        rtt_secs += input.rtt_secs[from][to];
+        secs += input.rtt_secs[from][to];
+        finite(secs, || format!("rtt_secs[{from}][{to}]"))?;
     }
-    finite(rtt_secs, || "rtt_secs".into())
+    Ok(())
 }
 
 fn finite(value: f64, path: impl Fn() -> String) -> Result<(), PlanError> {

@@ -37,7 +37,7 @@ fn room() -> PlanInput {
 #[test]
 fn invalid_fields_are_named_by_their_json_path() {
     type Spoil = fn(&mut PlanInput);
-    let cases: [(Spoil, &str); 19] = [
+    let cases: [(Spoil, &str); 20] = [
         (|i| i.modules.clear(), "modules: must have at least one module"),
         (|i| i.modules[1].flops = -1.0, "modules[1].flops: must be finite and not negative"),
         (|i| i.modules[0].weights_bytes = f64::NAN, "modules[0].weights_bytes: must be finite"),
@@ -69,6 +69,10 @@ fn invalid_fields_are_named_by_their_json_path() {
             "devices[1].flops_per_sec: must be finite and over 0",
         ),
         (|i| i.devices[1].memory_bytes = -1.0, "devices[1].memory_bytes: must be finite and not"),
+        (
+            |i| i.devices.iter_mut().for_each(|device| device.overhead_secs = 1e308),
+            "devices[0].overhead_secs: gives sums or times beyond the largest number",
+        ),
         (|i| i.rtt_secs[1].push(0.0), "rtt_secs[1]: must have 2 entries, has 3"),
         (|i| i.bytes_per_sec[0][1] = -2.0, "bytes_per_sec[0][1]: must be finite and not negative"),
         (|i| i.token_to = 3, "token_to: must be a module, 0 to 2"),
@@ -121,6 +125,26 @@ fn missing_memory_is_named_to_the_byte() {
     (input.devices[0].memory_bytes, input.devices[1].memory_bytes) = (15.0, 17.0);
     let found = shortfall(&input);
     assert_eq!((found.constraint, found.missing_bytes), ("contiguous_memory", Some(10.0)));
+}
+
+#[test]
+fn sizes_are_whole_bytes_and_nothing_is_said_twice() {
+    let mut input = room();
+    input.modules.iter_mut().for_each(|module| module.weights_bytes = 10.4);
+    input.devices[0].memory_bytes = 9.5;
+    let found = shortfall(&input);
+    assert!(
+        found.help.contains("takes 10 bytes") && found.help.contains("1 byte more"),
+        "{found:?}"
+    );
+
+    let mut input = room();
+    input.devices[0].memory_bytes = 0.0;
+    let Err(PlanError::Infeasible(found)) = solve(&input, &Options::default()) else {
+        panic!("the header holds nothing")
+    };
+    let constraints: Vec<_> = found.iter().map(|one| one.constraint).collect();
+    assert_eq!(constraints, ["header_memory"], "10 bytes more there are enough for all");
 }
 
 #[test]

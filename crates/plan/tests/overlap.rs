@@ -4,7 +4,7 @@ mod common;
 
 use base::{ModuleRange, Objective, Overlap, Plan, PlanInput, Stage};
 use common::{Random, instance};
-use plan::{Options, linear, overlap, solve, verify};
+use plan::{Options, linear, overlap, segments, solve, verify};
 
 #[test]
 fn no_other_copies_of_best_plans_have_more_bytes() {
@@ -32,6 +32,29 @@ fn no_other_copies_of_any_ring_have_more_bytes() {
         seen.check(&input, stages, seed);
     }
     assert!(seen.tried == 4_000 && seen.copied > 2_000 && seen.closed > 500, "{seen:?}");
+}
+
+#[test]
+fn segments_are_fixed_where_no_neighbour_has_a_copy() {
+    let mut fixed = 0;
+    for seed in 40_000..40_500 {
+        let random = &mut Random::new(seed);
+        let (input, stages) = ring(random, 4, 9);
+        let copies = overlap(&input, &stages);
+        let segments = segments(&stages, &copies);
+        let dynamic: usize = segments.iter().map(|one| one.dynamic.len()).sum();
+        assert_eq!((segments.len(), dynamic), (stages.len(), copies.len()), "seed {seed}");
+        for (segments, stage) in segments.iter().zip(&stages) {
+            for module in stage.modules.indices() {
+                let has_copy = copies.iter().any(|copy| copy.modules.contains(module));
+                let is_dynamic = segments.dynamic.iter().any(|copy| copy.modules.contains(module));
+                assert_eq!(is_dynamic, has_copy, "seed {seed}, module {module}");
+                assert_eq!(segments.fixed.contains(module), !has_copy, "seed {seed}, {module}");
+                fixed += usize::from(!has_copy);
+            }
+        }
+    }
+    assert!(fixed > 100, "{fixed} modules without a copy");
 }
 
 #[test]

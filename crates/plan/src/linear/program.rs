@@ -1,6 +1,6 @@
 //! The program itself: its variables, its rows, and what a solution of it says.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::{ModuleRange, Objective, Plan, Stage};
 use minilp::{ComparisonOp, OptimizationDirection, Problem, Solution, SolveOptions, Variable};
@@ -54,10 +54,11 @@ impl Program {
     }
 
     /// The optimum; none where there is none or the limits end the solver first.
-    pub(super) fn solve(&self, max_nodes: u64) -> Option<Solution> {
+    pub(super) fn solve(&self, max_nodes: u64, end: Option<Instant>) -> Option<Solution> {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         let mut options = SolveOptions::default();
         options.node_limit = Some(max_nodes);
-        options.time_limit = Some(MAX_TIME);
+        options.time_limit = Some(left.map_or(MAX_TIME, |left| left.min(MAX_TIME)));
         let outcome = self.problem.solve_with(options).ok()?;
         if outcome.is_optimal() { outcome.into_solution().ok() } else { None }
     }
@@ -262,6 +263,6 @@ fn could_hold(costs: &Costs<'_>, place: Place, module: usize) -> bool {
 }
 
 /// More is a worker that leaves its peers without an answer.
-pub(super) const MAX_TIME: Duration = Duration::from_secs(3);
+pub(crate) const MAX_TIME: Duration = Duration::from_secs(3);
 /// The solver meets its constraints within 1e-7 of the unit it works in.
 const TOLERANCE: f64 = 1e-6;
