@@ -287,21 +287,29 @@ fn ordered_sets(
     completions: &Completions,
     first_ends: RangeInclusive<usize>,
 ) -> Vec<(Places, f64)> {
+    let sets = set_bounds(costs, completions, first_ends);
+    let mut sets: Vec<_> = sets.filter(|one| one.1.is_finite()).collect();
+    sets.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.members().cmp(b.members())));
+    sort_ties_in_order(&mut sets, |&(_, bound)| bound);
+    sets
+}
+
+/// The same in no order, with those that cannot be.
+fn set_bounds(
+    costs: &Costs<'_>,
+    completions: &Completions,
+    first_ends: RangeInclusive<usize>,
+) -> impl Iterator<Item = (Places, f64)> {
     let closing = costs.devices();
-    let counts = |set: &Places| !costs.must_close() || set.contains(closing);
-    let sets = Places::all(costs).subsets().filter(counts);
-    let bound = |set: Places| {
+    let counts = move |set: &Places| !costs.must_close() || set.contains(closing);
+    let bound = move |set: Places| {
         let with_header = |end| {
             let owner = completions.tracked.filter(|&from| from < end).map(|_| 0);
             costs.combine(costs.own_stage_bound(0, 0, end), completions.get(owner, set, 0, end))
         };
         first_ends.clone().map(with_header).fold(f64::INFINITY, f64::min)
     };
-    let mut sets: Vec<_> =
-        sets.map(|set| (set, bound(set))).filter(|one| one.1.is_finite()).collect();
-    sets.sort_by(|(a, _), (b, _)| a.len().cmp(&b.len()).then_with(|| a.members().cmp(b.members())));
-    sort_ties_in_order(&mut sets, |&(_, bound)| bound);
-    sets
+    Places::all(costs).subsets().filter(counts).map(move |set| (set, bound(set)))
 }
 
 /// Sorts by cost, but leaves those that cost as little as the least in their order.

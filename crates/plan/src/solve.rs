@@ -78,11 +78,12 @@ pub fn solve(input: &PlanInput, options: &Options) -> Result<Solution, PlanError
     check_size(input, options.most_devices)?;
     let costs = Costs::new(input);
     let end = options.time_limit.map(|limit| Instant::now() + limit);
-    let for_program = options.time_limit.map_or(Duration::ZERO, |limit| {
+    let for_others = options.time_limit.map_or(Duration::ZERO, |limit| {
         let is_asked = options.linear_program && linear::is_possible(&costs);
-        if is_asked { linear::MAX_TIME.min(limit.mul_f64(PROGRAM_SHARE)) } else { Duration::ZERO }
+        let program = if is_asked { PROGRAM_SHARE } else { REST_SHARE };
+        linear::MAX_TIME.min(limit.mul_f64(program))
     });
-    let search_end = end.map(|end| end - for_program);
+    let search_end = end.map(|end| end - for_others);
     let found = search(&costs, Limits { steps: options.search_steps, end: search_end });
     // In a large room the program takes hundreds of times as long, and a search that has ended by
     // itself leaves it nothing to find.
@@ -166,6 +167,8 @@ impl Default for Options {
 
 /// Of a time limit: what the linear program may take of it after the search.
 const PROGRAM_SHARE: f64 = 0.3;
+/// And what else has to be done, between looks at the clock.
+const REST_SHARE: f64 = 0.1;
 /// More than a room has.
 const MAX_DEVICES: usize = 12;
 /// Two for each of 512 layers, and the ends.

@@ -23,6 +23,12 @@ fn main() {
             }
         }
     }
+    for (phones, modules) in [(8, 62), (12, 62)] {
+        for objective in [Objective::Latency, Objective::Throughput] {
+            let input = room(phones, modules, objective, vec![]);
+            print_row(&PlanInput { close_ring: true, ..input }, "closing");
+        }
+    }
     if let Some(path) = env::args().nth(1) {
         plot::draw(&path).expect("the file can be written");
         println!("drawn: {path}");

@@ -1,7 +1,7 @@
 //! Rings that close on the header: by the end of its first stage, which then leaves its last a known
 //! part of its memory and, for throughput, of its time. So the bounds are as exact as in open rings.
 
-use super::{Progress, Search, ordered_sets};
+use super::{Progress, Search, ordered_sets, set_bounds};
 use crate::{bound::Completions, costs::Costs};
 
 /// Searches among plans in which the header has two stages. Ends are tried in the order of what plans
@@ -65,8 +65,8 @@ impl Bounds {
     fn raise(&mut self, costs: &Costs<'_>, completions: &Completions, from: usize) {
         for end in from..self.0.len() {
             let Some(bound) = &mut self.0[end] else { continue };
-            let sets = ordered_sets(costs, completions, end..=end);
-            *bound = sets.iter().map(|one| one.1).fold(f64::INFINITY, f64::min).max(*bound);
+            let sets = set_bounds(costs, completions, end..=end);
+            *bound = sets.map(|one| one.1).fold(f64::INFINITY, f64::min).max(*bound);
         }
     }
 }
