@@ -129,9 +129,10 @@ fn the_figures_of_an_answer_add_up() {
     assert_eq!((stats.prompt_tokens, stats.completion_tokens), (40, 24));
     // The toy dispatches once for each module, and has 18 of them.
     assert_eq!(stats.dispatches_per_token, 18.0);
-    // A token takes 18 ms of work, three hops of 4 ms and a little for texts and bytes.
+    // A token takes 18 ms of work, three steps' overhead of 1 ms, three hops of 4 ms and a little for texts and
+    // bytes.
     let token_secs = 1.0 / stats.decode_tokens_per_sec;
-    assert!((0.030..0.033).contains(&token_secs), "{token_secs} s");
+    assert!((0.033..0.036).contains(&token_secs), "{token_secs} s");
     let predicted = sim.view(0).plan.expect("a plan").predicted_token_secs;
     assert!((token_secs / predicted - 1.0).abs() < 0.1, "{predicted} s were predicted");
     assert!(stats.ttft_secs > 18e-3 * 40.0 / 3.0 && stats.ttft_secs < 18e-3 * 40.0 + 0.1);
