@@ -7,8 +7,8 @@ import { randomInt } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { text } from "node:stream/consumers";
 
+import { drive, type Tell } from "./driver.ts";
 import type { AskOptions } from "../../web/src/engine/messages.ts";
 import { DESCRIPTORS, launchChromium } from "./chromium.ts";
 import { demoResult, stageLine, type Answered, type DemoResult } from "./demo-result.ts";
@@ -158,18 +158,10 @@ function withComplaints(cause: unknown, phones: Phone[]): Error {
     : error;
 }
 
-async function main(): Promise<void> {
-  const started = Date.now();
-  const tell = (line: string): void => {
-    const secs = ((Date.now() - started) / 1000).toFixed(1);
-    process.stderr.write(`[${secs.padStart(6)} s] ${line}\n`);
-  };
-  const result = await demo(parseDemoOptions((await text(process.stdin)) || "{}"), tell);
+async function main(text: string, tell: Tell): Promise<void> {
+  const result = await demo(parseDemoOptions(text || "{}"), tell);
   process.stdout.write(`${JSON.stringify(result)}\n`);
   if (!result.matches_single_device) throw new Error("the phones' tokens are not those of one phone alone");
 }
 
-main().catch((cause: unknown) => {
-  process.stderr.write(`error: ${cause instanceof Error ? cause.message : String(cause)}\n`);
-  process.exitCode = 1;
-});
+drive(main);

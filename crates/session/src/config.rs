@@ -91,12 +91,9 @@ impl ModelSpec {
 
     /// Resident bytes of a stage and the copies on the same phone; what the stage's modules share counts once.
     pub fn held_bytes(&self, stages: &[ModuleRange], copies: &[ModuleRange]) -> f64 {
-        let holds = |module| stages.iter().any(|range| range.contains(module));
-        let shared: f64 =
-            self.tied.iter().filter(|tied| holds(tied.0) && holds(tied.1)).map(|tied| tied.2).sum();
         let ranges = stages.iter().chain(copies);
         let modules = ranges.flat_map(|range| &self.modules[range.indices()]);
-        modules.map(ModuleProfile::resident_bytes).sum::<f64>() - shared
+        modules.map(ModuleProfile::resident_bytes).sum::<f64>() - self.shared_bytes(stages)
     }
 
     /// Bytes of the weights of `range` on one phone; a shared tensor counts once.
@@ -106,12 +103,13 @@ impl ModelSpec {
             .filter_map(|module| self.modules.get(module))
             .map(|module| module.weights_bytes)
             .sum();
-        let shared: f64 = self
-            .tied
-            .iter()
-            .filter(|tied| range.contains(tied.0) && range.contains(tied.1))
-            .map(|tied| tied.2)
-            .sum();
-        modules - shared
+        modules - self.shared_bytes(&[range])
+    }
+
+    /// Bytes of the tensors that two modules of these ranges share.
+    fn shared_bytes(&self, ranges: &[ModuleRange]) -> f64 {
+        let holds = |module| ranges.iter().any(|range| range.contains(module));
+        let shared = self.tied.iter().filter(|tied| holds(tied.0) && holds(tied.1));
+        shared.map(|tied| tied.2).sum()
     }
 }

@@ -20,6 +20,13 @@ pub(crate) enum Exercise {
     },
 }
 
+impl Exercise {
+    /// Whether `peer` waits for it.
+    fn answers(self, peer: PeerId) -> bool {
+        matches!(self, Self::Answer { peer: waiting, .. } if waiting == peer)
+    }
+}
+
 impl Room {
     pub(crate) fn take_ping(&mut self, peer: PeerId, ping: &Ping) -> Verdict {
         let nonce = ping.nonce;
@@ -27,9 +34,9 @@ impl Room {
         if !ping.through_device || self.stage.ring.is_some() {
             return self.answer(peer, Pong { nonce, busy_secs: 0.0 });
         }
-        let is_its = |exercise: &&mut Exercise| matches!(exercise, Exercise::Answer { peer: waiting, .. } if *waiting == peer);
         // It has given up its earlier ping; our device is at it still.
-        if let Some(earlier) = self.exercises.values_mut().find(is_its) {
+        let earlier = self.exercises.values_mut().find(|exercise| exercise.answers(peer));
+        if let Some(earlier) = earlier {
             *earlier = Exercise::Answer { peer, nonce };
         } else {
             self.exercise(Exercise::Answer { peer, nonce });
@@ -49,9 +56,7 @@ impl Room {
 
     /// Nobody waits for a peer's answer any more.
     pub(crate) fn forget_exercise(&mut self, peer: PeerId) {
-        self.exercises.retain(|_, exercise| {
-            !matches!(exercise, Exercise::Answer { peer: waiting, .. } if *waiting == peer)
-        });
+        self.exercises.retain(|_, exercise| !exercise.answers(peer));
     }
 
     /// Our device has run a step.

@@ -38,8 +38,6 @@ pub use io::{
     AskId, Assignment, Command, Event, Input, Job, JobId, JobInput, LoadStage, Output, Resident,
     SamplingStep, StageOutput, Wants,
 };
-pub use plan_view::{AloneView, CopyView, PlanStageView, PlanView, TrafficView, UnusedView};
+pub use plan_view::{CopyView, PlanStageView, PlanView};
 pub use room::Room;
-pub use view::{
-    ErrorView, LinkState, LinkView, MeasuringView, ModelView, PeerView, RoomView, StageView,
-};
+pub use view::{ErrorView, LinkState, LinkView, ModelView, PeerView, RoomView, StageView};

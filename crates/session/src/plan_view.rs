@@ -13,7 +13,7 @@ pub struct PlanView {
     /// Second copies of modules, loaded and dormant.
     pub overlap: Vec<CopyView>,
     /// Every pair of phones with traffic.
-    pub traffic: Vec<TrafficView>,
+    pub traffic: Vec<TrafficStatus>,
     /// One token through the whole ring.
     pub predicted_token_secs: f64,
     /// The median of the latest tokens, once there are enough.
@@ -23,11 +23,11 @@ pub struct PlanView {
     /// What parts of the same number of modules would take; none where they do not fit.
     pub equal_split_secs: Option<f64>,
     /// The phone that would be fastest with the whole model; none where no phone has room for it.
-    pub best_alone: Option<AloneView>,
+    pub best_alone: Option<Alone>,
     /// Why it looks as it does, a sentence.
     pub reason: String,
     /// Phones that got nothing.
-    pub unused: Vec<UnusedView>,
+    pub unused: Vec<Unused>,
 }
 
 /// A stage of a plan.
@@ -62,53 +62,19 @@ pub struct CopyView {
     pub weights_bytes: u64,
 }
 
-/// What one phone sends another for a token.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TrafficView {
-    /// The sender.
-    pub from: PeerId,
-    /// The receiver.
-    pub to: PeerId,
-    /// For one token.
-    pub bytes: f64,
-    /// Half a round trip and the bytes' own time.
-    pub predicted_secs: f64,
-}
-
-/// One phone with the whole model.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AloneView {
-    /// Which.
-    pub peer: PeerId,
-    /// One token.
-    pub secs: f64,
-}
-
-/// A phone without a stage.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct UnusedView {
-    /// Which.
-    pub peer: PeerId,
-    /// Why, a sentence.
-    pub reason: String,
-}
-
 impl From<&PlanStatus> for PlanView {
     fn from(plan: &PlanStatus) -> Self {
         Self {
             stages: plan.stages.iter().map(PlanStageView::from).collect(),
             overlap: plan.overlap.iter().map(CopyView::from).collect(),
-            traffic: plan.traffic.iter().map(TrafficView::from).collect(),
+            traffic: plan.traffic.clone(),
             predicted_token_secs: plan.predicted_token_secs,
             measured_token_secs: plan.measured_token_secs,
             lower_bound_secs: plan.lower_bound_secs,
             equal_split_secs: plan.equal_split_secs,
-            best_alone: plan.best_alone.map(|Alone { peer, secs }| AloneView { peer, secs }),
+            best_alone: plan.best_alone,
             reason: plan.reason.clone(),
-            unused: plan.unused.iter().map(UnusedView::from).collect(),
+            unused: plan.unused.clone(),
         }
     }
 }
@@ -126,18 +92,5 @@ impl From<&CopyStatus> for CopyView {
         let CopyStatus { peer, range, weights_bytes } = *copy;
         let ModuleRange { start, end } = range;
         Self { peer, start, end, weights_bytes }
-    }
-}
-
-impl From<&TrafficStatus> for TrafficView {
-    fn from(one: &TrafficStatus) -> Self {
-        let TrafficStatus { from, to, bytes, predicted_secs } = *one;
-        Self { from, to, bytes, predicted_secs }
-    }
-}
-
-impl From<&Unused> for UnusedView {
-    fn from(unused: &Unused) -> Self {
-        Self { peer: unused.peer, reason: unused.reason.clone() }
     }
 }

@@ -5,8 +5,8 @@ use base::{ModuleRange, PeerId};
 use protocol::peer::{Frame, LinkStatus, ModelStatus, Report, Status};
 
 use crate::{
-    ErrorView, Event, LinkState, LinkView, MeasuringView, ModelSpec, ModelView, PeerView, PlanView,
-    Room, RoomView, StageView, facts::Facts, frames::Verdict,
+    ErrorView, Event, LinkState, LinkView, ModelSpec, ModelView, PeerView, PlanView, Room,
+    RoomView, StageView, facts::Facts, frames::Verdict,
 };
 
 impl Room {
@@ -123,7 +123,7 @@ impl Room {
             plan: self.plan.as_ref().map(PlanView::from),
             model: self.model.as_ref().map(model_view),
             links: self.link_statuses().iter().map(LinkView::from).collect(),
-            measuring: self.measuring().or(self.measuring).map(MeasuringView::from),
+            measuring: self.measuring().or(self.measuring),
             error: self.failure.as_ref().map(ErrorView::from),
         }
     }

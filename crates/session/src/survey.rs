@@ -144,11 +144,7 @@ impl Room {
         let survey = self.survey.as_ref().filter(|_| self.phase == Phase::Measuring)?;
         let here = survey.participants.iter().filter(|&&peer| self.is_here(peer));
         let here: Vec<PeerId> = here.copied().collect();
-        let is_known = |peer: &&PeerId| {
-            let facts = self.facts.get(peer);
-            facts.is_none_or(|facts| facts.is_unfit || facts.flops_per_sec.is_some())
-        };
-        let devices = here.iter().filter(is_known).count();
+        let devices = here.iter().filter(|&&peer| self.has_device_figures(peer)).count();
         let ends = |&&(from, to): &&(PeerId, PeerId)| here.contains(&from) && here.contains(&to);
         let links = self.links.keys().filter(ends).count();
         let total = here.len() * here.len();
@@ -217,12 +213,14 @@ impl Room {
 
     /// Whether nothing of `peer` is missing.
     fn is_measured(&self, peer: PeerId, participants: &[PeerId]) -> bool {
-        let device = self
-            .facts
-            .get(&peer)
-            .is_none_or(|facts| facts.is_unfit || facts.flops_per_sec.is_some());
         let is_known = |to: PeerId| to == peer || self.links.contains_key(&(peer, to));
-        device && participants.iter().all(|&to| is_known(to))
+        self.has_device_figures(peer) && participants.iter().all(|&to| is_known(to))
+    }
+
+    /// Whether a phone's device has been measured, or cannot be.
+    fn has_device_figures(&self, peer: PeerId) -> bool {
+        let facts = self.facts.get(&peer);
+        facts.is_none_or(|facts| facts.is_unfit || facts.flops_per_sec.is_some())
     }
 
     fn is_here(&self, peer: PeerId) -> bool {

@@ -25,7 +25,7 @@ pub struct RoomView {
     /// Links measured so far.
     pub links: Vec<LinkView>,
     /// While the phones measure.
-    pub measuring: Option<MeasuringView>,
+    pub measuring: Option<MeasuringStatus>,
     /// What went wrong last.
     pub error: Option<ErrorView>,
 }
@@ -128,15 +128,6 @@ pub struct LinkView {
     pub bytes_per_sec_spread: f64,
 }
 
-/// How far measuring has got: phones, and links in each direction.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
-pub struct MeasuringView {
-    /// So many are measured.
-    pub done: u32,
-    /// So many there are.
-    pub total: u32,
-}
-
 /// A failure as the page knows it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -163,12 +154,6 @@ impl From<&LinkStatus> for LinkView {
             bytes_per_sec: link.bytes_per_sec.mean,
             bytes_per_sec_spread: link.bytes_per_sec.spread,
         }
-    }
-}
-
-impl From<MeasuringStatus> for MeasuringView {
-    fn from(status: MeasuringStatus) -> Self {
-        Self { done: status.done, total: status.total }
     }
 }
 

@@ -1,6 +1,7 @@
 /** What the runs of `cargo xtask bench assignment` come to. */
 
 import type { Assignment } from "../../../web/src/engine/messages.ts";
+import { median } from "./report.ts";
 
 /** One assignment in one round. */
 export interface Run {
@@ -19,11 +20,11 @@ export interface AssignmentResult {
   /** Measured time of a token in equal parts over that of the plan in the same round: more than 1 is faster. */
   gains: number[];
   /** The median of the gains. */
-  gain: number;
+  gain: number | null;
   /** The median over all runs of predicted over measured time, and over those of each assignment. */
-  predicted_over_measured: number;
-  predicted_over_measured_best: number;
-  predicted_over_measured_equal: number;
+  predicted_over_measured: number | null;
+  predicted_over_measured_best: number | null;
+  predicted_over_measured_equal: number | null;
   /** Whether every run gave the same tokens. */
   same_tokens: boolean;
   runs: Omit<Run, "tokens">[];
@@ -31,7 +32,8 @@ export interface AssignmentResult {
 
 export function assignmentResult(runs: Run[]): AssignmentResult {
   const gains = pairs(runs).map(([best, equal]) => equal.measured_secs / best.measured_secs);
-  const errors = (some: Run[]): number => median(some.map((run) => run.predicted_secs / run.measured_secs));
+  const errors = (some: Run[]): number | null =>
+    median(some.map((run) => run.predicted_secs / run.measured_secs));
   const [first] = runs;
   return {
     gains,
@@ -52,8 +54,8 @@ export function assignmentTable(runs: Run[]): string {
   const found = assignmentResult(runs);
   return [
     ...lines,
-    `median gain ${found.gain.toFixed(2)}`,
-    `median of predicted over measured ${found.predicted_over_measured.toFixed(2)}: of the plan ${found.predicted_over_measured_best.toFixed(2)}, of equal parts ${found.predicted_over_measured_equal.toFixed(2)}`,
+    `median gain ${ratio(found.gain)}`,
+    `median of predicted over measured ${ratio(found.predicted_over_measured)}: of the plan ${ratio(found.predicted_over_measured_best)}, of equal parts ${ratio(found.predicted_over_measured_equal)}`,
     found.same_tokens ? "all runs gave the same tokens" : "the runs did NOT give the same tokens",
   ].join("\n");
 }
@@ -74,9 +76,6 @@ function of(runs: Run[], assignment: Assignment): Run[] {
   return runs.filter((run) => run.assignment === assignment);
 }
 
-export function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const [low, high] = [sorted[Math.ceil(middle) - 1] ?? NaN, sorted[Math.floor(middle)] ?? NaN];
-  return (low + high) / 2;
+function ratio(value: number | null): string {
+  return value?.toFixed(2) ?? "-";
 }

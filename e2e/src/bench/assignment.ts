@@ -5,8 +5,8 @@
  */
 
 import { basename } from "node:path";
-import { text } from "node:stream/consumers";
 
+import { drive, type Tell } from "../driver.ts";
 import type { Assignment, RoomView } from "../../../web/src/engine/messages.ts";
 import { DESCRIPTORS, launchChromium } from "../chromium.ts";
 import { stageLine } from "../demo-result.ts";
@@ -137,13 +137,8 @@ function ms(secs: number): string {
   return `${(1000 * secs).toFixed(1)} ms`;
 }
 
-async function main(): Promise<void> {
-  const started = Date.now();
-  const tell = (line: string): void => {
-    const secs = ((Date.now() - started) / 1000).toFixed(1);
-    process.stderr.write(`[${secs.padStart(6)} s] ${line}\n`);
-  };
-  const options = JSON.parse(await text(process.stdin)) as Options;
+async function main(text: string, tell: Tell): Promise<void> {
+  const options = JSON.parse(text) as Options;
   const why = whyNoQuotas();
   if (why !== null) {
     process.stdout.write(`skipped: ${why}\n${JSON.stringify({ skipped: why })}\n`);
@@ -164,7 +159,4 @@ const WARM_UP_TOKENS = 16;
 const TIMED_TOKENS = 64;
 const READY_LIMIT_MS = 300_000;
 
-main().catch((cause: unknown) => {
-  process.stderr.write(`error: ${cause instanceof Error ? cause.message : String(cause)}\n`);
-  process.exitCode = 1;
-});
+drive(main);

@@ -4,8 +4,7 @@
  * the result as its last line.
  */
 
-import { text } from "node:stream/consumers";
-
+import { drive, type Tell } from "../driver.ts";
 import { Server } from "../server.ts";
 import type { Contender } from "./contender.ts";
 import type { Sample } from "./measure.ts";
@@ -116,13 +115,8 @@ function result(
   };
 }
 
-async function main(): Promise<void> {
-  const started = Date.now();
-  const tell = (line: string): void => {
-    const secs = ((Date.now() - started) / 1000).toFixed(1);
-    process.stderr.write(`[${secs.padStart(6)} s] ${line}\n`);
-  };
-  const found = await bench(JSON.parse(await text(process.stdin)) as Options, tell);
+async function main(text: string, tell: Tell): Promise<void> {
+  const found = await bench(JSON.parse(text) as Options, tell);
   process.stdout.write(`${tableOf(found)}\n${JSON.stringify(found)}\n`);
 }
 
@@ -131,7 +125,4 @@ const RESPONSIVE_RUNS = 3;
 /** No round begins that would end later, so that all is done within 45 minutes. */
 const LIMIT_SECS = 2400;
 
-main().catch((cause: unknown) => {
-  process.stderr.write(`error: ${cause instanceof Error ? cause.message : String(cause)}\n`);
-  process.exitCode = 1;
-});
+drive(main);

@@ -4,12 +4,11 @@
  * and the result as its last line.
  */
 
-import { text } from "node:stream/consumers";
-
+import { drive } from "../driver.ts";
 import type { PlanInput } from "../../../web/src/engine/messages.ts";
 import { launchBrowser } from "../chromium.ts";
 import { Server } from "../server.ts";
-import { median } from "./assignment-result.ts";
+import { median } from "./report.ts";
 
 interface Options {
   rounds: number;
@@ -66,7 +65,7 @@ function figures(answers: object[]): Pick<Row, "median_ms" | "longest_ms" | "pro
   const times = solved.map(({ solve_secs }) => 1000 * solve_secs);
   const isProven = (one: { objective_secs: number; lower_bound_secs: number }): boolean =>
     one.objective_secs - one.lower_bound_secs <= 1e-9 * one.objective_secs;
-  return { median_ms: median(times), longest_ms: Math.max(...times), proven: solved.every(isProven) };
+  return { median_ms: median(times) ?? NaN, longest_ms: Math.max(...times), proven: solved.every(isProven) };
 }
 
 /** Phones of different speeds on one network, each with room for a fifth more than its share. */
@@ -118,8 +117,8 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-async function main(): Promise<void> {
-  const found = await bench(JSON.parse(await text(process.stdin)) as Options);
+async function main(text: string): Promise<void> {
+  const found = await bench(JSON.parse(text) as Options);
   for (const { objective, residual, closing, median_ms, longest_ms, proven } of found.rows) {
     const times = `${median_ms.toFixed(1)} ms, at most ${longest_ms.toFixed(1)}`;
     const ring = closing ? ", the ring may close" : "";
@@ -138,7 +137,4 @@ const KINDS: [Skipping, boolean][] = [
   ["none", true],
 ];
 
-main().catch((cause: unknown) => {
-  process.stderr.write(`error: ${cause instanceof Error ? cause.message : String(cause)}\n`);
-  process.exitCode = 1;
-});
+drive(main);

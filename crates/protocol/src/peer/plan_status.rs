@@ -58,6 +58,7 @@ pub struct CopyStatus {
 
 /// What one phone sends another for a token.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TrafficStatus {
     /// The sender.
     pub from: PeerId,
@@ -71,6 +72,7 @@ pub struct TrafficStatus {
 
 /// One phone with the whole model.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Alone {
     /// Which.
     pub peer: PeerId,
@@ -80,6 +82,7 @@ pub struct Alone {
 
 /// A phone without a stage.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Unused {
     /// Which.
     pub peer: PeerId,
