@@ -16,7 +16,13 @@ export default defineConfig<object, RoomOptions>({
     { name: "parts", testDir: "tests/parts", timeout: 2 * MINUTE_MS },
     /** Whole rooms of Chromium phones. */
     { name: "rooms", testDir: "tests/rooms", timeout: 15 * MINUTE_MS },
-    /** The same rooms, with Chrome for Android in the first seats. */
-    { name: "android", testDir: "tests/rooms", timeout: 30 * MINUTE_MS, use: { seats: "android" } },
+    /** The same rooms, with Chrome for Android in the first seats: one at a time, as there is one set of phones. */
+    {
+      name: "android",
+      testDir: "tests/rooms",
+      timeout: 30 * MINUTE_MS,
+      workers: 1,
+      use: { seats: "android" },
+    },
   ],
 });

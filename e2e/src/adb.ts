@@ -31,9 +31,15 @@ export class Adb {
 
   /** Whether it had to be started. */
   async startServer(): Promise<boolean> {
-    const isRunning = await answers(this.port);
-    await this.#run("start-server");
-    return !isRunning;
+    if (await answers(this.port)) return false;
+    try {
+      await this.#run("start-server");
+      return true;
+    } catch (cause) {
+      // Of two that start it in the same moment, one finds the port taken.
+      if (await answers(this.port)) return false;
+      throw cause;
+    }
   }
 
   async stopServer(): Promise<void> {

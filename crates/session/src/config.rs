@@ -51,7 +51,7 @@ impl Default for RoomLimits {
             chunk_tokens: 32,
             chunks_in_flight: 4,
             queued_asks: 16,
-            ring_may_close: false,
+            ring_may_close: true,
             connect_secs: 45.0,
             silence_secs: 15.0,
             measure_secs: 20.0,

@@ -59,6 +59,15 @@ test("the real adb is started and lists what there is", async () => {
   await adb.stopServer();
 });
 
+test("two that start the real adb in the same moment both have it", async () => {
+  test.skip(program === "", "adb is not installed");
+  const adb = new Adb(program, await freePort());
+  const started = await Promise.all([adb.startServer(), adb.startServer()]);
+  expect(started).toContain(true);
+  expect(await adb.devices()).toEqual(expect.any(Array));
+  await adb.stopServer();
+});
+
 test("without a phone there is a reason", async ({ scripted, adb }) => {
   expect((await AndroidSeats.find(asking(null))).reason).toBe("adb is not installed");
   expect((await AndroidSeats.find(asking(adb))).reason).toBe("adb lists no device");
