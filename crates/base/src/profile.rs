@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-use crate::Objective;
+use crate::{ModuleRange, Objective};
 
 /// What one module costs wherever it runs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -60,6 +60,17 @@ pub struct DeviceProfile {
     pub overhead_secs: f64,
     /// Budget for weights and KV cache; taken as given.
     pub memory_bytes: f64,
+    /// What it holds already: each of its stages lies within one of these ranges. Empty: it may hold anything.
+    #[serde(default)]
+    pub within: Vec<ModuleRange>,
+}
+
+impl DeviceProfile {
+    /// Whether it may have this stage.
+    pub fn may_run(&self, stage: ModuleRange) -> bool {
+        let holds = |held: &ModuleRange| held.start <= stage.start && stage.end <= held.end;
+        self.within.is_empty() || self.within.iter().any(holds)
+    }
 }
 
 /// Everything the planner looks at. All numbers are 64-bit floats, times in seconds.

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use base::PlanInput;
+use base::{ModuleRange, PlanInput};
 
 /// The header's first and last stage together.
 #[derive(Clone)]
@@ -72,11 +72,15 @@ impl Closing {
         (end + 1..=last).rev().any(|start| self.fits_both(input, end, start, 0.0))
     }
 
-    /// Whether the header holds `..end` and `start..`, with so many bytes more.
+    /// Whether the header may hold `..end` and `start..`, with so many bytes more.
     fn fits_both(&self, input: &PlanInput, end: usize, start: usize, slack: f64) -> bool {
+        let (header, modules) = (&input.devices[0], input.modules.len());
+        if ![(0, end), (start, modules)].iter().all(|&(start, end)| header.may_run(ModuleRange::new(start, end))) {
+            return false;
+        }
         let holds = |module| module < end || module >= start;
         let shared = input.tied.iter().filter(|tied| holds(tied.0) && holds(tied.1));
         let bytes = self.heads[end] + self.tails[start] - shared.map(|tied| tied.2).sum::<f64>();
-        bytes <= input.devices[0].memory_bytes + slack
+        bytes <= header.memory_bytes + slack
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use base::{Objective, PlanInput};
+use base::{ModuleRange, Objective, PlanInput};
 
 use crate::{closing::Closing, triangle::Triangle};
 
@@ -133,6 +133,10 @@ impl<'a> Costs<'a> {
     /// Whether a place has memory for `start..end`; necessary, and sufficient except for the header where
     /// the ring closes.
     pub fn fits(&self, place: Place, start: usize, end: usize) -> bool {
+        let device = &self.input.devices[self.device_of(place)];
+        if !device.may_run(ModuleRange::new(start, end)) {
+            return false;
+        }
         if let Some(closing) = &self.closing {
             if self.is_closing(place) {
                 return closing.fits[start];
@@ -141,7 +145,7 @@ impl<'a> Costs<'a> {
                 return closing.first_fits[end];
             }
         }
-        self.bytes.get(start, end) <= self.input.devices[place].memory_bytes
+        self.bytes.get(start, end) <= device.memory_bytes
     }
 
     /// Least cost of a stage by itself: its compute, and tensors and a token whose way is known.

@@ -50,7 +50,7 @@ pub enum PlanError {
 /// One constraint that cannot be met.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Shortfall {
-    /// `header_memory`, `module_memory`, `total_memory`, `contiguous_memory` or `links`.
+    /// `header_memory`, `module_memory`, `total_memory`, `contiguous_memory`, `within` or `links`.
     pub constraint: &'static str,
     /// The device it concerns, by id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +100,14 @@ pub enum Violation {
     DeviceTwice {
         /// The device's index.
         device: usize,
+    },
+    /// A stage that is not within what its device holds.
+    #[error("device {device} is to run {modules}, which it does not hold")]
+    NotHeld {
+        /// The device's index.
+        device: usize,
+        /// The stage's modules.
+        modules: ModuleRange,
     },
     /// A device holds more than its budget.
     #[error("device {device} holds {bytes} bytes: its budget is {budget_bytes}")]

@@ -16,6 +16,9 @@ use crate::{
 
 /// Every constraint that cannot be met; asked only where no plan exists.
 pub(crate) fn shortfalls(costs: &Costs<'_>) -> Vec<Shortfall> {
+    if let Some(device) = costs.input.devices.iter().find(|device| !device.within.is_empty()) {
+        return vec![within(device)];
+    }
     let (mut helped, mut found) = (costs.input.clone(), Vec::new());
     for of_device in [header_memory(costs), module_memory(costs)].into_iter().flatten() {
         helped.devices[of_device.device].memory_bytes = of_device.needed_bytes;
@@ -33,6 +36,16 @@ pub(crate) fn shortfalls(costs: &Costs<'_>) -> Vec<Shortfall> {
         found.push(links(costs.input));
     }
     found
+}
+
+/// Where devices may run only what they hold, whether the rest is enough is not looked at.
+fn within(device: &DeviceProfile) -> Shortfall {
+    Shortfall {
+        constraint: "within",
+        device: Some(device.id.clone()),
+        missing_bytes: None,
+        help: format!("{} and the others may run only what they hold: let them load more.", device.id),
+    }
 }
 
 /// What one device lacks.
@@ -218,7 +231,13 @@ fn has_no_plan(input: &PlanInput) -> bool {
 /// Adds one that has links with all others.
 fn add_device(input: &mut PlanInput, memory_bytes: f64) {
     let id = "one more".to_owned();
-    input.devices.push(DeviceProfile { id, flops_per_sec: 1.0, overhead_secs: 0.0, memory_bytes });
+    input.devices.push(DeviceProfile {
+        id,
+        flops_per_sec: 1.0,
+        overhead_secs: 0.0,
+        memory_bytes,
+        within: Vec::new(),
+    });
     for (rows, value) in [(&mut input.rtt_secs, 0.0), (&mut input.bytes_per_sec, 1.0)] {
         rows.iter_mut().for_each(|row| row.push(value));
         rows.push(vec![value; input.devices.len()]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use base::PlanInput;
+use base::{ModuleRange, PlanInput};
 
 use crate::PlanError;
 
@@ -79,6 +79,11 @@ fn check_devices(input: &PlanInput) -> Result<(), PlanError> {
         }
         not_negative(device.overhead_secs, || format!("devices[{i}].overhead_secs"))?;
         not_negative(device.memory_bytes, || format!("devices[{i}].memory_bytes"))?;
+        let is_wrong = |held: &ModuleRange| held.is_empty() || held.end > input.modules.len();
+        if let Some(k) = device.within.iter().position(is_wrong) {
+            let modules = input.modules.len();
+            return invalid(format!("devices[{i}].within[{k}]"), format!("must be modules of 0..{modules}"));
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Whether a plan keeps every constraint, straight from the definitions.
 
-use base::{ModuleRange, Overlap, Plan, PlanInput};
+use base::{ModuleRange, Overlap, Plan, PlanInput, Stage};
 
 use crate::{Violation, evaluate};
 
@@ -38,7 +38,16 @@ pub(crate) fn verify_shape(input: &PlanInput, plan: &Plan) -> Result<(), Violati
     if end != modules {
         return Err(Violation::WrongEnd { end, modules });
     }
+    verify_within(input, plan)?;
     verify_devices(input, plan)
+}
+
+fn verify_within(input: &PlanInput, plan: &Plan) -> Result<(), Violation> {
+    let strays = |stage: &&Stage| !input.devices[stage.device].may_run(stage.modules);
+    match plan.stages.iter().find(strays) {
+        Some(&Stage { device, modules }) => Err(Violation::NotHeld { device, modules }),
+        None => Ok(()),
+    }
 }
 
 fn verify_devices(input: &PlanInput, plan: &Plan) -> Result<(), Violation> {

@@ -100,6 +100,7 @@ fn with_device(input: &PlanInput, memory_bytes: f64) -> PlanInput {
         flops_per_sec: 1.0,
         overhead_secs: 0.0,
         memory_bytes,
+        within: Vec::new(),
     });
     for rows in [&mut input.rtt_secs, &mut input.bytes_per_sec] {
         rows.iter_mut().for_each(|row| row.push(1.0));

@@ -18,6 +18,7 @@ fn room() -> PlanInput {
         flops_per_sec: 1e9,
         overhead_secs: 0.0,
         memory_bytes: 20.0,
+        within: Vec::new(),
     };
     PlanInput {
         objective: Objective::Latency,

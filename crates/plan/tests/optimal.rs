@@ -3,7 +3,7 @@
 mod common;
 
 use base::{Objective, PlanInput, Residual, Tied};
-use common::{Random, brute_force, cost, instance, with_many_ties};
+use common::{Random, brute_force, cost, instance, restricted, with_many_ties};
 use plan::{Options, PlanError, Solution, evaluate, solve, verify};
 
 /// Checks one instance; whether it has a plan at all.
@@ -83,6 +83,18 @@ fn closed_rings_with_many_shared_tensors_are_solved_optimally() {
         solved += check_both(with_many_ties(random, input), seed);
     }
     assert!((3_000..5_900).contains(&solved), "both outcomes must occur, {solved} solved");
+}
+
+#[test]
+fn devices_that_run_only_what_they_hold_are_planned_optimally() {
+    let mut solved = 0;
+    for seed in 90_000..95_000 {
+        let random = &mut Random::new(seed);
+        let (devices, modules) = (random.int(2, 4), random.int(3, 8));
+        let input = instance(random, devices, modules, false);
+        solved += check_both(restricted(random, input), seed);
+    }
+    assert!((1_000..9_000).contains(&solved), "both outcomes must occur, {solved} solved");
 }
 
 /// Too large to try everything; but a ring need not close.

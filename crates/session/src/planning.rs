@@ -83,6 +83,7 @@ impl Room {
             flops_per_sec: facts.flops_per_sec.map_or(0.0, |speed| speed.mean),
             overhead_secs: facts.overhead_secs,
             memory_bytes: facts.budget_bytes(spec.resident_bytes()),
+            within: Vec::new(),
         }
     }
 

@@ -30,6 +30,7 @@ pub fn room(
         flops_per_sec: 1e10 * (1.0 + (i * 7 % 5) as f64),
         overhead_secs: 0.0,
         memory_bytes: (bytes * 1.2 / phones as f64).max(1.3e8),
+        within: Vec::new(),
     };
     let link = |from: usize, to: usize| 1.0 + ((from * 5 + to * 3) % 7) as f64;
     let matrix = |scale: f64| -> Vec<Vec<f64>> {

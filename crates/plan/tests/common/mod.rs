@@ -57,6 +57,7 @@ pub fn instance(random: &mut Random, devices: usize, modules: usize, plain: bool
                 flops_per_sec: random.real(1, fastest),
                 overhead_secs: if random.chance(50) { random.real(0, 3) } else { 0.0 },
                 memory_bytes: random.real(share / 2, share * 3),
+                within: Vec::new(),
             })
             .collect(),
         rtt_secs: matrix(devices, || random.real(0, fastest + 3)),
@@ -67,6 +68,23 @@ pub fn instance(random: &mut Random, devices: usize, modules: usize, plain: bool
         token_to: if !plain && random.chance(20) { random.int(0, modules - 1) } else { 0 },
         close_ring: !plain && random.chance(50),
         modules: profiles,
+    }
+}
+
+/// Devices that may run only what they hold.
+pub fn restricted(random: &mut Random, mut input: PlanInput) -> PlanInput {
+    let modules = input.modules.len();
+    input.devices.iter_mut().for_each(|device| device.within = within(random, modules));
+    input
+}
+
+/// What a device holds: anything, one range, or the beginning and the end.
+fn within(random: &mut Random, modules: usize) -> Vec<ModuleRange> {
+    let (first, last) = (random.int(0, modules - 1), random.int(0, modules - 1));
+    match random.int(0, 2) {
+        0 => Vec::new(),
+        1 => vec![ModuleRange::new(first.min(last), first.max(last) + 1)],
+        _ => vec![ModuleRange::new(0, first + 1), ModuleRange::new(last, modules)],
     }
 }
 
@@ -207,6 +225,14 @@ pub fn cost(input: &PlanInput, plan: &Plan) -> Option<f64> {
         }
     }
     if held.iter().zip(&input.devices).any(|(held, device)| *held > device.memory_bytes) {
+        return None;
+    }
+    let is_held = |stage: &Stage| {
+        let within = &input.devices[stage.device].within;
+        let holds = |range: &ModuleRange| stage.modules.indices().all(|module| range.contains(module));
+        within.is_empty() || within.iter().any(holds)
+    };
+    if !plan.stages.iter().all(is_held) {
         return None;
     }
     let pairs = traffic(input, &owner);
