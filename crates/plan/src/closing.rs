@@ -75,7 +75,10 @@ impl Closing {
     /// Whether the header may hold `..end` and `start..`, with so many bytes more.
     fn fits_both(&self, input: &PlanInput, end: usize, start: usize, slack: f64) -> bool {
         let (header, modules) = (&input.devices[0], input.modules.len());
-        if ![(0, end), (start, modules)].iter().all(|&(start, end)| header.may_run(ModuleRange::new(start, end))) {
+        if ![(0, end), (start, modules)]
+            .iter()
+            .all(|&(start, end)| header.may_run(ModuleRange::new(start, end)))
+        {
             return false;
         }
         let holds = |module| module < end || module >= start;

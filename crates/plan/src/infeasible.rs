@@ -44,7 +44,10 @@ fn within(device: &DeviceProfile) -> Shortfall {
         constraint: "within",
         device: Some(device.id.clone()),
         missing_bytes: None,
-        help: format!("{} and the others may run only what they hold: let them load more.", device.id),
+        help: format!(
+            "{} and the others may run only what they hold: let them load more.",
+            device.id
+        ),
     }
 }
 

@@ -82,7 +82,10 @@ fn check_devices(input: &PlanInput) -> Result<(), PlanError> {
         let is_wrong = |held: &ModuleRange| held.is_empty() || held.end > input.modules.len();
         if let Some(k) = device.within.iter().position(is_wrong) {
             let modules = input.modules.len();
-            return invalid(format!("devices[{i}].within[{k}]"), format!("must be modules of 0..{modules}"));
+            return invalid(
+                format!("devices[{i}].within[{k}]"),
+                format!("must be modules of 0..{modules}"),
+            );
         }
     }
     Ok(())

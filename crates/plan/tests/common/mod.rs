@@ -229,7 +229,8 @@ pub fn cost(input: &PlanInput, plan: &Plan) -> Option<f64> {
     }
     let is_held = |stage: &Stage| {
         let within = &input.devices[stage.device].within;
-        let holds = |range: &ModuleRange| stage.modules.indices().all(|module| range.contains(module));
+        let holds =
+            |range: &ModuleRange| stage.modules.indices().all(|module| range.contains(module));
         within.is_empty() || within.iter().any(holds)
     };
     if !plan.stages.iter().all(is_held) {
