@@ -36,6 +36,10 @@ pub struct RoomLimits {
     pub connect_secs: f64,
     /// A peer that says nothing for so long is lost.
     pub silence_secs: f64,
+    /// A phone that leaves a ping unanswered for so long in the middle of an answer is gone on without.
+    pub hush_secs: f64,
+    /// How long answers wait for a phone that makes a plan possible.
+    pub parked_secs: f64,
     /// Time for all phones to get ready to be measured, and then for each one's turn; what is
     /// missing then is assumed.
     pub measure_secs: f64,
@@ -54,6 +58,8 @@ impl Default for RoomLimits {
             ring_may_close: true,
             connect_secs: 45.0,
             silence_secs: 15.0,
+            hush_secs: 1.2,
+            parked_secs: 600.0,
             measure_secs: 20.0,
             load_stall_secs: 60.0,
             stall_secs: 30.0,

@@ -2,7 +2,7 @@
 
 use protocol::peer::{Counters, LastStep, PeerStatus, Pledge};
 
-use base::{Estimate, PeerId};
+use base::{Estimate, ModuleRange, PeerId};
 
 /// Figures of one phone. The coordinator collects them, its status spreads them.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Facts {
     pub(crate) pledge_bytes: Option<u64>,
     /// What the plan puts there.
     pub(crate) used_bytes: u64,
+    /// Coordinator: the modules that it holds, each of its stages with the copies next to it.
+    pub(crate) held: Vec<ModuleRange>,
     pub(crate) loaded_bytes: u64,
     pub(crate) total_bytes: u64,
     pub(crate) is_ready: bool,
@@ -42,6 +44,7 @@ impl Facts {
             is_unfit: false,
             pledge_bytes: None,
             used_bytes: 0,
+            held: Vec::new(),
             loaded_bytes: 0,
             total_bytes: 0,
             is_ready: false,
@@ -55,6 +58,7 @@ impl Facts {
         self.loaded_bytes = 0;
         self.total_bytes = 0;
         self.is_ready = false;
+        self.last_step = None;
     }
 
     /// What is lent, for a model of so many resident bytes.

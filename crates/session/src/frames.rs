@@ -70,10 +70,8 @@ impl Room {
                 self.take_stage_failed(peer, failed.epoch, &failed.failure)
             }
             Frame::Token(token) => self.take_token(peer, token),
-            Frame::ChunkDone(done) => self.take_chunk_done(peer, done.request, done.position),
-            Frame::RequestFailed(failed) => {
-                self.take_request_failed(peer, failed.request, &failed.message)
-            }
+            Frame::ChunkDone(done) => self.take_chunk_done(peer, &done),
+            Frame::RequestFailed(failed) => self.take_request_failed(peer, &failed),
             Frame::Ask(ask) => self.take_ask(peer, ask),
             Frame::StopAsk(stop) => self.take_stop(peer, stop.ask),
             Frame::Report(report) => self.take_report(peer, &report),

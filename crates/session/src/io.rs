@@ -192,8 +192,8 @@ pub enum Output {
         /// Comes back with the answer.
         number: u32,
     },
-    /// Load a stage in place of whatever is loaded. Answer: [`Input::StageLoaded`] or
-    /// [`Input::StageFailed`].
+    /// Load a stage in place of whatever is loaded; what is resident already stays. Answer:
+    /// [`Input::StageLoaded`] or [`Input::StageFailed`].
     LoadStage(LoadStage),
     /// Forget the loaded stage.
     UnloadStage,

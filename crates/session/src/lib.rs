@@ -7,11 +7,13 @@
 //! driver polls until there is nothing left.
 
 mod answers;
+mod beats;
 mod clock;
 mod config;
 mod exercise;
 mod facts;
 mod frames;
+mod held;
 mod io;
 mod loading;
 mod measuring;
@@ -22,6 +24,7 @@ mod plan_view;
 mod planning;
 mod probing;
 mod queue;
+mod recovery;
 mod request;
 mod requests;
 mod ring;

@@ -170,6 +170,7 @@ impl Room {
         if let Some(facts) = self.facts.get_mut(&peer) {
             facts.is_ready = true;
         }
+        self.holds_planned(peer);
         self.loads_on(peer);
         let Some(loading) = &mut self.loading else { return };
         loading.progress_at_secs.remove(&peer);
@@ -198,7 +199,12 @@ impl Room {
     fn stage_lost(&mut self, peer: PeerId, failure: &Failure) {
         let (name, why) = (self.name_of(peer), &failure.message);
         let message = format!("{name} cannot run its part of the model: {why}");
-        self.end_epoch(Phase::Failed, Failure::new(failure.code, message));
+        let failure = Failure::new(failure.code, message);
+        if peer == self.config.me || self.phase != Phase::Ready {
+            return self.end_epoch(Phase::Failed, failure);
+        }
+        self.unfit(peer, &failure.message);
+        self.go_on_without(failure);
     }
 
     /// Gives up a phone that does not get on.
@@ -222,19 +228,14 @@ impl Room {
 
     /// The plan cannot go on: everything that runs fails, what is known stays.
     pub(crate) fn end_epoch(&mut self, phase: Phase, failure: Failure) {
-        self.halt(&failure);
+        self.fail_every_ask(&failure);
+        self.halt();
         self.failure = Some(failure);
         self.set_phase(phase);
     }
 
-    /// Before the room is planned again.
-    pub(crate) fn end_for_replanning(&mut self) {
-        let message = "The room is being set up again. Ask once it is ready.";
-        self.halt(&Failure::new(FailureCode::Busy, message));
-    }
-
-    fn halt(&mut self, failure: &Failure) {
-        self.fail_every_ask(failure);
+    /// Ends the plan; the weights stay where they are.
+    pub(crate) fn halt(&mut self) {
         self.read_texts();
         self.loading = None;
         if self.plan.take().is_some() {

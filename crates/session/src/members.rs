@@ -1,9 +1,8 @@
-//! Who is in the room: links, introductions, signs of life, departures.
+//! Who is in the room: links, introductions, departures.
 
 use base::PeerId;
 use protocol::peer::{
-    Failure, FailureCode, Frame, Hello, Leave, LinkLost, MAX_PEERS, PROTOCOL_VERSION, Phase, Ping,
-    clip,
+    Failure, FailureCode, Frame, Hello, Leave, LinkLost, MAX_PEERS, PROTOCOL_VERSION, Phase, clip,
 };
 
 use crate::{Event, LinkState, Output, Room, facts::Facts, frames::Verdict};
@@ -15,8 +14,12 @@ pub(crate) struct Member {
     pub(crate) link: LinkState,
     /// It said that it leaves.
     pub(crate) has_left: bool,
-    heard_at_secs: f64,
-    pinged_at_secs: f64,
+    /// It did not answer in the middle of a request. It may yet.
+    pub(crate) is_silent: bool,
+    /// When the first ping went out that it has not answered.
+    pub(crate) unanswered_since_secs: Option<f64>,
+    pub(crate) heard_at_secs: f64,
+    pub(crate) pinged_at_secs: f64,
 }
 
 impl Room {
@@ -34,6 +37,8 @@ impl Room {
             hello: None,
             link: LinkState::Connecting,
             has_left: false,
+            is_silent: false,
+            unanswered_since_secs: None,
             heard_at_secs: now,
             pinged_at_secs: now,
         };
@@ -77,6 +82,7 @@ impl Room {
         member.heard_at_secs = now;
         self.facts.insert(peer, Facts::new(pledge));
         self.ask_to_prepare(peer);
+        self.arrived();
         self.view_changes.mark();
         self.status_changes.mark();
         match (is_coordinator, self.coordinator) {
@@ -89,49 +95,6 @@ impl Room {
             }
             (false, _) => Ok(()),
         }
-    }
-
-    /// A frame came from an introduced peer.
-    pub(crate) fn heard(&mut self, peer: PeerId) {
-        if let Some(member) = self.members.get_mut(&peer) {
-            member.heard_at_secs = self.now_secs;
-        }
-    }
-
-    /// Pings everyone from time to time, and gives up those that say nothing.
-    pub(crate) fn beat(&mut self) {
-        let now = self.now_secs;
-        let silence = self.config.limits.silence_secs;
-        let live = || self.members.iter().filter(|(_, member)| member.link != LinkState::Lost);
-        let silent: Vec<PeerId> = live()
-            .filter(|(_, member)| now >= member.heard_at_secs + silence)
-            .map(|(peer, _)| *peer)
-            .collect();
-        let due: Vec<PeerId> = live()
-            .filter(|(_, member)| now >= member.pinged_at_secs + BEAT_SECS)
-            .map(|(peer, _)| *peer)
-            .filter(|peer| !silent.contains(peer))
-            .collect();
-        for peer in silent {
-            self.outputs.push_back(Output::Disconnect { peer });
-            self.lose(peer);
-        }
-        for peer in due {
-            let nonce = self.nonce();
-            self.transmit(peer, Ping { nonce, through_device: false });
-            if let Some(member) = self.members.get_mut(&peer) {
-                member.pinged_at_secs = now;
-            }
-        }
-    }
-
-    pub(crate) fn next_beat(&self) -> Option<f64> {
-        let silence = self.config.limits.silence_secs;
-        self.members
-            .values()
-            .filter(|member| member.link != LinkState::Lost)
-            .map(|member| (member.pinged_at_secs + BEAT_SECS).min(member.heard_at_secs + silence))
-            .reduce(f64::min)
     }
 
     /// A link is gone, or its peer says nothing more.
@@ -201,7 +164,7 @@ impl Room {
         self.drop_asks_of(peer);
         if self.is_staged(peer) {
             let failure = self.phone_left(peer);
-            self.end_epoch(Phase::Gathering, failure);
+            self.go_on_without(failure);
         } else if self.broken_link.is_some_and(|(a, b)| a == peer || b == peer) {
             // The other end of its link noticed first.
             self.failure = Some(self.phone_left(peer));
@@ -217,7 +180,7 @@ impl Room {
             let message = format!(
                 "{from} and {to} lost their connection. Bring them closer together and begin again."
             );
-            self.end_epoch(Phase::Gathering, Failure::new(FailureCode::PhoneLeft, message));
+            self.go_on_without(Failure::new(FailureCode::PhoneLeft, message));
         }
         Ok(())
     }
@@ -310,6 +273,3 @@ fn coordinator_gone(name: &str) -> Failure {
     );
     Failure::new(FailureCode::PhoneLeft, message)
 }
-
-/// Two signs of life fit well within the shortest silence that means a loss.
-const BEAT_SECS: f64 = 2.0;

@@ -24,7 +24,7 @@ impl Room {
             }
             () if begin.slot >= ring.slots() => Err("there is no such slot"),
             () if self.stage.is_slot_taken(begin.slot) => Err("its slot is taken"),
-            () if begin.prompt_tokens > ring.context_tokens() => Err("its prompt is too long"),
+            () if begin.history_tokens > ring.context_tokens() => Err("its history is too long"),
             () => Ok(()),
         }
     }

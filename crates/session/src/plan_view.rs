@@ -26,6 +26,8 @@ pub struct PlanView {
     pub best_alone: Option<Alone>,
     /// Why it looks as it does, a sentence.
     pub reason: String,
+    /// Why it has replaced another in the middle of things, a sentence.
+    pub cause: Option<String>,
     /// Phones that got nothing.
     pub unused: Vec<Unused>,
 }
@@ -74,6 +76,7 @@ impl From<&PlanStatus> for PlanView {
             equal_split_secs: plan.equal_split_secs,
             best_alone: plan.best_alone,
             reason: plan.reason.clone(),
+            cause: plan.cause.clone(),
             unused: plan.unused.clone(),
         }
     }

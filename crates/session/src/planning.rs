@@ -20,14 +20,22 @@ impl Room {
                            Open the room on another phone.";
             return self.fail_beginning(Failure::new(FailureCode::DeviceFailed, message));
         }
-        let input = self.plan_input(&spec, &able);
-        match self.solve(&input, &able, assignment) {
-            Ok(solution) => {
-                let status = self.plan_status(&spec, &input, &able, &solution);
-                self.roll_out(&spec, status);
-            }
+        match self.best_plan(&spec, &able, assignment) {
+            Ok(status) => self.roll_out(&spec, status, None),
             Err(failure) => self.fail_beginning(failure),
         }
+    }
+
+    /// The plan of these phones, ourselves first.
+    pub(crate) fn best_plan(
+        &self,
+        spec: &ModelSpec,
+        able: &[PeerId],
+        assignment: Assignment,
+    ) -> Result<PlanStatus, Failure> {
+        let input = self.plan_input(spec, able);
+        let solution = self.solve(&input, able, assignment)?;
+        Ok(self.plan_status(spec, &input, able, &solution))
     }
 
     /// The plan that was asked for, with the copies that its phones have room for.
@@ -47,11 +55,13 @@ impl Room {
         Ok(solution)
     }
 
-    fn is_able(&self, peer: PeerId) -> bool {
-        self.facts.get(&peer).is_some_and(|facts| !facts.is_unfit && facts.flops_per_sec.is_some())
+    pub(crate) fn is_able(&self, peer: PeerId) -> bool {
+        let is_silent = self.members.get(&peer).is_some_and(|member| member.is_silent);
+        let facts = self.facts.get(&peer);
+        !is_silent && facts.is_some_and(|facts| !facts.is_unfit && facts.flops_per_sec.is_some())
     }
 
-    fn plan_input(&self, spec: &ModelSpec, able: &[PeerId]) -> PlanInput {
+    pub(crate) fn plan_input(&self, spec: &ModelSpec, able: &[PeerId]) -> PlanInput {
         let link = |from: PeerId, to: PeerId| {
             let link = self.links.get(&(from, to));
             link.map_or((0.0, 0.0), |link| (link.rtt_secs.mean, link.bytes_per_sec.mean))
@@ -87,7 +97,7 @@ impl Room {
         }
     }
 
-    fn plan_status(
+    pub(crate) fn plan_status(
         &self,
         spec: &ModelSpec,
         input: &PlanInput,
@@ -122,6 +132,7 @@ impl Room {
             equal_split_secs: equal_split_secs(input),
             best_alone: best_alone.map(|(device, secs)| Alone { peer: able[device], secs }),
             reason: self.with_names(able, &solution.reason),
+            cause: None,
             unused: self.unused(able, solution),
         }
     }
@@ -141,8 +152,10 @@ impl Room {
         })
     }
 
-    /// Sends a new epoch's plan to everyone, ourselves included.
-    fn roll_out(&mut self, spec: &ModelSpec, status: PlanStatus) {
+    /// Sends a new epoch's plan to everyone, ourselves included; `cause` is why it replaces another.
+    pub(crate) fn roll_out(&mut self, spec: &ModelSpec, status: PlanStatus, cause: Option<&str>) {
+        let cause = cause.map(|cause| clip(cause, MESSAGE_CHARS));
+        let status = PlanStatus { cause, ..status };
         let planned = |stage: &StageStatus| PlannedStage { peer: stage.peer, range: stage.range };
         let copied = |copy: &CopyStatus| PlannedStage { peer: copy.peer, range: copy.range };
         let roll_out = RollOut {
@@ -159,6 +172,7 @@ impl Room {
             facts.clear_stage();
             facts.used_bytes = used_bytes(spec, &status, peer);
         }
+        self.keep_planned(&status);
         self.wait_for_loading(&status);
         self.plan = Some(status);
         self.set_phase(Phase::Loading);
@@ -218,8 +232,8 @@ fn equal_split_secs(input: &PlanInput) -> Option<f64> {
 
 /// Bytes of a token's frame on its way back to the header.
 fn token_bytes() -> f64 {
-    let token =
-        Token { request: RequestId(0), position: 0, token: 0, dispatches: 0, logprobs: None };
+    let (request, epoch, position) = (RequestId(0), 0, 0);
+    let token = Token { request, epoch, position, token: 0, dispatches: 0, logprobs: None };
     Frame::from(token).encoded_len() as f64
 }
 

@@ -32,8 +32,11 @@ impl Room {
 
     pub(crate) fn enqueue(&mut self, id: AskId, messages: Vec<Message>, options: AskOptions) {
         let refusal = match self.phase {
-            Phase::Ready if self.queue.len() < self.config.limits.queued_asks => None,
-            Phase::Ready => Some("Too many questions are waiting. Ask again in a moment."),
+            _ if self.queue.len() >= self.config.limits.queued_asks => {
+                Some("Too many questions are waiting. Ask again in a moment.")
+            }
+            Phase::Ready => None,
+            _ if self.waits_for_plan() => None,
             _ => Some("The room is not ready. Ask once all phones have loaded their part."),
         };
         if let Some(message) = refusal {
@@ -57,7 +60,7 @@ impl Room {
     }
 
     fn fitting(&self, tokens: Vec<u32>) -> Result<Vec<u32>, Failure> {
-        let context_tokens = self.stage.ring.as_ref().map_or(0, |ring| ring.context_tokens());
+        let context_tokens = self.model.as_ref().map_or(0, |model| model.model.context_tokens);
         let prompt_tokens = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
         if prompt_tokens > context_tokens {
             let message = format!(
@@ -74,14 +77,18 @@ impl Room {
         Ok(tokens)
     }
 
-    /// Starts asks while there are free slots.
+    /// Goes on with requests of an earlier plan, and starts asks, while there are free slots.
     pub(crate) fn start_asks(&mut self) {
         while self.phase == Phase::Ready
-            && self.queue.front().is_some_and(|ask| ask.prompt.is_some())
             && let Some(slot) = self.free_slot()
-            && let Some(ask) = self.queue.pop_front()
         {
-            self.start(ask, slot);
+            if let Some(request) = self.first_parked() {
+                self.open_in_ring(request, slot);
+            } else if let Some(ask) = self.queue.pop_front_if(|ask| ask.prompt.is_some()) {
+                self.start(ask, slot);
+            } else {
+                return;
+            }
         }
     }
 
@@ -123,22 +130,36 @@ impl Room {
         }
     }
 
-    /// Gives up asks that our own driver or another phone keeps waiting.
+    /// Gives up asks that our own driver or another phone keeps waiting, or for which no phone comes.
     pub(crate) fn check_asks(&mut self) {
-        let (now, stall) = (self.now_secs, self.config.limits.stall_secs);
-        let is_late = |ask: &QueuedAsk| ask.prompt.is_none() && now >= ask.asked_at_secs + stall;
-        while let Some(place) = self.queue.iter().position(is_late) {
-            let id = self.queue[place].id;
-            self.queue.remove(place);
-            self.answer_failed(id, self.too_slow(self.config.me));
+        while let Some(QueuedAsk { id, prompt, .. }) = self.next_late() {
+            let failure = match prompt {
+                Some(_) => self.waited_in_vain(),
+                None => self.too_slow(self.config.me),
+            };
+            self.answer_failed(id, failure);
         }
         self.check_requests();
     }
 
+    fn next_late(&mut self) -> Option<QueuedAsk> {
+        let place = self.queue.iter().position(|ask| self.now_secs >= self.late_at_secs(ask))?;
+        self.queue.remove(place)
+    }
+
+    /// When an ask that waits is given up.
+    fn late_at_secs(&self, ask: &QueuedAsk) -> f64 {
+        let limits = &self.config.limits;
+        match ask.prompt {
+            None => ask.asked_at_secs + limits.stall_secs,
+            Some(_) if self.phase != Phase::Ready => ask.asked_at_secs + limits.parked_secs,
+            Some(_) => f64::INFINITY,
+        }
+    }
+
     pub(crate) fn asks_deadline(&self) -> Option<f64> {
-        let waiting = self.queue.iter().filter(|ask| ask.prompt.is_none());
-        let waiting = waiting.map(|ask| ask.asked_at_secs);
-        let running = self.requests.values().map(|request| request.progress_at_secs);
-        waiting.chain(running).reduce(f64::min).map(|at| at + self.config.limits.stall_secs)
+        let waiting = self.queue.iter().map(|ask| self.late_at_secs(ask));
+        let running = self.requests.values().map(|request| self.given_up_at_secs(request));
+        waiting.chain(running).filter(|at| at.is_finite()).reduce(f64::min)
     }
 }

@@ -1,6 +1,8 @@
 //! One running request of the header: what has gone into the ring and come out of it.
 
-use protocol::peer::{AnswerStats, AskOptions, Finish, Sampling, Token, TokenLogprobs};
+use protocol::peer::{
+    AnswerStats, AskOptions, Finish, MAX_SEEN_TOKENS, Sampling, Token, TokenLogprobs,
+};
 
 use crate::{AskId, queue::QueuedAsk, stops::Stops};
 
@@ -9,7 +11,9 @@ use crate::{AskId, queue::QueuedAsk, stops::Stops};
 pub(crate) struct Request {
     pub(crate) ask: AskId,
     pub(crate) sampling: Sampling,
-    pub(crate) prompt: Vec<u32>,
+    /// What goes into the ring in chunks: the prompt, and what of the answer was drawn in earlier epochs.
+    pub(crate) history: Vec<u32>,
+    pub(crate) prompt_tokens: usize,
     pub(crate) completion: Vec<u32>,
     /// Of the completion, if they are wanted.
     pub(crate) logprobs: Vec<TokenLogprobs>,
@@ -32,6 +36,8 @@ pub(crate) struct Request {
     stops: Stops,
     /// Set once nothing of it is in the ring.
     pub(crate) ended: Option<Finish>,
+    /// It waits for a plan to go on with.
+    pub(crate) is_parked: bool,
     pub(crate) progress_at_secs: f64,
 }
 
@@ -46,7 +52,8 @@ impl Request {
         Self {
             ask,
             sampling: options.sampling,
-            prompt,
+            prompt_tokens: prompt.len(),
+            history: prompt,
             completion: Vec::new(),
             logprobs: Vec::new(),
             sent_rows: 0,
@@ -61,13 +68,37 @@ impl Request {
             texts_taken: 0,
             stops: Stops::new(options.stop),
             ended: None,
+            is_parked: false,
             progress_at_secs: now_secs,
         }
     }
 
+    /// Whether some of it is in the ring.
+    pub(crate) fn runs(&self) -> bool {
+        self.ended.is_none() && !self.is_parked
+    }
+
+    /// The ring is no more: what it knew of the request is the beginning of a new history.
+    pub(crate) fn park(&mut self, now_secs: f64) {
+        self.history.truncate(self.prompt_tokens);
+        self.history.extend(&self.completion);
+        (self.sent_rows, self.passed_rows, self.chunks_in_flight) = (0, 0, 0);
+        self.is_parked = true;
+        self.progress_at_secs = now_secs;
+    }
+
+    /// What the tail needs to know of the tokens so far.
+    pub(crate) fn seen(&self) -> Vec<u32> {
+        if !self.sampling.counts_seen() {
+            return Vec::new();
+        }
+        let first = self.prompt_tokens.saturating_sub(MAX_SEEN_TOKENS);
+        self.history[first..].to_vec()
+    }
+
     /// Whether the next thing out of the ring is a token.
     pub(crate) fn awaits_token(&self) -> bool {
-        self.sent_rows as usize >= self.prompt.len() && self.chunks_in_flight == 1
+        self.sent_rows as usize >= self.history.len() && self.chunks_in_flight == 1
     }
 
     /// Counts a token; gives how long after the one before it came, if there was one.
@@ -121,7 +152,7 @@ impl Request {
         let decoded = f64::from(self.decode_steps);
         let decode_secs = self.last_token_at_secs - self.first_token_at_secs;
         AnswerStats {
-            prompt_tokens: self.prompt.len() as u32,
+            prompt_tokens: self.prompt_tokens as u32,
             completion_tokens,
             ttft_secs: self.first_token_at_secs - self.asked_at_secs,
             decode_tokens_per_sec: ratio(decoded, decode_secs),
@@ -151,4 +182,45 @@ impl QueuedAsk {
 
 fn ratio(amount: f64, of: f64) -> f64 {
     if of > 0.0 { amount / of } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::PeerId;
+
+    use super::*;
+
+    fn request(prompt_tokens: u32, repetition_penalty: f32) -> Request {
+        let sampling = Sampling {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty,
+            seed: 1,
+            max_tokens: 1,
+            logprobs: None,
+        };
+        let ask = AskId { from: PeerId(1), number: 1 };
+        Request::new(ask, sampling.into(), (0..prompt_tokens).collect(), 0.0, 0.0)
+    }
+
+    #[test]
+    fn the_tail_gets_the_end_of_a_prompt_where_it_counts() {
+        assert_eq!(request(5000, 1.2).seen(), Vec::from_iter(5000 - MAX_SEEN_TOKENS as u32..5000));
+        assert_eq!(request(9, 1.2).seen(), Vec::from_iter(0..9));
+        assert!(request(9, 1.0).seen().is_empty());
+    }
+
+    #[test]
+    fn what_was_drawn_goes_on_as_history() {
+        let mut request = request(5000, 1.2);
+        for (token, history_tokens) in [(7, 5001), (8, 5002)] {
+            request.completion.push(token);
+            request.park(1.0);
+            assert_eq!(request.history.len(), history_tokens);
+        }
+        assert_eq!(request.history[4999..], [4999, 7, 8]);
+        assert_eq!(request.seen().len(), MAX_SEEN_TOKENS + 2);
+    }
 }

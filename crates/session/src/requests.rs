@@ -3,7 +3,7 @@
 
 use base::{PeerId, RequestId};
 use protocol::peer::{
-    Begin, Cancel, Failure, FailureCode, Finish, Finished, Frame, MAX_SEEN_TOKENS, Sampling, Token,
+    Begin, Cancel, ChunkDone, Failure, FailureCode, Finish, Finished, Frame, RequestFailed, Token,
 };
 
 use crate::{
@@ -13,37 +13,45 @@ use crate::{
 /// Into the ring.
 impl Room {
     pub(crate) fn start(&mut self, ask: QueuedAsk, slot: u16) {
-        let Some(ring) = &self.stage.ring else { return };
-        let sampling = ask.options.sampling;
-        if sampling.max_tokens == 0 {
+        if ask.options.sampling.max_tokens == 0 {
             return self.answered(ask.id, ask.stats(Finish::Length));
         }
-        let request = RequestId(self.next_request);
+        let number = RequestId(self.next_request);
         self.next_request = self.next_request.wrapping_add(1);
         let prompt = ask.prompt.unwrap_or_default();
+        let request = Request::new(ask.id, ask.options, prompt, ask.asked_at_secs, self.now_secs);
+        self.requests.insert(number, request);
+        self.open_in_ring(number, slot);
+    }
+
+    /// Lets the ring begin with a request, or go on with one of an earlier epoch.
+    pub(crate) fn open_in_ring(&mut self, number: RequestId, slot: u16) {
+        let Some(ring) = &self.stage.ring else { return };
+        let Some(request) = self.requests.get_mut(&number) else { return };
+        request.is_parked = false;
         let begin = Begin {
-            request,
+            request: number,
             epoch: ring.epoch(),
             slot,
-            sampling,
-            prompt_tokens: prompt.len() as u32,
-            seen: seen(&prompt, sampling),
+            sampling: request.sampling,
+            history_tokens: request.history.len() as u32,
+            drawn: request.completion.len() as u32,
+            seen: request.seen(),
         };
         self.stage.open(&begin);
         self.send_along(0, begin.into());
-        let running = Request::new(ask.id, ask.options, prompt, ask.asked_at_secs, self.now_secs);
-        self.requests.insert(request, running);
-        self.send_chunks(request);
+        self.touch(number);
+        self.send_chunks(number);
     }
 
-    /// Sends as much of the prompt as may be in flight.
+    /// Sends as much of the history as may be in flight.
     fn send_chunks(&mut self, number: RequestId) {
         let most_in_flight = self.config.limits.chunks_in_flight.max(1);
         let Some(ring) = &self.stage.ring else { return };
         let chunk_tokens = usize::from(ring.chunk_tokens());
         let Some(request) = self.requests.get_mut(&number) else { return };
         while request.chunks_in_flight < most_in_flight {
-            let rest = request.prompt.get(request.sent_rows as usize..).unwrap_or_default();
+            let rest = request.history.get(request.sent_rows as usize..).unwrap_or_default();
             let chunk = &rest[..rest.len().min(chunk_tokens)];
             if chunk.is_empty() {
                 return;
@@ -67,23 +75,21 @@ impl Room {
 
 /// Out of the ring.
 impl Room {
-    pub(crate) fn take_chunk_done(
-        &mut self,
-        peer: PeerId,
-        number: RequestId,
-        position: u32,
-    ) -> Verdict {
-        let Some(request) = self.told_by_tail(peer, number)? else { return Ok(()) };
-        let expected = request.passed_rows;
-        if position != expected || request.awaits_token() {
+    pub(crate) fn take_chunk_done(&mut self, peer: PeerId, done: &ChunkDone) -> Verdict {
+        let Some(request) = self.told_by_tail(peer, done.request, done.epoch)? else {
+            return Ok(());
+        };
+        if done.position != request.passed_rows || request.awaits_token() {
             return Err("its chunk is not the next");
         }
-        self.chunk_passed(number);
+        self.chunk_passed(done.request);
         Ok(())
     }
 
     pub(crate) fn take_token(&mut self, peer: PeerId, token: Token) -> Verdict {
-        let Some(request) = self.told_by_tail(peer, token.request)? else { return Ok(()) };
+        let Some(request) = self.told_by_tail(peer, token.request, token.epoch)? else {
+            return Ok(());
+        };
         if token.position != request.sent_rows - 1 || !request.awaits_token() {
             return Err("its position is not the next");
         }
@@ -99,12 +105,15 @@ impl Room {
         &self,
         peer: PeerId,
         number: RequestId,
+        epoch: u32,
     ) -> Result<Option<&Request>, &'static str> {
-        let Some(ring) = &self.stage.ring else { return Ok(None) };
+        let Some(ring) = self.stage.ring.as_ref().filter(|ring| ring.epoch() == epoch) else {
+            return Ok(None);
+        };
         if ring.tail() != peer {
             return Err("it does not come from the tail");
         }
-        Ok(self.requests.get(&number).filter(|request| request.ended.is_none()))
+        Ok(self.requests.get(&number).filter(|request| request.runs()))
     }
 
     /// A chunk that wanted no token has left the tail.
@@ -229,16 +238,14 @@ impl Room {
         }
     }
 
-    pub(crate) fn take_request_failed(
-        &mut self,
-        peer: PeerId,
-        number: RequestId,
-        message: &str,
-    ) -> Verdict {
+    pub(crate) fn take_request_failed(&mut self, peer: PeerId, failed: &RequestFailed) -> Verdict {
+        if failed.epoch != self.epoch {
+            return Ok(());
+        }
         if !self.is_staged(peer) {
             return Err("it has no stage");
         }
-        self.step_impossible(peer, number, message);
+        self.step_impossible(peer, failed.request, &failed.message);
         Ok(())
     }
 
@@ -251,14 +258,22 @@ impl Room {
 
     /// Gives up requests that got no further for too long.
     pub(crate) fn check_requests(&mut self) {
-        let (now, stall) = (self.now_secs, self.config.limits.stall_secs);
-        let late =
-            self.requests.iter().filter(|(_, request)| now >= request.progress_at_secs + stall);
-        let late: Vec<_> = late.map(|(number, _)| *number).collect();
-        for number in late {
-            let failure = self.too_slow(self.late_phone(number));
+        let is_late = |request: &Request| self.now_secs >= self.given_up_at_secs(request);
+        let late = self.requests.iter().filter(|(_, request)| is_late(request));
+        let late: Vec<_> = late.map(|(&number, request)| (number, request.is_parked)).collect();
+        for (number, is_parked) in late {
+            let failure = match is_parked {
+                true => self.waited_in_vain(),
+                false => self.too_slow(self.late_phone(number)),
+            };
             self.fail_request(number, failure);
         }
+    }
+
+    pub(crate) fn given_up_at_secs(&self, request: &Request) -> f64 {
+        let limits = &self.config.limits;
+        let patience_secs = if request.is_parked { limits.parked_secs } else { limits.stall_secs };
+        request.progress_at_secs + patience_secs
     }
 
     /// The first phone of the ring that has not run what came out of the header last.
@@ -286,36 +301,7 @@ impl Room {
     }
 }
 
-/// What the tail needs to know of the prompt.
-fn seen(prompt: &[u32], sampling: Sampling) -> Vec<u32> {
-    let count = if sampling.counts_seen() { prompt.len().min(MAX_SEEN_TOKENS) } else { 0 };
-    prompt[prompt.len() - count..].to_vec()
-}
-
 fn step(request: RequestId, position: u32, tokens: Vec<u32>, last: bool) -> Step {
     let rows = tokens.len() as u16;
     Step { request, index: 0, position, rows, input: JobInput::Tokens(tokens), last, dispatches: 0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tail_gets_the_end_of_a_prompt_where_it_counts() {
-        let sampling = |repetition_penalty| Sampling {
-            temperature: 1.0,
-            top_k: 0,
-            top_p: 1.0,
-            min_p: 0.0,
-            repetition_penalty,
-            seed: 1,
-            max_tokens: 1,
-            logprobs: None,
-        };
-        let prompt: Vec<u32> = (0..5000).collect();
-        assert_eq!(seen(&prompt, sampling(1.2)), prompt[5000 - MAX_SEEN_TOKENS..]);
-        assert_eq!(seen(&prompt[..9], sampling(1.2)), prompt[..9]);
-        assert!(seen(&prompt, sampling(1.0)).is_empty());
-    }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Stage {
     pub(crate) holds_weights: bool,
     /// Requests that have a slot here.
     pub(crate) requests: BTreeMap<RequestId, StageRequest>,
-    /// The newest request there was.
+    /// The newest request of the epoch.
     pub(crate) newest: Option<RequestId>,
     steps: VecDeque<Step>,
     /// What tokens take on our device, by stage of the ring.
@@ -36,7 +36,9 @@ pub(crate) struct Stage {
 pub(crate) struct StageRequest {
     slot: u16,
     sampling: Sampling,
-    prompt_tokens: u32,
+    history_tokens: u32,
+    /// Tokens of the answer among them.
+    drawn: u32,
     /// The tokens before the next one, where the sampling counts them and we are the tail.
     seen: Vec<u32>,
     /// Position of the next row that another stage may send.
@@ -76,6 +78,7 @@ impl Stage {
     pub(crate) fn halt(&mut self) {
         self.ring = None;
         self.is_loaded = false;
+        self.newest = None;
         self.requests.clear();
         self.steps.clear();
         self.paces.clear();
@@ -87,7 +90,8 @@ impl Stage {
         let request = StageRequest {
             slot: begin.slot,
             sampling: begin.sampling,
-            prompt_tokens: begin.prompt_tokens,
+            history_tokens: begin.history_tokens,
+            drawn: begin.drawn,
             seen: begin.seen.clone(),
             next_position: 0,
         };
@@ -198,8 +202,8 @@ impl Stage {
 impl StageRequest {
     fn check(&self, ring: &Ring, frame: &Activations) -> Result<(), &'static str> {
         let end = frame.position + u32::from(frame.rows);
-        let rows_fit = match frame.position < self.prompt_tokens {
-            true => frame.rows <= ring.chunk_tokens() && end <= self.prompt_tokens,
+        let rows_fit = match frame.position < self.history_tokens {
+            true => frame.rows <= ring.chunk_tokens() && end <= self.history_tokens,
             false => frame.rows == 1,
         };
         match () {
@@ -209,7 +213,7 @@ impl StageRequest {
             }
             () if !rows_fit => Err("more rows than a chunk has"),
             () if end > ring.context_tokens() => Err("it goes beyond the context"),
-            () if frame.last != (end >= self.prompt_tokens) => Err("its token is not due"),
+            () if frame.last != (end >= self.history_tokens) => Err("its token is not due"),
             () => Ok(()),
         }
     }
@@ -220,7 +224,7 @@ impl StageRequest {
             (true, false) => Wants::Nothing,
             (true, true) => {
                 let end = step.position + u32::from(step.rows);
-                let drawn = end.saturating_sub(self.prompt_tokens);
+                let drawn = self.drawn + end.saturating_sub(self.history_tokens);
                 let (options, seen) = (self.sampling, self.seen.clone());
                 Wants::Token(SamplingStep { options, step: drawn, seen })
             }
@@ -258,12 +262,13 @@ impl Room {
             (Wants::Hidden, StageOutput::Hidden(data)) => self.pass_on(done, spent, data),
             (Wants::Token(_), StageOutput::Token { token, logprobs }) => {
                 self.stage.sampled(done.request, token);
-                let (request, dispatches) = (done.request, spent);
+                let (request, epoch, dispatches) = (done.request, self.epoch, spent);
                 let position = done.position + u32::from(done.rows) - 1;
-                self.return_token(Token { request, position, token, dispatches, logprobs });
+                self.return_token(Token { request, epoch, position, token, dispatches, logprobs });
             }
             (Wants::Nothing, StageOutput::Nothing) => {
-                self.return_chunk(ChunkDone { request: done.request, position: done.position });
+                let (request, position) = (done.request, done.position);
+                self.return_chunk(ChunkDone { request, epoch: self.epoch, position });
             }
             _ => self.step_lost(done.request, "a step gave another output than it should"),
         }
@@ -335,8 +340,8 @@ impl Room {
                 self.step_impossible(header, request, message)
             }
             Some(header) => {
-                let message = clip(message, MESSAGE_CHARS);
-                self.transmit(header, RequestFailed { request, message });
+                let (epoch, message) = (self.epoch, clip(message, MESSAGE_CHARS));
+                self.transmit(header, RequestFailed { request, epoch, message });
             }
             None => {}
         }

@@ -4,7 +4,9 @@
 use std::collections::btree_map::Entry;
 
 use base::{Estimate, PeerId};
-use protocol::peer::{DeviceMeasured, LinkMeasured, Measure, MeasuringStatus, Phase, Prepare};
+use protocol::peer::{
+    DeviceMeasured, Failure, FailureCode, LinkMeasured, Measure, MeasuringStatus, Phase, Prepare,
+};
 
 use crate::{Assignment, LinkState, ModelSpec, Room, frames::Verdict};
 
@@ -44,7 +46,12 @@ impl Room {
             );
         }
         let is_other = self.spec.as_ref().is_some_and(|known| known.model != spec.model);
+        if self.spec.as_ref() != Some(&spec) {
+            self.facts.values_mut().for_each(|facts| facts.held.clear());
+        }
         if is_other {
+            let message = "The room runs another model now. Ask once it is ready.";
+            self.fail_every_ask(&Failure::new(FailureCode::Busy, message));
             self.facts.values_mut().for_each(|facts| {
                 facts.flops_per_sec = None;
                 facts.is_prepared = false;
@@ -94,7 +101,8 @@ impl Room {
         if self.is_beginning() {
             return self.note("The room is beginning already.");
         }
-        self.end_for_replanning();
+        self.park_requests();
+        self.halt();
         self.forget_lost();
         self.refresh_pledges();
         let mut participants = vec![self.config.me];

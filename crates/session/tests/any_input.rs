@@ -65,10 +65,10 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         }
         .into(),
         21 => token([a, b, c, d]).into(),
-        22 => ChunkDone { request, position: b }.into(),
+        22 => ChunkDone { request, epoch: c % 3, position: b }.into(),
         23 => Cancel { request }.into(),
         24 => Finished { request }.into(),
-        25 => RequestFailed { request, message: message() }.into(),
+        25 => RequestFailed { request, epoch: c % 3, message: message() }.into(),
         26 => Prepare { model: model() }.into(),
         27 => Prepared { url: "/m".into() }.into(),
         28 => Ask { ask: a, messages: vec![Message::user(message())], options: options() }.into(),
@@ -82,7 +82,8 @@ fn begin([a, b, c, d]: [u32; 4]) -> Begin {
         epoch: b,
         slot: c as u16,
         sampling: SAMPLING,
-        prompt_tokens: d + 1,
+        history_tokens: d + 1,
+        drawn: d % 3 % (d + 1),
         seen: vec![a; d as usize],
     }
 }
@@ -90,7 +91,7 @@ fn begin([a, b, c, d]: [u32; 4]) -> Begin {
 /// With log probabilities or without them, though they are asked for.
 fn token([a, b, c, d]: [u32; 4]) -> Token {
     let logprobs = (a != b).then(common::logprobs);
-    Token { request: RequestId(a), position: b, token: c, dispatches: d, logprobs }
+    Token { request: RequestId(a), epoch: d % 3, position: b, token: c, dispatches: d, logprobs }
 }
 
 fn roll_out([a, b, c, d]: [u32; 4]) -> RollOut {

@@ -11,7 +11,7 @@ impl Sim {
     /// Gives a phone's room an input, and does what follows from it.
     pub(crate) fn give(&mut self, phone: usize, input: Input) {
         if self.phones[phone].is_frozen {
-            return;
+            return self.phones[phone].backlog.push(input);
         }
         let now = self.now_secs();
         self.phones[phone].room.handle(now, input);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base::PeerId;
 use protocol::peer::Pledge;
-use session::{Event, Room, RoomView};
+use session::{Event, Input, Room, RoomView};
 use transport::memory::MemoryLink;
 
 use crate::StageRunner;
@@ -50,6 +50,8 @@ pub(crate) struct Phone {
     pub(crate) view: RoomView,
     /// Neither hears nor speaks, though its links stay open.
     pub(crate) is_frozen: bool,
+    /// What its driver would have told while it is frozen.
+    pub(crate) backlog: Vec<Input>,
     /// Its driver begins steps and never ends them.
     pub(crate) device_hangs: bool,
     /// Its driver begins measuring or loading and never ends it.

@@ -5,7 +5,7 @@ use session::{Job, LoadStage, StageOutput};
 
 /// The model on one phone. Errors are sentences, as a driver would give them to its room.
 pub trait StageRunner {
-    /// Loads the ranges of a plan in place of what was loaded.
+    /// Loads the ranges of a plan in place of what was loaded; what is there already need not come again.
     ///
     /// # Errors
     /// Why the phone cannot hold or run them.

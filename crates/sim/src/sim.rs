@@ -94,6 +94,11 @@ impl Sim {
         number
     }
 
+    /// How many phones there have been.
+    pub fn phones(&self) -> usize {
+        self.phones.len()
+    }
+
     /// Seconds since the beginning.
     pub fn now_secs(&self) -> f64 {
         self.clock.now_secs()
@@ -202,6 +207,15 @@ impl Sim {
     /// A phone does nothing more, though its links stay open.
     pub fn freeze(&mut self, phone: usize) {
         self.phones[phone].is_frozen = true;
+    }
+
+    /// A frozen phone goes on, with all that has come meanwhile.
+    pub fn thaw(&mut self, phone: usize) {
+        self.phones[phone].is_frozen = false;
+        for input in std::mem::take(&mut self.phones[phone].backlog) {
+            self.give(phone, input);
+        }
+        self.drain_links(phone);
     }
 
     /// A phone's GPU ends no step any more.
@@ -355,6 +369,7 @@ impl Phone {
             wake_at_secs: None,
             events: Vec::new(),
             is_frozen: false,
+            backlog: Vec::new(),
             device_hangs: false,
             driver_hangs: false,
             busy_until_secs: 0.0,

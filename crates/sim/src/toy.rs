@@ -64,14 +64,16 @@ pub fn prompt(tokens: usize) -> String {
 
 impl StageRunner for ToyModel {
     fn load(&mut self, stage: &LoadStage) -> Result<Loaded, String> {
-        self.cache.clear();
-        let modules: usize = stage.stages.iter().map(|stage| stage.resident.len()).sum();
-        self.spec = Some(Loading {
-            stages: stage.stages.clone(),
-            slots: stage.slots,
-            context_tokens: stage.context_tokens,
-        });
-        Ok(Loaded { bytes: modules as u64 * 1_000_000 })
+        let (slots, context_tokens) = (stage.slots, stage.context_tokens);
+        let fits = |held: &Loading| (held.slots, held.context_tokens) == (slots, context_tokens);
+        let held = self.spec.take().filter(fits).map(|held| held.stages).unwrap_or_default();
+        let has = |module| held.iter().any(|held| held.resident.contains(module));
+        let wanted = |module| stage.stages.iter().any(|stage| stage.resident.contains(module));
+        self.cache.retain(|&(module, _), _| has(module) && wanted(module));
+        let modules = stage.stages.iter().flat_map(|stage| stage.resident.indices());
+        let missing = modules.filter(|&module| !has(module)).count();
+        self.spec = Some(Loading { stages: stage.stages.clone(), slots, context_tokens });
+        Ok(Loaded { bytes: missing as u64 * 1_000_000 })
     }
 
     fn unload(&mut self) {

@@ -67,8 +67,9 @@ fn a_phone_left_while_loading_is_named() {
     goes_on(&mut sim);
 }
 
+/// Without the third phone the model does not fit.
 #[test]
-fn a_phone_left_while_answering_fails_the_answer() {
+fn an_answer_waits_for_a_phone_in_place_of_the_one_that_left() {
     for asker in [0, 2] {
         let mut sim = ready(3);
         ask_long(&mut sim, asker);
@@ -77,11 +78,42 @@ fn a_phone_left_while_answering_fails_the_answer() {
         sim.kill(1);
         sim.run_for(0.5);
         is_left(&sim, "Ben", &[0, 2]);
-        let (code, message) = failure(sim.answer(asker, 1).expect("it failed at once"));
-        assert_eq!(code.name(), "phone_left");
-        assert!(message.contains("Ben left"), "{message}");
+        let error = sim.view(asker).error.expect("an error");
+        assert!(error.message.ends_with("waits for one more phone."), "{}", error.message);
+        sim.run_for(30.0);
+        sim.join(PhoneSpec::new("Zoe", Pledge::Bytes(1 << 30)));
+        is_undisturbed(&mut sim, asker);
         goes_on(&mut sim);
     }
+}
+
+#[test]
+fn nobody_waits_forever() {
+    let mut sim = ready(3);
+    ask_long(&mut sim, 2);
+    sim.run_for(1.0);
+    sim.kill(1);
+    sim.run_for(1.0);
+    // Another one asks meanwhile, and waits too.
+    sim.command(
+        0,
+        Command::Ask { ask: 2, messages: vec![Message::user("hi")], options: LONG.into() },
+    );
+    sim.run_for(590.0);
+    assert!(sim.answer(2, 1).is_none() && sim.answer(0, 2).is_none());
+    sim.run_for(20.0);
+    for (asker, ask) in [(2, 1), (0, 2)] {
+        let (code, message) = failure(sim.answer(asker, ask).expect("failed"));
+        assert_eq!(code.name(), "phone_left");
+        assert!(message.contains("none joined"), "{message}");
+    }
+}
+
+/// The answer to [`ask_long`] comes, with the tokens that one phone alone gives.
+fn is_undisturbed(sim: &mut Sim, asker: usize) {
+    assert!(sim.run_until(100.0, |sim| sim.answer(asker, 1).is_some()), "{:?}", sim.view(0));
+    let answer = stats(sim.answer(asker, 1).expect("it has ended"));
+    assert_eq!(answer.tokens, alone(&toy::prompt(50), LONG).tokens);
 }
 
 #[test]
@@ -99,12 +131,12 @@ fn a_frozen_phone_is_lost_after_its_silence() {
     sim.run_for(0.5);
     sim.freeze(2);
     let frozen_at = sim.now_secs();
-    assert!(sim.run_until(20.0, |sim| sim.answer(0, 1).is_some()));
-    assert!((12.0..16.0).contains(&(sim.now_secs() - frozen_at)));
-    assert_eq!(failure(sim.answer(0, 1).expect("failed")).0.name(), "phone_left");
-    // Its neighbour may have noticed first.
-    sim.run_for(5.0);
-    is_left(&sim, "Cleo", &[0]);
+    assert!(sim.run_until(20.0, |sim| sim.view(0).error.is_some()));
+    assert!((1.0..2.0).contains(&(sim.now_secs() - frozen_at)), "gone on without soon");
+    let message = sim.view(0).error.expect("an error").message;
+    assert!(message.starts_with("Cleo does not answer"), "{message}");
+    assert!(sim.run_until(20.0, |sim| sim.view(0).peers[2].link == LinkState::Lost));
+    assert!((12.0..17.0).contains(&(sim.now_secs() - frozen_at)), "and lost later");
 }
 
 #[test]
@@ -142,10 +174,12 @@ fn a_phone_that_cannot_run_its_stage_is_named_with_the_reason() {
         sim.run_for(0.5);
         sim.fail_stage(lost, 1, reason);
         sim.run_for(0.5);
-        let (code, message) = failure(sim.answer(0, 1).expect("failed"));
-        assert_eq!(code, reason);
-        assert!(message.starts_with(common::NAMES[lost]), "{message}");
-        assert!(sim.is_phase(Phase::Failed));
+        let error = sim.view(0).error.expect("an error");
+        assert_eq!(error.code, reason.name());
+        assert!(error.message.starts_with(common::NAMES[lost]), "{}", error.message);
+        // Without the header nothing goes on; without another the answer waits.
+        assert_eq!(sim.answer(0, 1).is_some(), lost == 0);
+        assert!(sim.is_phase(if lost == 0 { Phase::Failed } else { Phase::Gathering }));
         sim.command(0, Command::Begin(Assignment::Best));
         assert!(sim.run_until(60.0, |sim| sim.is_phase(Phase::Ready)), "it may work again");
     }
@@ -159,9 +193,9 @@ fn a_lost_connection_between_two_others_is_named() {
     let ring = ring(&sim);
     sim.cut(ring[1], ring[2]);
     sim.run_for(0.5);
-    let (code, message) = failure(sim.answer(0, 1).expect("failed"));
-    assert_eq!(code.name(), "phone_left");
-    assert!(message.contains("Ben") && message.contains("Cleo"), "{message}");
+    let error = sim.view(0).error.expect("an error");
+    assert_eq!(error.code, "phone_left");
+    assert!(error.message.contains("Ben") && error.message.contains("Cleo"), "{}", error.message);
     sim.command(0, Command::Begin(Assignment::Best));
     sim.run_for(10.0);
     let error = sim.view(0).error.expect("three are needed, and not connected");
@@ -223,7 +257,7 @@ fn a_worn_out_link_is_a_lost_one() {
         let answer = sim.ask(0, number, &toy::prompt(200), LONG);
         if answer.result.is_err() {
             assert_eq!(failure(answer).0.name(), "phone_left");
-            return;
+            return assert_eq!(sim.view(0).peers[1].link, LinkState::Lost);
         }
     }
 }

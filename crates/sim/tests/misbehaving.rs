@@ -28,7 +28,7 @@ fn activations() -> Activations {
 }
 
 fn token() -> Token {
-    Token { request: REQUEST, position: 199, token: 1, dispatches: 0, logprobs: None }
+    Token { request: REQUEST, epoch: 1, position: 199, token: 1, dispatches: 0, logprobs: None }
 }
 
 fn roll_out(epoch: u32, peer: u32) -> RollOut {
@@ -46,7 +46,8 @@ fn roll_out(epoch: u32, peer: u32) -> RollOut {
 
 fn begin(request: u32, slot: u16) -> Frame {
     let request = RequestId(request);
-    Begin { request, epoch: 1, slot, sampling: GREEDY, prompt_tokens: 2, seen: vec![] }.into()
+    Begin { request, epoch: 1, slot, sampling: GREEDY, history_tokens: 2, drawn: 0, seen: vec![] }
+        .into()
 }
 
 /// What `to` says about `frame` from `from`, while an answer runs that must not change.
@@ -151,7 +152,7 @@ fn late_frames_are_ignored() {
     is_ignored(0, 1, Activations { epoch: 0, ..activations() });
     is_ignored(0, 1, Activations { request: RequestId(9), ..activations() });
     is_ignored(2, 0, Token { request: RequestId(9), position: 1, ..token() });
-    is_ignored(2, 0, ChunkDone { request: RequestId(9), position: 0 });
+    is_ignored(2, 0, ChunkDone { request: RequestId(9), epoch: 1, position: 0 });
     is_ignored(0, 1, Cancel { request: RequestId(9) });
     is_ignored(
         1,
@@ -173,7 +174,7 @@ fn requests_begin_with_a_new_number_and_a_free_slot() {
 fn tokens_come_from_the_tail_when_due() {
     is_refused(1, 0, token(), "from the tail");
     is_refused(2, 0, Token { position: 250, ..token() }, "not the next");
-    is_refused(2, 0, ChunkDone { request: REQUEST, position: 777 }, "not the next");
+    is_refused(2, 0, ChunkDone { request: REQUEST, epoch: 1, position: 777 }, "not the next");
     is_refused(1, 2, token(), "only the coordinator");
 }
 

@@ -89,6 +89,7 @@ fn has_names_of_a_plan(
 ) {
     let fields = [
         "bestAlone",
+        "cause",
         "equalSplitSecs",
         "lowerBoundSecs",
         "measuredTokenSecs",

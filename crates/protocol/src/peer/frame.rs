@@ -10,7 +10,7 @@ use super::{
 };
 
 /// First byte of every frame.
-pub const PROTOCOL_VERSION: u8 = 4;
+pub const PROTOCOL_VERSION: u8 = 5;
 
 /// A body that knows its bounds.
 pub(super) trait Body: Sized {

@@ -4,9 +4,9 @@
 //! Activations  0 version  1 tag  2 dtype (1 = f32)  3 flags (bit 0: last)
 //!              4 request u32   8 epoch u32   12 position u32   16 row_len u32
 //!              20 dispatches u32   24 rows u16   26 data, rows x row_len values
-//! Token        0 version  1 tag  2 request u32  6 position u32  10 token u32  14 dispatches u32
-//!              18 log probabilities u8: 0 without any, else 1 + alternatives; then
-//!              19 chosen f32   23 alternatives, each token u32, logprob f32
+//! Token        0 version  1 tag  2 request u32  6 epoch u32  10 position u32  14 token u32
+//!              18 dispatches u32  22 log probabilities u8: 0 without any, else 1 + alternatives; then
+//!              23 chosen f32   27 alternatives, each token u32, logprob f32
 //! ```
 
 use base::RequestId;
@@ -42,6 +42,8 @@ pub struct Activations {
 pub struct Token {
     /// The request.
     pub request: RequestId,
+    /// The plan's epoch.
+    pub epoch: u32,
     /// Position of the row it was sampled from.
     pub position: u32,
     /// The token.
@@ -91,7 +93,7 @@ impl Body for Activations {
 
 impl Body for Token {
     fn write(&self, bytes: &mut Vec<u8>) {
-        for word in [self.request.0, self.position, self.token, self.dispatches] {
+        for word in [self.request.0, self.epoch, self.position, self.token, self.dispatches] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
         bytes.push(
@@ -117,6 +119,7 @@ impl Body for Token {
         let mut reader = Reader { bytes };
         let token = Self {
             request: RequestId(reader.word("request")?),
+            epoch: reader.word("epoch")?,
             position: reader.word("position")?,
             token: reader.word("token")?,
             dispatches: reader.word("dispatches")?,
@@ -165,5 +168,5 @@ impl Reader<'_> {
 const F32: u8 = 1;
 const VALUE_BYTES: u64 = 4;
 const ACTIVATIONS_HEADER_BYTES: usize = 24;
-const TOKEN_BYTES: usize = 17;
+const TOKEN_BYTES: usize = 21;
 const ALTERNATIVE_BYTES: usize = 8;

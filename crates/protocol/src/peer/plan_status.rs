@@ -26,6 +26,8 @@ pub struct PlanStatus {
     pub best_alone: Option<Alone>,
     /// Why the plan looks as it does, a sentence.
     pub reason: String,
+    /// Why it has replaced another in the middle of things, a sentence.
+    pub cause: Option<String>,
     /// Phones that got nothing.
     pub unused: Vec<Unused>,
 }
@@ -97,6 +99,7 @@ impl PlanStatus {
         bounds::list("plan.traffic", &self.traffic, MAX_PEERS * MAX_PEERS)?;
         bounds::list("plan.unused", &self.unused, MAX_PEERS)?;
         bounds::message(&self.reason)?;
+        self.cause.iter().try_for_each(|cause| bounds::message(cause))?;
         let copied = self.overlap.iter().map(|copy| copy.range);
         let mut ranges = self.stages.iter().map(|stage| stage.range).chain(copied);
         let is_sound = |range: ModuleRange| range.start <= range.end && range.end <= MAX_MODULES;

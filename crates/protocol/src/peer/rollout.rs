@@ -5,8 +5,8 @@ use base::{ModuleRange, PeerId, RequestId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DecodeError, Failure, MAX_CHUNK_TOKENS, MAX_COPIES, MAX_MODULES, MAX_SEEN_TOKENS, MAX_SLOTS,
-    MAX_STAGES, ModelRef, Sampling, bounds, frame::Control,
+    DecodeError, Failure, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_COPIES, MAX_MODULES,
+    MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES, ModelRef, Sampling, bounds, frame::Control,
 };
 
 /// From the coordinator: the plan of an epoch. Each peer loads its stages.
@@ -83,9 +83,11 @@ pub struct Begin {
     pub slot: u16,
     /// How the tail picks tokens.
     pub sampling: Sampling,
-    /// Length of the prompt.
-    pub prompt_tokens: u32,
-    /// The prompt's last tokens, at most 4 Ki, where the tail needs them for a repetition
+    /// Tokens that come in chunks: the prompt, and behind it what of the answer was drawn in an earlier epoch.
+    pub history_tokens: u32,
+    /// How many tokens of the answer are among them.
+    pub drawn: u32,
+    /// The prompt's last 4 Ki tokens and those drawn, where the tail needs them for a repetition
     /// penalty; else none.
     pub seen: Vec<u32>,
 }
@@ -95,6 +97,8 @@ pub struct Begin {
 pub struct ChunkDone {
     /// The request.
     pub request: RequestId,
+    /// The plan's epoch.
+    pub epoch: u32,
     /// Position of the chunk's first row.
     pub position: u32,
 }
@@ -118,6 +122,8 @@ pub struct Finished {
 pub struct RequestFailed {
     /// The request.
     pub request: RequestId,
+    /// The plan's epoch.
+    pub epoch: u32,
     /// Why, in a sentence.
     pub message: String,
 }
@@ -163,8 +169,9 @@ impl Control for Halt {
 impl Control for Begin {
     fn check(&self) -> Result<(), DecodeError> {
         bounds::within("slot", self.slot < MAX_SLOTS)?;
-        bounds::within("prompt_tokens", self.prompt_tokens > 0)?;
-        bounds::list("seen", &self.seen, MAX_SEEN_TOKENS)?;
+        bounds::within("drawn", self.drawn < self.history_tokens)?;
+        bounds::within("drawn", self.drawn < MAX_COMPLETION_TOKENS)?;
+        bounds::list("seen", &self.seen, MAX_SEEN_TOKENS + self.drawn as usize)?;
         self.sampling.check()
     }
 }

@@ -100,6 +100,7 @@ fn status() -> Status {
             equal_split_secs: Some(2.0),
             best_alone: Some(Alone { peer: PeerId(1), secs: 4.0 }),
             reason: "one".into(),
+            cause: Some("c".into()),
             unused: vec![Unused { peer: PeerId(2), reason: "two".into() }],
         })),
         failure: Some(failure()),
@@ -123,16 +124,16 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 pledge: Pledge::Share { factor: 1.5, phones: 3 },
             }
             .into(),
-            "040101010161016201000000000000f83f03",
+            "050101010161016201000000000000f83f03",
         ),
-        (Ping { nonce: 300, through_device: true }.into(), "0402ac0201"),
-        (Pong { nonce: 300, busy_secs: 1.0 }.into(), "0403ac02000000000000f03f"),
-        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0404010103eeeeee"),
-        (ProbeDone { nonce: 1 }.into(), "040501"),
-        (Leave {}.into(), "0406"),
+        (Ping { nonce: 300, through_device: true }.into(), "0502ac0201"),
+        (Pong { nonce: 300, busy_secs: 1.0 }.into(), "0503ac02000000000000f03f"),
+        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0504010103eeeeee"),
+        (ProbeDone { nonce: 1 }.into(), "050501"),
+        (Leave {}.into(), "0506"),
         (
             Measure { model: model(), peers: vec![PeerId(1), PeerId(2)] }.into(),
-            "0410022f6d016dac02080102083030303030303031083030303030303032",
+            "0510022f6d016dac02080102083030303030303031083030303030303032",
         ),
         (
             DeviceMeasured {
@@ -140,9 +141,9 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 overhead_secs: 0.25,
             }
             .into(),
-            "0411000000000000f03f000000000000e03f000000000000d03f",
+            "0511000000000000f03f000000000000e03f000000000000d03f",
         ),
-        (MeasureFailed { message: "no".into() }.into(), "0412026e6f"),
+        (MeasureFailed { message: "no".into() }.into(), "0512026e6f"),
         (
             LinkMeasured {
                 to: PeerId(1),
@@ -150,11 +151,11 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 bytes_per_sec: Estimate { mean: 2.0, spread: 1.0 },
             }
             .into(),
-            "0413083030303030303031000000000000e03f000000000000d03f0000000000000040000000000000f03f",
+            "0513083030303030303031000000000000e03f000000000000d03f0000000000000040000000000000f03f",
         ),
-        (LinkLost { peer: PeerId(1) }.into(), "0414083030303030303031"),
-        (Prepare { model: model() }.into(), "0415022f6d016dac020801"),
-        (Prepared { url: "/m".into() }.into(), "0416022f6d"),
+        (LinkLost { peer: PeerId(1) }.into(), "0514083030303030303031"),
+        (Prepare { model: model() }.into(), "0515022f6d016dac020801"),
+        (Prepared { url: "/m".into() }.into(), "0516022f6d"),
     ]
 }
 
@@ -172,26 +173,27 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 row_bytes: 256,
             }
             .into(),
-            "042001022f6d016dac02080101083030303030303031000601083030303030303032040620018002",
+            "052001022f6d016dac02080101083030303030303031000601083030303030303032040620018002",
         ),
-        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0421010405"),
-        (StageReady { epoch: 1 }.into(), "042201"),
+        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0521010405"),
+        (StageReady { epoch: 1 }.into(), "052201"),
         (
             StageFailed { epoch: 1, failure: Failure::new(FailureCode::OutOfMemory, "no") }.into(),
-            "0423010a026e6f",
+            "0523010a026e6f",
         ),
-        (Halt { epoch: 1 }.into(), "042401"),
+        (Halt { epoch: 1 }.into(), "052401"),
         (
             Begin {
                 request,
                 epoch: 1,
                 slot: 0,
                 sampling: SAMPLING,
-                prompt_tokens: 3,
+                history_tokens: 3,
+                drawn: 1,
                 seen: vec![5, 300],
             }
             .into(),
-            "04300901000000003f280000803f0000803e0000c03f07400101030205ac02",
+            "05300901000000003f280000803f0000803e0000c03f0740010103010205ac02",
         ),
         (
             Activations {
@@ -205,22 +207,22 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 data: vec![0, 0, 0x80, 0x3f, 0, 0, 0, 0x40],
             }
             .into(),
-            "04310101090000000100000002000000010000000600000002000000803f00000040",
+            "05310101090000000100000002000000010000000600000002000000803f00000040",
         ),
-        (token(None).into(), "04320900000003000000020100000c00000000"),
+        (token(None).into(), "0532090000000100000003000000020100000c00000000"),
         (
             token(Some(logprobs(1))).into(),
-            "04320900000003000000020100000c00000002000000bf00000000000080be",
+            "0532090000000100000003000000020100000c00000002000000bf00000000000080be",
         ),
-        (ChunkDone { request, position: 2 }.into(), "04330902"),
-        (Cancel { request }.into(), "043409"),
-        (Finished { request }.into(), "043509"),
-        (RequestFailed { request, message: "no".into() }.into(), "043609026e6f"),
+        (ChunkDone { request, epoch: 1, position: 2 }.into(), "0533090102"),
+        (Cancel { request }.into(), "053409"),
+        (Finished { request }.into(), "053509"),
+        (RequestFailed { request, epoch: 1, message: "no".into() }.into(), "05360901026e6f"),
     ]
 }
 
 fn token(logprobs: Option<TokenLogprobs>) -> Token {
-    Token { request: RequestId(9), position: 3, token: 0x0102, dispatches: 12, logprobs }
+    Token { request: RequestId(9), epoch: 1, position: 3, token: 0x0102, dispatches: 12, logprobs }
 }
 
 fn ask_samples() -> Vec<(Frame, &'static str)> {
@@ -228,15 +230,15 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
     vec![
         (
             Ask { ask: 1, messages: vec![Message::user("hi")], options: asked(&["."]) }.into(),
-            "04400101010268690000003f280000803f0000803e0000c03f0740010101012e",
+            "05400101010268690000003f280000803f0000803e0000c03f0740010101012e",
         ),
-        (StopAsk { ask: 1 }.into(), "044101"),
-        (Text { ask: 1, delta: "yo".into() }.into(), "04420102796f"),
+        (StopAsk { ask: 1 }.into(), "054101"),
+        (Text { ask: 1, delta: "yo".into() }.into(), "05420102796f"),
         (
             Answered { ask: 1, stats: stats() }.into(),
-            "0443010302000000000000e03f00000000000010400000000000002840020205ac0201000000bf0100000080be",
+            "0543010302000000000000e03f00000000000010400000000000002840020205ac0201000000bf0100000080be",
         ),
-        (AskFailed { ask: 1, failure: failure() }.into(), "044401020908046c6f6e67"),
+        (AskFailed { ask: 1, failure: failure() }.into(), "054401020908046c6f6e67"),
         (
             Report {
                 counters: Counters { bytes_sent: 300, ..Counters::default() },
@@ -244,11 +246,11 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
                 stage_secs: vec![0.5],
             }
             .into(),
-            "045000000000ac020001090401000000000000e03f",
+            "055000000000ac020001090401000000000000e03f",
         ),
         (
             status().into(),
-            "04510501022f6d016dac0208010680020108303030303030303101000000000000f03f000000000000e03f010172000704050101020300000001083030303030303031083030303030303032000000000000e03f000000000000d03f0000000000000040000000000000f03f010304010108303030303030303100068002000000000000e03f01000000000000e83f0108303030303030303204068001010830303030303030310830303030303030320000000000000040000000000000d03f000000000000e03f01000000000000f03f000000000000d03f010000000000000040010830303030303030310000000000001040036f6e65010830303030303030320374776f01020908046c6f6e67",
+            "05510501022f6d016dac0208010680020108303030303030303101000000000000f03f000000000000e03f010172000704050101020300000001083030303030303031083030303030303032000000000000e03f000000000000d03f0000000000000040000000000000f03f010304010108303030303030303100068002000000000000e03f01000000000000e83f0108303030303030303204068001010830303030303030310830303030303030320000000000000040000000000000d03f000000000000e03f01000000000000f03f000000000000d03f010000000000000040010830303030303030310000000000001040036f6e65010163010830303030303030320374776f01020908046c6f6e67",
         ),
     ]
 }
@@ -375,7 +377,7 @@ fn the_longest_answer_fits_a_frame() {
 
 fn begin_after(seen_tokens: usize) -> Begin {
     let (request, seen) = (RequestId(9), vec![300; seen_tokens]);
-    Begin { request, epoch: 1, slot: 0, sampling: SAMPLING, prompt_tokens: 9_999, seen }
+    Begin { request, epoch: 1, slot: 0, sampling: SAMPLING, history_tokens: 9_999, drawn: 0, seen }
 }
 
 #[test]
@@ -424,7 +426,8 @@ fn begin() -> impl Strategy<Value = Begin> {
                 max_tokens,
                 logprobs: (rest.0 % 7).checked_sub(1).map(|count| count as u8),
             },
-            prompt_tokens: rest.3,
+            history_tokens: rest.3,
+            drawn: rest.0 % rest.3.min(MAX_COMPLETION_TOKENS),
             seen,
         }
     })
@@ -439,10 +442,10 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         activations().prop_map(Frame::from),
         begin().prop_map(Frame::from),
-        (any::<[u32; 4]>(), prop::option::of(0..=5_u32)).prop_map(|(words, alternatives)| {
-            let [request, position, token, dispatches] = words;
-            let logprobs = alternatives.map(logprobs);
-            Token { request: RequestId(request), position, token, dispatches, logprobs }.into()
+        (any::<[u32; 5]>(), prop::option::of(0..=5_u32)).prop_map(|(words, alternatives)| {
+            let [request, epoch, position, token, dispatches] = words;
+            let (request, logprobs) = (RequestId(request), alternatives.map(logprobs));
+            Token { request, epoch, position, token, dispatches, logprobs }.into()
         }),
         (
             any::<u32>(),

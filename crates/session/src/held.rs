@@ -1,0 +1,121 @@
+//! What phones hold already: plans that need nothing loaded.
+
+use base::{ModuleRange, Overlap, PeerId, Plan};
+use protocol::peer::PlanStatus;
+
+use crate::{ModelSpec, Room};
+
+impl Room {
+    /// The best plan in which every phone runs what it holds; none where that is not enough.
+    pub(crate) fn held_plan(&self, spec: &ModelSpec, peers: &[PeerId]) -> Option<PlanStatus> {
+        if peers.first() != Some(&self.config.me) {
+            return None;
+        }
+        let input = self.plan_input(spec, peers);
+        let mut within = input.clone();
+        for (device, peer) in within.devices.iter_mut().zip(peers) {
+            device.within.clone_from(&self.facts[peer].held);
+            // It has the memory, whatever was lent since.
+            device.memory_bytes = f64::MAX;
+        }
+        let mut solution = plan::solve(&within, &plan::Options::default()).ok()?;
+        let held: Vec<&[ModuleRange]> =
+            within.devices.iter().map(|device| device.within.as_slice()).collect();
+        solution.plan.overlap = held_copies(&solution.plan, &held);
+        Some(self.plan_status(spec, &input, peers, &solution))
+    }
+
+    /// A phone has loaded what a plan gives it.
+    pub(crate) fn holds_planned(&mut self, peer: PeerId) {
+        let held = self.plan.as_ref().map(|plan| planned(plan, peer)).unwrap_or_default();
+        if let Some(facts) = self.facts.get_mut(&peer) {
+            facts.held = held;
+        }
+    }
+
+    /// A new plan: a phone drops what it does not need for it.
+    pub(crate) fn keep_planned(&mut self, plan: &PlanStatus) {
+        for (&peer, facts) in &mut self.facts {
+            let needed = planned(plan, peer);
+            let kept = |held: &ModuleRange| {
+                needed.iter().map(|range| common(*held, *range)).find(|range| !range.is_empty())
+            };
+            facts.held = facts.held.iter().filter_map(kept).collect();
+        }
+    }
+}
+
+/// What a plan lets a phone hold: each of its stages with the copies next to it.
+fn planned(plan: &PlanStatus, peer: PeerId) -> Vec<ModuleRange> {
+    let stages = plan.stages.iter().filter(|stage| stage.peer == peer).map(|stage| stage.range);
+    let copies = plan.overlap.iter().filter(|copy| copy.peer == peer).map(|copy| copy.range);
+    with_copies(stages, &copies.collect::<Vec<_>>())
+}
+
+/// Stages, each with the copies that it goes on with.
+pub(crate) fn with_copies(
+    stages: impl Iterator<Item = ModuleRange>,
+    copies: &[ModuleRange],
+) -> Vec<ModuleRange> {
+    let extended = |stage: ModuleRange| {
+        copies.iter().fold(stage, |held, copy| match () {
+            () if copy.end == held.start => ModuleRange::new(copy.start, held.end),
+            () if copy.start == held.end => ModuleRange::new(held.start, copy.end),
+            () => held,
+        })
+    };
+    stages.map(extended).collect()
+}
+
+/// What devices hold of their neighbours' stages, each module once.
+fn held_copies(plan: &Plan, held: &[&[ModuleRange]]) -> Vec<Overlap> {
+    let mut copies: Vec<Overlap> = Vec::new();
+    for pair in plan.stages.windows(2) {
+        let (left, right) = (pair[0], pair[1]);
+        let around = |stage: ModuleRange, device: usize| {
+            let is_around = |range: &&ModuleRange| common(**range, stage) == stage;
+            held[device].iter().find(is_around).copied().unwrap_or(stage)
+        };
+        let by_left = common(around(left.modules, left.device), right.modules);
+        let of_left = common(around(right.modules, right.device), left.modules);
+        // Its beginning may be copied already.
+        let taken = copies.iter().filter(|copy| !common(copy.modules, of_left).is_empty());
+        let start = taken.map(|copy| copy.modules.end).fold(of_left.start, usize::max);
+        let both = [
+            Overlap { device: right.device, modules: ModuleRange::new(start, of_left.end) },
+            Overlap { device: left.device, modules: by_left },
+        ];
+        copies.extend(both.into_iter().filter(|copy| !copy.modules.is_empty()));
+    }
+    copies
+}
+
+fn common(a: ModuleRange, b: ModuleRange) -> ModuleRange {
+    ModuleRange::new(a.start.max(b.start), a.end.min(b.end))
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Stage;
+
+    use super::*;
+
+    fn range(start: usize, end: usize) -> ModuleRange {
+        ModuleRange::new(start, end)
+    }
+
+    #[test]
+    fn copies_are_what_is_held_of_the_neighbours() {
+        let stage = |device, start, end| Stage { device, modules: range(start, end) };
+        let stages = vec![stage(0, 0, 4), stage(1, 4, 7), stage(2, 7, 10)];
+        let plan = Plan { stages, overlap: Vec::new() };
+        // The first and the last hold both ends of the middle one's; the middle one nothing of theirs.
+        let held = [vec![range(0, 6)], vec![range(4, 7)], vec![range(5, 10)]];
+        let held: Vec<&[ModuleRange]> = held.iter().map(Vec::as_slice).collect();
+        let copy = |device, start, end| Overlap { device, modules: range(start, end) };
+        assert_eq!(held_copies(&plan, &held), [copy(0, 4, 6), copy(2, 6, 7)]);
+        let held = [vec![range(0, 10)], vec![range(0, 10)], vec![range(0, 10)]];
+        let held: Vec<&[ModuleRange]> = held.iter().map(Vec::as_slice).collect();
+        assert_eq!(held_copies(&plan, &held), [copy(1, 0, 4), copy(0, 4, 7), copy(1, 7, 10)]);
+    }
+}

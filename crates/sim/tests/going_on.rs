@@ -1,0 +1,123 @@
+//! Phones are lost in the middle of answers, and the answers go on as if nothing had been.
+
+mod common;
+
+use base::Message;
+use common::{GREEDY, alone, config, failure, ready_with, ring, stats};
+use protocol::peer::{AskOptions, Phase, Pledge, Sampling};
+use session::{Assignment, Command};
+use sim::{Sim, SimConfig, toy};
+
+const LONG: Sampling = Sampling { max_tokens: 150, ..GREEDY };
+/// Everything that a step of drawing depends on.
+const DRAWN: Sampling = Sampling {
+    temperature: 0.9,
+    repetition_penalty: 1.2,
+    seed: 5,
+    max_tokens: 150,
+    logprobs: Some(2),
+    ..GREEDY
+};
+
+/// A slow phone that has room for the model, and two fast ones that have room for less than half of it. They
+/// fetch so slowly that loading shows.
+fn unequal() -> SimConfig {
+    let mut config = config(3);
+    let pledge = |factor| Pledge::Share { factor, phones: 1 };
+    let phones = [(5e8, 1.2), (1e9, 0.45), (1e9, 0.45)];
+    for (phone, (flops_per_sec, factor)) in config.phones.iter_mut().zip(phones) {
+        (phone.flops_per_sec, phone.pledge) = (flops_per_sec, pledge(factor));
+        phone.fetch_bytes_per_sec = 1e6;
+    }
+    config
+}
+
+fn ask(sim: &mut Sim, phone: usize, number: u32, prompt: usize, options: impl Into<AskOptions>) {
+    let (messages, options) = (vec![Message::user(toy::prompt(prompt))], options.into());
+    sim.command(phone, Command::Ask { ask: number, messages, options });
+}
+
+/// Waits for the end of an answer; gives the longest time without a piece of it.
+fn longest_gap_secs(sim: &mut Sim, phone: usize, number: u32) -> f64 {
+    let (mut longest_secs, mut since_secs, mut length) = (0.0_f64, sim.now_secs(), 0);
+    while sim.answer(phone, number).is_none() {
+        sim.run_for(0.01);
+        if sim.text(phone, number).len() > length {
+            longest_secs = longest_secs.max(sim.now_secs() - since_secs);
+            (since_secs, length) = (sim.now_secs(), sim.text(phone, number).len());
+        }
+        assert!(sim.now_secs() - since_secs < 60.0, "{:?}", sim.view(0));
+    }
+    longest_secs
+}
+
+fn is_undisturbed(sim: &Sim, phone: usize, number: u32, prompt: usize, options: Sampling) {
+    let answer = stats(sim.answer(phone, number).expect("it has ended"));
+    let expected = alone(&toy::prompt(prompt), options);
+    assert_eq!(answer.tokens, expected.tokens);
+    assert_eq!(answer.logprobs, expected.logprobs);
+    assert_eq!(answer.prompt_tokens, expected.prompt_tokens);
+}
+
+#[test]
+fn where_copies_are_held_nothing_is_loaded_and_the_gap_is_short() {
+    for options in [LONG, DRAWN] {
+        let mut sim = ready_with(unequal());
+        let [_, second, _] = ring(&sim)[..] else { panic!("{:?}", sim.view(0).plan) };
+        ask(&mut sim, 0, 1, 5, options);
+        sim.run_for(0.3);
+        sim.freeze(second);
+        assert!(longest_gap_secs(&mut sim, 0, 1) < 2.0);
+        is_undisturbed(&sim, 0, 1, 5, options);
+        let plan = sim.view(0).plan.expect("a plan");
+        assert_eq!(plan.stages.len(), 2);
+        assert!(plan.cause.expect("why").contains("does not answer"));
+    }
+}
+
+#[test]
+fn where_none_are_held_they_are_loaded() {
+    let mut sim = ready_with(unequal());
+    let [_, _, last] = ring(&sim)[..] else { panic!("{:?}", sim.view(0).plan) };
+    ask(&mut sim, 0, 1, 5, DRAWN);
+    sim.run_for(0.3);
+    sim.kill(last);
+    assert!(longest_gap_secs(&mut sim, 0, 1) < 20.0);
+    is_undisturbed(&sim, 0, 1, 5, DRAWN);
+}
+
+#[test]
+fn a_phone_that_was_frozen_takes_part_again() {
+    let mut sim = ready_with(unequal());
+    let [_, second, _] = ring(&sim)[..] else { panic!("{:?}", sim.view(0).plan) };
+    ask(&mut sim, 0, 1, 5, LONG);
+    sim.run_for(0.3);
+    sim.freeze(second);
+    sim.run_for(3.0);
+    sim.thaw(second);
+    longest_gap_secs(&mut sim, 0, 1);
+    is_undisturbed(&sim, 0, 1, 5, LONG);
+    sim.command(0, Command::Begin(Assignment::Best));
+    assert!(sim.run_until(60.0, |sim| sim.is_phase(Phase::Ready)));
+    assert_eq!(ring(&sim).len(), 3);
+    ask(&mut sim, second, 2, 10, LONG);
+    longest_gap_secs(&mut sim, second, 2);
+    is_undisturbed(&sim, second, 2, 10, LONG);
+}
+
+/// Beginning anew in the middle of answers, with another model or the same.
+#[test]
+fn a_new_beginning_does_not_end_an_answer_but_another_model_does() {
+    let mut sim = ready_with(unequal());
+    ask(&mut sim, 0, 1, 5, DRAWN);
+    sim.run_for(0.3);
+    sim.command(0, Command::Begin(Assignment::Equal));
+    longest_gap_secs(&mut sim, 0, 1);
+    is_undisturbed(&sim, 0, 1, 5, DRAWN);
+    ask(&mut sim, 0, 2, 10, DRAWN);
+    sim.run_for(0.3);
+    let mut other = toy::spec(8);
+    other.model.url = "/models/other.gguf".into();
+    sim.command(0, Command::SetModel(other));
+    assert_eq!(failure(sim.answer(0, 2).expect("it has ended")).0.name(), "busy");
+}
