@@ -75,14 +75,41 @@ impl<L: ByteSource> Stage<L> {
         resident: ModuleRange,
         options: StageOptions,
     ) -> Result<Self, ModelError> {
-        let mut loader = load::Loader::new(gpu, file, options);
+        Self::load_with(load::Loader::new(gpu, file, options), resident).await
+    }
+
+    /// Loads other modules of the same file in place of these; those that are on the GPU already stay there
+    /// with their KV caches, unless their norms have gains of their neighbours (Gemma 3). All of them run until
+    /// [`Stage::activate`] says otherwise.
+    ///
+    /// # Errors
+    /// Every kind of [`ModelError`].
+    pub async fn reload(
+        self,
+        file: &ModelFile<impl ByteSource<Local = L>>,
+        resident: ModuleRange,
+    ) -> Result<Self, ModelError> {
+        let (gpu, options) = (self.gpu.clone(), self.options);
+        let mut loader = load::Loader::new(&gpu, file, options);
+        loader.keep(self, resident);
+        Self::load_with(loader, resident).await
+    }
+
+    async fn load_with(
+        mut loader: load::Loader<'_, impl ByteSource<Local = L>>,
+        resident: ModuleRange,
+    ) -> Result<Self, ModelError> {
+        let is_warm = loader.has_all(resident);
         let modules = loader.modules(resident).await?;
+        let (gpu, file, options) = (loader.gpu, loader.file, loader.options);
         let (config, range) = (file.config().clone(), resident);
         let has_head = resident.end == 2 * config.layers + 2;
         let shared = Shared::new(gpu, &config, options, has_head);
         let (gpu, lookup) = (gpu.clone(), loader.lookup);
         let mut stage = Self { gpu, config, resident, range, options, lookup, modules, shared };
-        stage.warm_up().await?;
+        if !is_warm {
+            stage.warm_up().await?;
+        }
         Ok(stage)
     }
 
@@ -103,6 +130,11 @@ impl<L: ByteSource> Stage<L> {
     /// All modules on the GPU, those that do not run among them.
     pub fn resident(&self) -> ModuleRange {
         self.resident
+    }
+
+    /// What it makes room for.
+    pub fn options(&self) -> StageOptions {
+        self.options
     }
 
     /// The modules it runs.

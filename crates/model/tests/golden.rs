@@ -84,6 +84,22 @@ fn modules_that_are_resident_and_dormant_change_nothing() {
 }
 
 #[test]
+fn modules_that_move_change_nothing() {
+    for name in ["qwen3-f32", "gemma3-q8_0", "bloom-q8_0", "gpt2-f16"] {
+        let golden = golden(name);
+        let file = open(golden.gguf);
+        let gpu = gpu();
+        let modules = 2 * file.config().layers + 2;
+        let whole = Room::load(&gpu, &file, &[], 16).generate(&golden.long.ids, 4);
+        let mut split = Room::load(&gpu, &file, &[1], 16);
+        for cut in [4, 2, modules - 1, 3] {
+            split = split.recut(&file, cut);
+            assert!(split.generate(&golden.long.ids, 4) == whole, "{name} cut at {cut}");
+        }
+    }
+}
+
+#[test]
 fn only_resident_modules_can_be_activated() {
     let file = open(golden("qwen3-f32").gguf);
     let gpu = gpu();
@@ -220,11 +236,20 @@ fn a_stage_fetches_its_own_tensors_alone() {
     let range = ModuleRange::new(3, 5);
     let options = common::options(16);
     let gpu = gpu();
-    pollster::block_on(model::Stage::load(&gpu, &recorded, range, options)).expect("it loads");
+    let loading = model::Stage::load(&gpu, &recorded, range, options);
+    let stage = pollster::block_on(loading).expect("it loads");
     let bytes = file.stage_bytes(range).expect("the range is the model's");
     assert_eq!(source.read_bytes(), bytes);
     let own = |name: &str| name.starts_with("blk.1.");
     for (name, tensor) in &file.index().tensors {
         assert_eq!(source.has_read(&tensor.range), own(name), "{name}");
     }
+    source.forget();
+    let more = ModuleRange::new(3, 6);
+    let stage = pollster::block_on(stage.reload(&recorded, more)).expect("it loads");
+    let added = file.stage_bytes(ModuleRange::new(5, 6)).expect("the range is the model's");
+    assert_eq!(source.read_bytes(), added);
+    source.forget();
+    pollster::block_on(stage.reload(&recorded, ModuleRange::new(4, 6))).expect("it is there");
+    assert_eq!(source.read_bytes(), 0);
 }

@@ -67,7 +67,7 @@ impl Room {
 
     fn hushed_at_secs(&self, peer: PeerId, member: &Member) -> Option<f64> {
         let since_secs = member.unanswered_since_secs.filter(|_| !member.is_silent)?;
-        self.is_needed(peer).then(|| since_secs + self.config.limits.hush_secs)
+        self.is_needed(peer).then_some(since_secs + self.config.limits.hush_secs)
     }
 
     fn pinged_at_secs(&self, peer: PeerId, member: &Member) -> f64 {

@@ -65,8 +65,8 @@ impl Story {
         let phones = story.below(3) + 2;
         let mut room = config(phones);
         room.model.slots = story.below(3) as u16 + 1;
-        for phone in 0..phones {
-            room.phones[phone] = story.phone(NAMES[phone], phone == 0);
+        for (phone, name) in room.phones.iter_mut().zip(NAMES) {
+            *phone = story.phone(name, name == NAMES[0]);
         }
         story.sim = sim(room);
         story

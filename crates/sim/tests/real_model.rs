@@ -2,7 +2,11 @@
 
 mod common;
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+};
 
 use base::Message;
 use common::{GREEDY, NAMES, WIFI, stats};
@@ -14,7 +18,8 @@ use model::{
 use pollster::block_on;
 use protocol::peer::{Alternative, ModelRef, Pledge, Sampling, TokenLogprobs};
 use session::{
-    Job, JobInput, LoadStage, ModelSpec, Resident, RoomLimits, SamplingStep, StageOutput, Wants,
+    Command, Job, JobInput, LoadStage, ModelSpec, Resident, RoomLimits, SamplingStep, StageOutput,
+    Wants,
 };
 use sim::{Loaded, PhoneSpec, Ran, Sim, SimConfig, StageRunner};
 use text::{Decoder, Text};
@@ -35,7 +40,8 @@ const PLAYFUL: Sampling = Sampling {
 #[test]
 fn rooms_of_any_size_give_the_golden_tokens() {
     let golden = testkit::golden("qwen3-q8_0");
-    let model = Rc::new(RealModel::open(golden.gguf));
+    let gpu = gpu();
+    let model = Rc::new(RealModel::open(golden.gguf, gpu.clone()));
     let mut drawn = Vec::new();
     for phones in 1..=4 {
         let mut sim = room(&model, phones);
@@ -56,6 +62,30 @@ fn rooms_of_any_size_give_the_golden_tokens() {
     }
 }
 
+#[test]
+fn an_answer_goes_on_without_a_phone_and_with_a_new_one() {
+    let golden = testkit::golden("qwen3-q8_0");
+    let gpu = gpu();
+    let model = Rc::new(RealModel::open(golden.gguf, gpu.clone()));
+    let undisturbed = |options: Sampling| {
+        let mut sim = room(&model, 1);
+        assert!(sim.make_ready());
+        stats(sim.ask(0, 1, &golden.long.text, options))
+    };
+    for options in [GREEDY, PLAYFUL] {
+        let mut sim = room(&model, 3);
+        assert!(sim.make_ready(), "{:?}", sim.view(0).error);
+        let messages = vec![Message::user(golden.long.text.clone())];
+        sim.command(0, Command::Ask { ask: 1, messages, options: options.into() });
+        sim.run_until(60.0, |sim| sim.text(0, 1).len() > 10);
+        sim.kill(1);
+        sim.join(PhoneSpec::new("Zoe", Pledge::Bytes(1 << 30)));
+        assert!(sim.run_until(100.0, |sim| sim.answer(0, 1).is_some()), "{:?}", sim.view(0));
+        let (answer, expected) = (stats(sim.answer(0, 1).expect("ended")), undisturbed(options));
+        assert_eq!((answer.tokens, answer.logprobs), (expected.tokens, expected.logprobs));
+    }
+}
+
 fn room(model: &Rc<RealModel>, phones: usize) -> Sim {
     let pledge = Pledge::Share { factor: 1.5, phones: phones as u32 };
     let config = SimConfig {
@@ -68,7 +98,14 @@ fn room(model: &Rc<RealModel>, phones: usize) -> Sim {
     Sim::new(config, move || Box::new(Phone { model: model.clone(), stages: Vec::new() }))
 }
 
-/// A model in memory and the one GPU of this process.
+/// The one GPU of this process; tests take turns.
+fn gpu() -> MutexGuard<'static, Gpu> {
+    static GPU: OnceLock<Mutex<Gpu>> = OnceLock::new();
+    let open = || block_on(Gpu::open()).expect("a Vulkan adapter, if only in software");
+    GPU.get_or_init(|| Mutex::new(open())).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A model in memory and the GPU that runs it.
 struct RealModel {
     gpu: Gpu,
     file: ModelFile<MemorySource>,
@@ -77,8 +114,7 @@ struct RealModel {
 }
 
 impl RealModel {
-    fn open(bytes: &[u8]) -> Self {
-        let gpu = block_on(Gpu::open()).expect("a Vulkan adapter, if only in software");
+    fn open(bytes: &[u8], gpu: Gpu) -> Self {
         let file = block_on(ModelFile::open(MemorySource(bytes.to_vec()))).expect("it is sound");
         let Ok(TextFiles::Gguf(front)) = block_on(file.text_files()) else {
             panic!("a GGUF file has its texts in its front")
@@ -116,15 +152,18 @@ struct Phone {
 
 impl StageRunner for Phone {
     fn load(&mut self, plan: &LoadStage) -> Result<Loaded, String> {
-        self.stages.clear();
+        let mut held = std::mem::take(&mut self.stages);
         let options = StageOptions {
             context_tokens: plan.context_tokens as usize,
             slots: plan.slots.into(),
             rows: plan.chunk_tokens.into(),
         };
         let load = |stage: &Resident| {
-            let loading = Stage::load(&self.model.gpu, &self.model.file, stage.resident, options);
-            let mut loaded = block_on(loading)?;
+            let (gpu, file) = (&self.model.gpu, &self.model.file);
+            let mut loaded = match held.pop() {
+                Some(held) => block_on(held.reload(file, stage.resident))?,
+                None => block_on(Stage::load(gpu, file, stage.resident, options))?,
+            };
             loaded.activate(stage.range)?;
             Ok(loaded)
         };

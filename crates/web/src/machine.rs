@@ -2,7 +2,7 @@
 
 use std::{pin::pin, rc::Rc};
 
-use base::Message;
+use base::{Message, ModuleRange};
 use futures_channel::mpsc::Receiver;
 use futures_util::{
     StreamExt,
@@ -86,6 +86,8 @@ pub struct Machine {
     trial: Option<Trial>,
     stages: Vec<Stage<Parts<LocalSource>>>,
     /// Of the stages.
+    url: String,
+    /// Of the stages.
     epoch: u32,
 }
 
@@ -105,6 +107,7 @@ impl Machine {
             unprepared: None,
             trial: None,
             stages: Vec::new(),
+            url: String::new(),
             epoch: 0,
         }
     }
@@ -295,25 +298,36 @@ impl Machine {
     }
 
     async fn try_load(&mut self, plan: LoadStage) -> Result<(), ModelError> {
-        self.free();
+        if self.url != plan.model.url {
+            self.free();
+        }
+        self.trial = None;
+        self.url.clone_from(&plan.model.url);
         let (gpu, opened) = (self.gpu()?, self.open(&plan.model.url).await?);
         let (asked, most) = (plan.context_tokens as usize, opened.context_tokens());
         if asked > most {
             let problem = format!("{asked} tokens of context, where {most} is the most");
             return Err(ModelError::Step(problem));
         }
-        let total_bytes = total_bytes(&opened, &plan.stages)?;
         let options = StageOptions {
             context_tokens: plan.context_tokens as usize,
             slots: plan.slots.into(),
             rows: plan.chunk_tokens.into(),
         };
-        self.tell_progress(plan.epoch, total_bytes);
+        let mut held = std::mem::take(&mut self.stages);
+        held.retain(|stage| stage.options() == options);
+        self.tell_progress(plan.epoch, total_bytes(&opened, &plan.stages, &held)?);
         for &Resident { range, resident } in &plan.stages {
-            let mut stage = Stage::load(&gpu, &opened.file, resident, options).await?;
+            let place = held.iter().position(|stage| has_common(stage.resident(), resident));
+            let mut stage = match place {
+                Some(place) => held.swap_remove(place).reload(&opened.file, resident).await?,
+                None => Stage::load(&gpu, &opened.file, resident, options).await?,
+            };
             stage.activate(range)?;
             self.stages.push(stage);
         }
+        drop(held);
+        gpu.release();
         Ok(())
     }
 
@@ -395,8 +409,19 @@ async fn open_gpu() -> Result<Gpu, GpuError> {
     }
 }
 
-fn total_bytes(opened: &Opened, stages: &[Resident]) -> Result<u64, ModelError> {
-    stages.iter().map(|stage| opened.file.stage_bytes(stage.resident)).sum()
+/// Bytes of what is not on the GPU already.
+fn total_bytes(
+    opened: &Opened,
+    stages: &[Resident],
+    held: &[Stage<Parts<LocalSource>>],
+) -> Result<u64, ModelError> {
+    let is_missing = |&module: &usize| !held.iter().any(|held| held.resident().contains(module));
+    let missing = stages.iter().flat_map(|stage| stage.resident.indices()).filter(is_missing);
+    missing.map(|module| opened.file.stage_bytes(ModuleRange::new(module, module + 1))).sum()
+}
+
+fn has_common(a: ModuleRange, b: ModuleRange) -> bool {
+    a.start < b.end && b.start < a.end
 }
 
 /// The tail's choice from the logits of the last row.

@@ -57,6 +57,7 @@ function answered(tokens: number[]): Answered {
         measuredTokenSecs: null,
         lowerBoundSecs: 0.1,
         reason: "",
+        cause: null,
         equalSplitSecs: null,
         bestAlone: null,
         unused: [],

@@ -28,7 +28,7 @@ test("a link that breaks comes back, and the room with it", async ({ server, lau
   await answersRight(second);
 });
 
-test("a phone whose GPU is lost says so, and joins again with a new one", async ({
+test("a phone whose GPU is lost says so, joins again with a new one, and the answer goes on", async ({
   server,
   launch,
   picture,
@@ -39,7 +39,6 @@ test("a phone whose GPU is lost says so, and joins again with a new one", async 
 
   await second.loseGpu();
   const ask = await first.ask(PROMPT, { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens: TOKENS });
-  await expect(first.answer(ask, STALL_LIMIT_MS)).rejects.toThrow("device_failed");
   await shows(first, "device_failed");
   const notice = await shows(second, "device_lost");
   await second.screenshot(picture("device-lost"));
@@ -47,8 +46,8 @@ test("a phone whose GPU is lost says so, and joins again with a new one", async 
   await notice.getByTestId("way-out").click();
   await expect.poll(() => openLinks(second), { timeout: RETURN_LIMIT_MS }).toBe(1);
   await expect.poll(() => openLinks(first), { timeout: RETURN_LIMIT_MS }).toBe(1);
-  await beginAgain(first, second);
-  await answersRight(first);
+  isRight(await first.answer(ask, BEGIN_LIMIT_MS));
+  await answersRight(second);
 });
 
 test("a phone whose GPU has no memory for its part is named, and loads it once there is", async ({
@@ -104,6 +103,9 @@ async function beginAgain(coordinator: Phone, other: Phone): Promise<void> {
 }
 
 async function answersRight(phone: Phone): Promise<void> {
-  const turn = await phone.answer(await phone.type(PROMPT), STALL_LIMIT_MS);
+  isRight(await phone.answer(await phone.type(PROMPT), STALL_LIMIT_MS));
+}
+
+function isRight(turn: Awaited<ReturnType<Phone["answer"]>>): void {
   expect(turn.stats.tokens).toEqual(bundled().golden(PROMPT).tokens.slice(0, TOKENS));
 }

@@ -211,6 +211,8 @@ export interface PlanView {
   lowerBoundSecs: number;
   /** Why the plan looks as it does, one plain sentence. */
   reason: string;
+  /** Why it has replaced another in the middle of things, one plain sentence. */
+  cause: string | null;
   /** The same phones with parts of equal size, predicted; null where that does not fit into their memory. */
   equalSplitSecs: number | null;
   /** The fastest phone that could hold the whole model alone, predicted; null if none can. */

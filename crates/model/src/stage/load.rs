@@ -1,5 +1,7 @@
 //! From a file's tensors to modules on the GPU.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use graph::{EMBEDDING_TABLE, FeedForward, NormKind, POSITION_TABLE, Positions, Traits};
 use kernels::{Activation, AttentionShape, Cache, Norm};
@@ -12,11 +14,13 @@ pub(super) struct Loader<'a, S: ByteSource> {
     pub(super) gpu: &'a Gpu,
     pub(super) file: &'a ModelFile<S>,
     traits: &'static Traits,
-    options: StageOptions,
+    pub(super) options: StageOptions,
     /// Rotary tables or slopes, for layers that see everything and those with a window.
     positions: [Option<Buffer>; 2],
     /// What `embed` looks up.
     pub(super) lookup: Option<Lookup<S::Local>>,
+    /// Modules that are on the GPU already.
+    held: BTreeMap<usize, Module>,
     /// Gains of the norm of what the last module gave, until somebody adds that.
     branch: Option<Vec<f32>>,
 }
@@ -24,7 +28,29 @@ pub(super) struct Loader<'a, S: ByteSource> {
 impl<'a, S: ByteSource> Loader<'a, S> {
     pub(super) fn new(gpu: &'a Gpu, file: &'a ModelFile<S>, options: StageOptions) -> Self {
         let traits = file.config().architecture.traits();
-        Self { gpu, file, traits, options, positions: [None, None], lookup: None, branch: None }
+        let (positions, held) = ([None, None], BTreeMap::new());
+        Self { gpu, file, traits, options, positions, lookup: None, held, branch: None }
+    }
+
+    /// Takes over what a stage of the same file holds of `wanted`, and frees the rest.
+    pub(super) fn keep(&mut self, stage: Stage<S::Local>, wanted: ModuleRange) {
+        // A norm may have the gains of the module before.
+        let can_keep = stage.options == self.options && !self.traits.branch_norm;
+        let held = stage.resident.indices().zip(stage.modules);
+        self.held = held.filter(|&(module, _)| can_keep && wanted.contains(module)).collect();
+        self.lookup = stage.lookup.filter(|_| self.held.contains_key(&0));
+        for (&module, kept) in &self.held {
+            if let Module::Attention(attention) = kept {
+                let is_local = self.config().is_local((module - 1) / 2);
+                self.positions[usize::from(is_local)] = Some(attention.rotary.clone());
+            }
+        }
+        self.gpu.release();
+    }
+
+    /// Whether all of `wanted` is on the GPU already.
+    pub(super) fn has_all(&self, wanted: ModuleRange) -> bool {
+        wanted.indices().all(|module| self.held.contains_key(&module))
     }
 
     pub(super) async fn modules(&mut self, range: ModuleRange) -> Result<Vec<Module>, ModelError> {
@@ -34,6 +60,10 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         }
         let mut modules = Vec::with_capacity(range.len());
         for module in range.indices() {
+            if let Some(kept) = self.held.remove(&module) {
+                modules.push(kept);
+                continue;
+            }
             // Before more is fetched for a device that has no room for it.
             self.gpu.check()?;
             modules.push(match module {

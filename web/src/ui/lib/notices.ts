@@ -47,7 +47,7 @@ const notices: Record<ErrorCode, Omit<Notice, "detail">> = {
   phone_left: {
     title: "A phone left the room",
     advice:
-      "Its part of the model went with it, so nobody can answer for now. Keep this page in front on every phone: a hidden page falls asleep.",
+      "Its part of the model went with it, and the others have no room for that. Let it join again, or another phone. Keep this page in front on every phone: a hidden page falls asleep.",
     wayOut: "leave",
   },
   prompt_too_long: {

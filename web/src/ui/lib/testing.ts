@@ -9,7 +9,16 @@ export function emptyRoom(phase: RoomPhase): RoomView {
 
 export function emptyPlan(): PlanView {
   const times = { predictedTokenSecs: 1, measuredTokenSecs: null, lowerBoundSecs: 1, equalSplitSecs: null };
-  return { stages: [], overlap: [], traffic: [], ...times, reason: "", bestAlone: null, unused: [] };
+  return {
+    stages: [],
+    overlap: [],
+    traffic: [],
+    ...times,
+    reason: "",
+    cause: null,
+    bestAlone: null,
+    unused: [],
+  };
 }
 
 /** A phone that is linked and has said nothing yet. */
