@@ -11,15 +11,22 @@ pub fn rebalance(input: &PlanInput, stages: &[Stage]) -> Option<Plan> {
     let devices: Vec<usize> = stages.iter().map(|stage| stage.device).collect();
     let start = Plan { stages: stages.to_vec(), overlap: Vec::new() };
     evaluate(input, &start).ok()?;
-    let mut plan = cheapest(input, &devices)?;
-    let mut cost = evaluate(input, &plan).ok()?.objective_secs;
+    let best = cheapest(input, &devices)?;
     if input.residual.is_empty() {
-        return Some(plan);
+        return Some(best);
     }
-    while let Some((better, secs)) = best_move(input, &plan).filter(|(_, secs)| *secs < cost) {
-        (plan, cost) = (better, secs);
+    let refined = [start, best].map(|plan| refine(input, plan));
+    refined.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).map(|(plan, _)| plan)
+}
+
+/// Moves one cut after the other as long as that gains something; and the cost then.
+fn refine(input: &PlanInput, plan: Plan) -> (Plan, f64) {
+    let secs = evaluate(input, &plan).map_or(f64::INFINITY, |costs| costs.objective_secs);
+    let mut refined = (plan, secs);
+    while let Some(better) = best_move(input, &refined.0).filter(|(_, secs)| *secs < refined.1) {
+        refined = better;
     }
-    Some(plan)
+    refined
 }
 
 /// By a dynamic program over the ends of stages, without residual tensors.

@@ -30,6 +30,8 @@ pub struct RoomLimits {
     pub chunks_in_flight: u16,
     /// Asks that wait; more are refused as busy.
     pub queued_asks: usize,
+    /// Whether cuts move while answers go on.
+    pub balances: bool,
     /// Whether the header may also run the last stage.
     pub ring_may_close: bool,
     /// Time for a link to the coordinator to come about.
@@ -55,6 +57,7 @@ impl Default for RoomLimits {
             chunk_tokens: 32,
             chunks_in_flight: 4,
             queued_asks: 16,
+            balances: true,
             ring_may_close: true,
             connect_secs: 45.0,
             silence_secs: 15.0,

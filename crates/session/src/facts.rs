@@ -13,6 +13,8 @@ pub(crate) struct Facts {
     pub(crate) flops_per_sec: Option<Estimate>,
     /// What a stage takes there besides its operations.
     pub(crate) overhead_secs: f64,
+    /// How many times as long its stages take as these two say, of late.
+    pub(crate) drift: f64,
     /// Nothing was measured: the speed is a cautious guess, until the next beginning.
     pub(crate) is_assumed: bool,
     /// What people should know about the figures.
@@ -39,6 +41,7 @@ impl Facts {
             is_prepared: false,
             flops_per_sec: None,
             overhead_secs: 0.0,
+            drift: 1.0,
             is_assumed: false,
             remark: None,
             is_unfit: false,

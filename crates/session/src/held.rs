@@ -1,6 +1,7 @@
 //! What phones hold already: plans that need nothing loaded.
 
-use base::{ModuleRange, Overlap, PeerId, Plan};
+use base::{ModuleRange, Overlap, PeerId, Plan, PlanInput};
+use plan::Solution;
 use protocol::peer::PlanStatus;
 
 use crate::{ModelSpec, Room};
@@ -11,18 +12,35 @@ impl Room {
         if peers.first() != Some(&self.config.me) {
             return None;
         }
-        let input = self.plan_input(spec, peers);
-        let mut within = input.clone();
+        let within = self.plan_input_within(spec, peers);
+        let solution = plan::solve(&within, &plan::Options::default()).ok()?;
+        Some(self.held_status(spec, peers, &within, solution))
+    }
+
+    /// What the planner looks at where phones run only what they hold.
+    pub(crate) fn plan_input_within(&self, spec: &ModelSpec, peers: &[PeerId]) -> PlanInput {
+        let mut within = self.plan_input(spec, peers);
         for (device, peer) in within.devices.iter_mut().zip(peers) {
-            device.within.clone_from(&self.facts[peer].held);
+            device.within =
+                self.facts.get(peer).map(|facts| facts.held.clone()).unwrap_or_default();
             // It has the memory, whatever was lent since.
             device.memory_bytes = f64::MAX;
         }
-        let mut solution = plan::solve(&within, &plan::Options::default()).ok()?;
+        within
+    }
+
+    /// A plan of what is held; what its phones do not run of that are its copies.
+    pub(crate) fn held_status(
+        &self,
+        spec: &ModelSpec,
+        peers: &[PeerId],
+        within: &PlanInput,
+        mut solution: Solution,
+    ) -> PlanStatus {
         let held: Vec<&[ModuleRange]> =
             within.devices.iter().map(|device| device.within.as_slice()).collect();
         solution.plan.overlap = held_copies(&solution.plan, &held);
-        Some(self.plan_status(spec, &input, peers, &solution))
+        self.plan_status(spec, &self.plan_input(spec, peers), peers, &solution)
     }
 
     /// A phone has loaded what a plan gives it.

@@ -50,6 +50,15 @@ impl Room {
         self.view_changes.mark();
     }
 
+    /// Answers stood still for so long while another plan took over.
+    pub(crate) fn paused(&mut self, secs: f64) {
+        if let Some(plan) = &mut self.plan {
+            plan.pause_secs = Some(plan.pause_secs.map_or(secs, |most| most.max(secs)));
+        }
+        self.status_changes.mark();
+        self.view_changes.mark();
+    }
+
     /// A phone has told what its stages take.
     pub(crate) fn stages_took(&mut self, peer: PeerId, stage_secs: &[f64]) {
         // Figures of an earlier plan may still be on their way while the next one loads.
@@ -57,9 +66,32 @@ impl Room {
         let Some(PlanStatus { stages, .. }) = plan else { return };
         let own = stages.iter_mut().filter(|stage| stage.peer == peer);
         own.zip(stage_secs).for_each(|(stage, &secs)| stage.measured_secs = Some(secs));
+        self.watch_drift(peer);
+        self.balance();
+    }
+
+    /// What a phone's stages take by now, beside what was measured of it.
+    fn watch_drift(&mut self, peer: PeerId) {
+        let (Some(spec), Some(plan)) = (&self.spec, &self.plan) else { return };
+        let Some(facts) = self.facts.get(&peer) else { return };
+        let Some(speed) = facts.flops_per_sec.map(|speed| speed.mean) else { return };
+        let (mut expected_secs, mut measured_secs) = (0.0, 0.0);
+        for stage in plan.stages.iter().filter(|stage| stage.peer == peer) {
+            let Some(secs) = stage.measured_secs else { return };
+            let modules = &spec.modules[stage.range.indices()];
+            let flops: f64 = modules.iter().map(|module| module.flops).sum();
+            expected_secs += facts.overhead_secs + flops / speed;
+            measured_secs += secs;
+        }
+        if let Some(facts) = self.facts.get_mut(&peer).filter(|_| expected_secs > 0.0) {
+            facts.drift = (measured_secs / expected_secs).clamp(LEAST_DRIFT, MOST_DRIFT);
+        }
     }
 }
 
+/// A phone that seems faster or slower than that was not measured well.
+const LEAST_DRIFT: f64 = 0.05;
+const MOST_DRIFT: f64 = 100.0;
 const TOKENS_KEPT: usize = 64;
 const TOKENS_NEEDED: usize = 8;
 

@@ -28,6 +28,8 @@ pub struct PlanView {
     pub reason: String,
     /// Why it has replaced another in the middle of things, a sentence.
     pub cause: Option<String>,
+    /// The longest that an answer stood still for that.
+    pub pause_secs: Option<f64>,
     /// Phones that got nothing.
     pub unused: Vec<Unused>,
 }
@@ -77,6 +79,7 @@ impl From<&PlanStatus> for PlanView {
             best_alone: plan.best_alone,
             reason: plan.reason.clone(),
             cause: plan.cause.clone(),
+            pause_secs: plan.pause_secs,
             unused: plan.unused.clone(),
         }
     }

@@ -90,8 +90,8 @@ impl Room {
         let facts = &self.facts[&peer];
         DeviceProfile {
             id: peer.to_string(),
-            flops_per_sec: facts.flops_per_sec.map_or(0.0, |speed| speed.mean),
-            overhead_secs: facts.overhead_secs,
+            flops_per_sec: facts.flops_per_sec.map_or(0.0, |speed| speed.mean) / facts.drift,
+            overhead_secs: facts.overhead_secs * facts.drift,
             memory_bytes: facts.budget_bytes(spec.resident_bytes()),
             within: Vec::new(),
         }
@@ -133,6 +133,7 @@ impl Room {
             best_alone: best_alone.map(|(device, secs)| Alone { peer: able[device], secs }),
             reason: self.with_names(able, &solution.reason),
             cause: None,
+            pause_secs: None,
             unused: self.unused(able, solution),
         }
     }

@@ -38,6 +38,8 @@ pub(crate) struct Request {
     pub(crate) ended: Option<Finish>,
     /// It waits for a plan to go on with.
     pub(crate) is_parked: bool,
+    /// When the ring of this epoch began with it.
+    pub(crate) opened_at_secs: f64,
     pub(crate) progress_at_secs: f64,
 }
 
@@ -69,8 +71,20 @@ impl Request {
             stops: Stops::new(options.stop),
             ended: None,
             is_parked: false,
+            opened_at_secs: now_secs,
             progress_at_secs: now_secs,
         }
+    }
+
+    /// The ring begins with its history.
+    pub(crate) fn opened(&mut self, now_secs: f64) {
+        self.is_parked = false;
+        self.opened_at_secs = now_secs;
+    }
+
+    /// Whether the next token is the first that comes out of this epoch's ring.
+    pub(crate) fn is_first_of_epoch(&self) -> bool {
+        self.history.len() == self.prompt_tokens + self.completion.len()
     }
 
     /// Whether some of it is in the ring.

@@ -28,7 +28,7 @@ impl Room {
     pub(crate) fn open_in_ring(&mut self, number: RequestId, slot: u16) {
         let Some(ring) = &self.stage.ring else { return };
         let Some(request) = self.requests.get_mut(&number) else { return };
-        request.is_parked = false;
+        request.opened(self.now_secs);
         let begin = Begin {
             request: number,
             epoch: ring.epoch(),
@@ -134,8 +134,16 @@ impl Room {
         let context_tokens = self.stage.ring.as_ref().map_or(0, |ring| ring.context_tokens());
         let now = self.now_secs;
         let Some(request) = self.requests.get_mut(&number) else { return };
-        if let Some(secs) = request.count_token(&token, now) {
-            self.token_took(secs);
+        let (history_tokens, opened_at_secs) = (request.history.len(), request.opened_at_secs);
+        let (is_first, is_resumed) = (request.is_first_of_epoch(), !request.completion.is_empty());
+        let since_last_secs = request.count_token(&token, now);
+        if is_first {
+            self.prefilled(history_tokens, now - opened_at_secs);
+        }
+        match since_last_secs {
+            Some(secs) if is_first && is_resumed => self.paused(secs),
+            Some(secs) => self.token_took(secs),
+            None => {}
         }
         let Some(request) = self.requests.get_mut(&number) else { return };
         if is_eos {

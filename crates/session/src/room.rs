@@ -8,9 +8,9 @@ use protocol::peer::{
 };
 
 use crate::{
-    Command, Input, ModelSpec, Output, RoomConfig, clock::Throttle, exercise::Exercise,
-    facts::Facts, loading::Loading, members::Member, pace::Pace, probing::Prober, queue::QueuedAsk,
-    request::Request, stage::Stage, survey::Survey,
+    Command, Input, ModelSpec, Output, RoomConfig, balance::Balance, clock::Throttle,
+    exercise::Exercise, facts::Facts, loading::Loading, members::Member, pace::Pace,
+    probing::Prober, queue::QueuedAsk, request::Request, stage::Stage, survey::Survey,
 };
 
 /// One phone's side of a room.
@@ -41,6 +41,8 @@ pub struct Room {
     pub(crate) measured: BTreeSet<PeerId>,
     /// While phones measure, as the coordinator tells.
     pub(crate) measuring: Option<MeasuringStatus>,
+    /// Coordinator: what the load balancer remembers.
+    pub(crate) balance: Balance,
     /// Header: how long tokens take.
     pub(crate) pace: Pace,
     /// Coordinator: those of the links that are guesses.
@@ -98,6 +100,7 @@ impl Room {
             links: BTreeMap::new(),
             measured: BTreeSet::new(),
             measuring: None,
+            balance: Balance::default(),
             pace: Pace::default(),
             assumed_links: BTreeSet::new(),
             model: None,

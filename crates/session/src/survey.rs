@@ -255,6 +255,7 @@ impl Room {
         let facts = self.facts.get_mut(&peer).filter(|facts| !facts.is_unfit);
         if let Some(facts) = facts.filter(|facts| facts.flops_per_sec.is_none()) {
             facts.flops_per_sec = Some(Estimate::exact(assumed));
+            facts.drift = 1.0;
             facts.overhead_secs = 0.0;
             facts.is_assumed = true;
             facts.remark = Some(ASSUMED_REMARK.to_owned());
@@ -280,6 +281,7 @@ impl Room {
     pub(crate) fn record_device(&mut self, peer: PeerId, device: &DeviceMeasured) {
         if let Some(facts) = self.facts.get_mut(&peer) {
             facts.flops_per_sec = Some(device.flops_per_sec);
+            facts.drift = 1.0;
             facts.overhead_secs = device.overhead_secs;
             (facts.is_unfit, facts.is_assumed, facts.remark) = (false, false, None);
         }

@@ -204,6 +204,11 @@ impl Sim {
         self.phones[phone].is_frozen = true;
     }
 
+    /// A phone's device is so many times as slow, or as fast, from now on.
+    pub fn slow_down(&mut self, phone: usize, times: f64) {
+        self.phones[phone].spec.flops_per_sec /= times;
+    }
+
     /// A phone does nothing more, though its links stay open.
     pub fn freeze(&mut self, phone: usize) {
         self.phones[phone].is_frozen = true;

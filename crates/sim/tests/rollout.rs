@@ -94,6 +94,7 @@ fn has_names_of_a_plan(
         "lowerBoundSecs",
         "measuredTokenSecs",
         "overlap",
+        "pauseSecs",
         "predictedTokenSecs",
         "reason",
         "stages",

@@ -28,6 +28,8 @@ pub struct PlanStatus {
     pub reason: String,
     /// Why it has replaced another in the middle of things, a sentence.
     pub cause: Option<String>,
+    /// The longest that an answer stood still for that.
+    pub pause_secs: Option<f64>,
     /// Phones that got nothing.
     pub unused: Vec<Unused>,
 }
@@ -110,7 +112,7 @@ impl PlanStatus {
 
     fn figures(&self) -> impl Iterator<Item = f64> {
         let fixed = [self.predicted_token_secs, self.lower_bound_secs];
-        let known = [self.measured_token_secs, self.equal_split_secs];
+        let known = [self.measured_token_secs, self.equal_split_secs, self.pause_secs];
         fixed
             .into_iter()
             .chain(known.into_iter().flatten())
