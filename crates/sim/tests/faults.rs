@@ -1,4 +1,4 @@
-//! A thousand rooms in which phones freeze, thaw, die, lose links, join, fail and ask, at random: whatever
+//! Rooms in which phones freeze, thaw, die, lose links, join, fail and ask, at random: whatever
 //! happens, an answer that ends has the tokens of an undisturbed one, and nothing is left hanging.
 
 mod common;
@@ -11,12 +11,16 @@ use protocol::peer::{FailureCode, Phase, Pledge, Sampling};
 use session::{Assignment, Command};
 use sim::{PhoneSpec, Sim, toy};
 
-const SEEDS: u64 = 1_000;
+/// How many stories are told, unless the environment names another number: soaking takes a thousand.
+const SEEDS: u64 = 150;
+const SEEDS_VARIABLE: &str = "LINGUALINKED_FAULT_SEEDS";
 
 #[test]
 fn no_answer_is_changed_by_what_goes_wrong() {
     let mut ends = BTreeMap::new();
-    for seed in 0..SEEDS {
+    let asked = std::env::var(SEEDS_VARIABLE).ok();
+    let seeds = asked.map_or(SEEDS, |seeds| seeds.parse().expect("a number of seeds"));
+    for seed in 0..seeds {
         let mut story = Story::new(seed);
         story.play();
         for (outcome, count) in story.check() {
@@ -24,8 +28,9 @@ fn no_answer_is_changed_by_what_goes_wrong() {
         }
     }
     println!("{ends:?}");
-    assert!(ends["answered"] > 1_000, "{ends:?}");
-    assert!(ends["after a new plan"] > 300, "{ends:?}");
+    let seeds = seeds as usize;
+    assert!(ends["answered"] > 3 * seeds, "{ends:?}");
+    assert!(ends["after a new plan"] > seeds, "{ends:?}");
 }
 
 #[test]
