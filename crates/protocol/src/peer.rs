@@ -20,6 +20,7 @@ mod plan_status;
 mod rollout;
 mod slices;
 mod status;
+mod wire;
 
 pub use asks::{
     AnswerStats, Answered, Ask, AskFailed, Failure, FailureCode, Finish, StopAsk, Text, is_bounded,
@@ -35,7 +36,7 @@ pub use control::{
 };
 pub use error::DecodeError;
 pub use frame::{Frame, PROTOCOL_VERSION};
-pub use hot::{Activations, Token};
+pub use hot::{ACTIVATIONS_HEADER_BYTES, Activations, Token};
 pub use logprobs::{Alternative, TokenLogprobs};
 pub use options::{AskOptions, Sampling};
 pub use plan_status::{Alone, CopyStatus, PlanStatus, StageStatus, TrafficStatus, Unused};
@@ -47,6 +48,7 @@ pub use slices::{Assembler, MESSAGE_BYTES, Slicer};
 pub use status::{
     Counters, LastStep, LinkStatus, MeasuringStatus, ModelStatus, PeerStatus, Phase, Report, Status,
 };
+pub use wire::WireType;
 
 #[cfg(test)]
 mod tests;

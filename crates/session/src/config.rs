@@ -1,7 +1,7 @@
 //! What a room is told at the start.
 
 use base::{ModuleProfile, ModuleRange, PeerId, Residual, Tied};
-use protocol::peer::{ModelRef, Pledge};
+use protocol::peer::{ACTIVATIONS_HEADER_BYTES, ModelRef, Pledge, WireType};
 
 /// This phone's place in the room.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,10 +20,12 @@ pub struct RoomConfig {
     pub limits: RoomLimits,
 }
 
-/// Bounds and time-outs of a room. Only the coordinator's `chunk_tokens` and what
+/// Bounds and time-outs of a room. Only the coordinator's `chunk_tokens`, `wire` and what
 /// concerns requests matter; the plan carries them to the others.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RoomLimits {
+    /// How hidden states travel; exactly, unless somebody asks for less.
+    pub wire: WireType,
     /// Most rows of one chunk of a prefill.
     pub chunk_tokens: u16,
     /// Chunks of a request between the header's start and the tail's end of them.
@@ -54,6 +56,7 @@ pub struct RoomLimits {
 impl Default for RoomLimits {
     fn default() -> Self {
         Self {
+            wire: WireType::F32,
             chunk_tokens: 32,
             chunks_in_flight: 4,
             queued_asks: 16,
@@ -77,15 +80,15 @@ pub struct ModelSpec {
     pub model: ModelRef,
     /// Its modules; at most 1024. Their KV caches are those of every slot.
     pub modules: Vec<ModuleProfile>,
-    /// Bytes from each module to the next, for one token.
+    /// Bytes from each module to the next, for one token; rows of hidden states in 32-bit floats.
     pub sequential_bytes: Vec<f64>,
-    /// Tensors that skip modules.
+    /// Tensors that skip modules; rows of hidden states, too.
     pub residual: Vec<Residual>,
     /// Tensors that two modules share.
     pub tied: Vec<Tied>,
     /// Tokens that end an answer.
     pub eos: Vec<u32>,
-    /// Bytes of one row of hidden states.
+    /// Bytes of one row of hidden states, in 32-bit floats.
     pub row_bytes: u32,
     /// Requests that have a KV cache at once, as the modules' bytes assume.
     pub slots: u16,
@@ -113,6 +116,13 @@ impl ModelSpec {
             .map(|module| module.weights_bytes)
             .sum();
         modules - self.shared_bytes(&[range])
+    }
+
+    /// Bytes of the frame with rows that have `bytes` in 32-bit floats; none for no rows.
+    pub(crate) fn frame_bytes(&self, bytes: f64, wire: WireType) -> f64 {
+        let rows = bytes / f64::from(self.row_bytes);
+        let row_bytes = wire.row_bytes(self.row_bytes / 4) as f64;
+        if rows > 0.0 { ACTIVATIONS_HEADER_BYTES as f64 + rows * row_bytes } else { 0.0 }
     }
 
     /// Bytes of the tensors that two modules of these ranges share.

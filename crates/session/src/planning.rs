@@ -1,6 +1,6 @@
 //! From figures to a plan, through the planner.
 
-use base::{DeviceProfile, ModuleRange, Objective, PeerId, Plan, PlanInput, RequestId};
+use base::{DeviceProfile, ModuleRange, Objective, PeerId, Plan, PlanInput, RequestId, Residual};
 use plan::{PlanError, Solution};
 use protocol::peer::{
     Alone, CopyStatus, Failure, FailureCode, Frame, Phase, PlanStatus, PlannedStage, RollOut,
@@ -70,12 +70,18 @@ impl Room {
             let row = |&from| able.iter().map(|&to| pick(link(from, to))).collect();
             able.iter().map(row).collect()
         };
+        let wire = self.config.limits.wire;
+        let frame_bytes = |bytes: &f64| spec.frame_bytes(*bytes, wire);
+        let framed = |residual: &Residual| Residual {
+            bytes: frame_bytes(&residual.bytes),
+            ..residual.clone()
+        };
         PlanInput {
             // With several requests in flight the slowest phone or link counts.
             objective: if spec.slots > 1 { Objective::Throughput } else { Objective::Latency },
             modules: spec.modules.clone(),
-            sequential_bytes: spec.sequential_bytes.clone(),
-            residual: spec.residual.clone(),
+            sequential_bytes: spec.sequential_bytes.iter().map(frame_bytes).collect(),
+            residual: spec.residual.iter().map(framed).collect(),
             tied: spec.tied.clone(),
             devices: able.iter().map(|&peer| self.device_profile(peer, spec)).collect(),
             rtt_secs: matrix(&|(rtt, _)| rtt),
@@ -167,6 +173,7 @@ impl Room {
             chunk_tokens: self.config.limits.chunk_tokens,
             slots: spec.slots,
             row_bytes: spec.row_bytes,
+            wire: self.config.limits.wire,
         };
         self.pace = Pace::default();
         for (&peer, facts) in &mut self.facts {

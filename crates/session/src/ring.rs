@@ -1,7 +1,7 @@
 //! A plan as one of its phones sees it.
 
 use base::{ModuleRange, PeerId};
-use protocol::peer::{PlannedStage, RollOut};
+use protocol::peer::{PlannedStage, RollOut, WireType};
 
 use crate::{LoadStage, Resident};
 
@@ -77,6 +77,15 @@ impl Ring {
 
     pub(crate) fn row_bytes(&self) -> u32 {
         self.plan.row_bytes
+    }
+
+    /// Values of a row of hidden states.
+    pub(crate) fn row_len(&self) -> u32 {
+        self.plan.row_bytes / 4
+    }
+
+    pub(crate) fn wire(&self) -> WireType {
+        self.plan.wire
     }
 
     /// Our stages.

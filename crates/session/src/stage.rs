@@ -43,6 +43,10 @@ pub(crate) struct StageRequest {
     seen: Vec<u32>,
     /// Position of the next row that another stage may send.
     next_position: u32,
+    /// Frames of hidden states that came from the stage before.
+    frames_taken: u32,
+    /// Frames of hidden states that went to the stage after.
+    frames_sent: u32,
 }
 
 /// Some rows of a request on their way through one of our stages.
@@ -94,6 +98,8 @@ impl Stage {
             drawn: begin.drawn,
             seen: begin.seen.clone(),
             next_position: 0,
+            frames_taken: 0,
+            frames_sent: 0,
         };
         self.requests.insert(begin.request, request);
     }
@@ -156,12 +162,13 @@ impl Stage {
             return Err("more steps than may wait");
         }
         request.next_position += u32::from(frame.rows);
+        request.frames_taken += 1;
         Ok(Some(Step {
             request: frame.request,
             index,
             position: frame.position,
             rows: frame.rows,
-            input: JobInput::Hidden(frame.data),
+            input: JobInput::Hidden(frame.wire.unpack(frame.data, frame.row_len)),
             last: frame.last,
             dispatches: frame.dispatches,
         }))
@@ -208,9 +215,9 @@ impl StageRequest {
         };
         match () {
             () if frame.position != self.next_position => Err("its position is not the next"),
-            () if u64::from(frame.row_len) * VALUE_BYTES != u64::from(ring.row_bytes()) => {
-                Err("its rows are not as long as the model's")
-            }
+            () if frame.sequence != self.frames_taken => Err("its number is not the next"),
+            () if frame.wire != ring.wire() => Err("its values are not of the plan's wire type"),
+            () if frame.row_len != ring.row_len() => Err("its rows are not as long as the model's"),
             () if !rows_fit => Err("more rows than a chunk has"),
             () if end > ring.context_tokens() => Err("it goes beyond the context"),
             () if frame.last != (end >= self.history_tokens) => Err("its token is not due"),
@@ -304,16 +311,21 @@ impl Room {
             return self
                 .step_lost(done.request, "a step gave rows of another length than it should");
         }
+        let Some(request) = self.stage.requests.get_mut(&done.request) else { return };
+        let (wire, row_len) = (ring.wire(), ring.row_len());
         let frame = Activations {
             request: done.request,
             epoch: ring.epoch(),
+            sequence: request.frames_sent,
             position: done.position,
             rows: done.rows,
-            row_len: ring.row_bytes() / VALUE_BYTES as u32,
+            row_len,
             dispatches,
             last: done.last,
-            data,
+            wire,
+            data: wire.pack(data, row_len),
         };
+        request.frames_sent += 1;
         self.touch(done.request);
         self.transmit(to, frame);
     }
@@ -350,5 +362,3 @@ impl Room {
 
 /// Twice what a header keeps in flight by default; more is a sender that does not wait.
 const MAX_WAITING_STEPS: usize = 8;
-/// Hidden states travel as 32-bit floats.
-const VALUE_BYTES: u64 = 4;

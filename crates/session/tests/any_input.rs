@@ -53,17 +53,7 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         15 => StageFailed { epoch: a, failure: failure(&message()) }.into(),
         16 => Halt { epoch: a }.into(),
         17 | 18 => begin([a, b, c, d]).into(),
-        19 | 20 => Activations {
-            request,
-            epoch: b,
-            position: c,
-            rows: d as u16 + 1,
-            row_len: ROW_BYTES / 4,
-            dispatches: u32::MAX,
-            last: a == b,
-            data: vec![0; ((d + 1) * ROW_BYTES) as usize],
-        }
-        .into(),
+        19 | 20 => rows([a, b, c, d]).into(),
         21 => token([a, b, c, d]).into(),
         22 => ChunkDone { request, epoch: c % 3, position: b }.into(),
         23 => Cancel { request }.into(),
@@ -74,6 +64,26 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         28 => Ask { ask: a, messages: vec![Message::user(message())], options: options() }.into(),
         _ => StopAsk { ask: a }.into(),
     }
+}
+
+fn rows([a, b, c, d]: [u32; 4]) -> Activations {
+    let (wire, rows, row_len) = (wire(a), d as u16 + 1, ROW_BYTES / 4);
+    Activations {
+        request: RequestId(a),
+        epoch: b,
+        sequence: c,
+        position: c,
+        rows,
+        row_len,
+        dispatches: u32::MAX,
+        last: a == b,
+        wire,
+        data: vec![0; usize::from(rows) * wire.row_bytes(row_len) as usize],
+    }
+}
+
+fn wire(number: u32) -> WireType {
+    WireType::ALL[number as usize % WireType::ALL.len()]
 }
 
 fn begin([a, b, c, d]: [u32; 4]) -> Begin {
@@ -111,6 +121,7 @@ fn roll_out([a, b, c, d]: [u32; 4]) -> RollOut {
         chunk_tokens: 3,
         slots: 2,
         row_bytes: ROW_BYTES,
+        wire: wire(d),
     }
 }
 
@@ -163,18 +174,9 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
         pledge: Pledge::Bytes(36),
     };
     let (device, link) = figures();
-    let request = RequestId(1);
     let begin = begin([1, 1, 0, 1]);
-    let rows = Activations {
-        request,
-        epoch: 1,
-        position: 0,
-        rows: 2,
-        row_len: ROW_BYTES / 4,
-        dispatches: 0,
-        last: true,
-        data: vec![0; 2 * ROW_BYTES as usize],
-    };
+    let data = vec![0; 2 * ROW_BYTES as usize];
+    let first = Activations { last: true, wire: WireType::F32, data, ..rows([1, 1, 0, 1]) };
     let asked = ask(9);
     let ask = AskId { from: PeerId(0), number: 9 };
     let mut inputs = vec![Input::LinkUp { peer }, from(hello.into())];
@@ -203,7 +205,7 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
             from(roll_out([1, 2, 4, 0]).into()),
             Input::StageLoaded { epoch: 1 },
             from(begin.into()),
-            from(rows.into()),
+            from(first.into()),
         ]);
     }
     for (at, input) in inputs.into_iter().enumerate() {

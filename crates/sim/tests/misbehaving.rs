@@ -7,7 +7,7 @@ use common::{GREEDY, alone, ready, ring, stats};
 use protocol::peer::{
     Activations, Ask, Begin, Cancel, ChunkDone, DeviceMeasured, Failure, FailureCode, Frame, Halt,
     Hello, Leave, ModelRef, PROTOCOL_VERSION, PlannedStage, Pledge, RollOut, Sampling, StageFailed,
-    StageReady, Text, Token, TokenLogprobs,
+    StageReady, Text, Token, TokenLogprobs, WireType,
 };
 use session::{Command, Event};
 use sim::{Sim, toy};
@@ -18,11 +18,13 @@ fn activations() -> Activations {
     Activations {
         request: REQUEST,
         epoch: 1,
+        sequence: 0,
         position: 0,
         rows: 1,
         row_len: 4,
         dispatches: 0,
         last: false,
+        wire: WireType::F32,
         data: vec![0; 16],
     }
 }
@@ -41,7 +43,16 @@ fn roll_out(epoch: u32, peer: u32) -> RollOut {
         takes_chats: false,
     };
     let stages = vec![PlannedStage { peer: PeerId(peer), range: ModuleRange::new(0, 2) }];
-    RollOut { epoch, model, stages, overlap: vec![], chunk_tokens: 8, slots: 1, row_bytes: 16 }
+    RollOut {
+        epoch,
+        model,
+        stages,
+        overlap: vec![],
+        chunk_tokens: 8,
+        slots: 1,
+        row_bytes: 16,
+        wire: WireType::F32,
+    }
 }
 
 fn begin(request: u32, slot: u16) -> Frame {
@@ -134,6 +145,10 @@ fn activations_must_fit() {
     is_refused(1, 2, Activations { row_len: 2, data: vec![0; 8], ..next() }, "as long as");
     is_refused(1, 2, Activations { rows: 40, data: vec![0; 640], ..next() }, "more rows");
     is_refused(1, 2, Activations { last: true, ..next() }, "not due");
+    is_refused(1, 2, Activations { sequence: 99, ..next() }, "number is not the next");
+    let halves = WireType::F16.pack(vec![0; 16], 4);
+    let halves = Activations { wire: WireType::F16, data: halves, ..next() };
+    is_refused(1, 2, halves, "not of the plan's wire type");
 }
 
 /// What the tail expects a moment after the beginning: it has taken one chunk or none.
@@ -143,8 +158,8 @@ fn next() -> Activations {
     sim.command(0, Command::Ask { ask: 1, messages, options: GREEDY.into() });
     sim.run_for(0.3);
     let sent = |line: &&String| line.contains("00000002 -> 00000003 Activations");
-    let position = 32 * sim.trace().iter().filter(sent).count() as u32;
-    Activations { position, ..activations() }
+    let sequence = sim.trace().iter().filter(sent).count() as u32;
+    Activations { sequence, position: 32 * sequence, ..activations() }
 }
 
 #[test]

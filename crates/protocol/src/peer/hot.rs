@@ -1,9 +1,10 @@
 //! The two frames of the per-token path, laid out by hand, little-endian.
 //!
 //! ```text
-//! Activations  0 version  1 tag  2 dtype (1 = f32)  3 flags (bit 0: last)
+//! Activations  0 version  1 tag  2 wire type (1 = f32, 2 = f16, 3 = int8)  3 flags (bit 0: last)
 //!              4 request u32   8 epoch u32   12 position u32   16 row_len u32
-//!              20 dispatches u32   24 rows u16   26 data, rows x row_len values
+//!              20 dispatches u32   24 sequence u32   28 rows u16
+//!              30 data, rows x row_len values as the wire type writes them
 //! Token        0 version  1 tag  2 request u32  6 epoch u32  10 position u32  14 token u32
 //!              18 dispatches u32  22 log probabilities u8: 0 without any, else 1 + alternatives; then
 //!              23 chosen f32   27 alternatives, each token u32, logprob f32
@@ -12,7 +13,7 @@
 use base::RequestId;
 
 use super::{
-    Alternative, DecodeError, MAX_ALTERNATIVES, MAX_CHUNK_TOKENS, TokenLogprobs, bounds,
+    Alternative, DecodeError, MAX_ALTERNATIVES, MAX_CHUNK_TOKENS, TokenLogprobs, WireType, bounds,
     frame::Body,
 };
 
@@ -23,6 +24,8 @@ pub struct Activations {
     pub request: RequestId,
     /// The plan's epoch.
     pub epoch: u32,
+    /// How many frames of the request the sender sent to the same stage before, in this epoch.
+    pub sequence: u32,
     /// Position of the first row.
     pub position: u32,
     /// How many rows; at least one.
@@ -33,7 +36,9 @@ pub struct Activations {
     pub dispatches: u32,
     /// Whether the tail samples a token from the last row.
     pub last: bool,
-    /// `[rows, row_len]` 32-bit floats, little-endian, row by row.
+    /// How the values are written; the plan's.
+    pub wire: WireType,
+    /// `[rows, row_len]`, as [`WireType::pack`] gives it.
     pub data: Vec<u8>,
 }
 
@@ -56,8 +61,9 @@ pub struct Token {
 
 impl Body for Activations {
     fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(&[F32, u8::from(self.last)]);
-        for word in [self.request.0, self.epoch, self.position, self.row_len, self.dispatches] {
+        bytes.extend_from_slice(&[self.wire.code(), u8::from(self.last)]);
+        let places = [self.request.0, self.epoch, self.position, self.row_len];
+        for word in places.into_iter().chain([self.dispatches, self.sequence]) {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
         bytes.extend_from_slice(&self.rows.to_le_bytes());
@@ -65,26 +71,29 @@ impl Body for Activations {
     }
 
     fn len(&self) -> usize {
-        ACTIVATIONS_HEADER_BYTES + self.data.len()
+        ACTIVATIONS_HEADER_BYTES - FRAME_HEADER_BYTES + self.data.len()
     }
 
     fn read(_: &'static str, bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader { bytes };
-        let [dtype, flags] = reader.take("dtype")?;
-        bounds::within("dtype", dtype == F32)?;
+        let [code, flags] = reader.take("wire")?;
+        let wire = WireType::of_code(code).ok_or(DecodeError::OutOfRange { field: "wire" })?;
         bounds::within("flags", flags <= 1)?;
         let frame = Self {
+            wire,
             last: flags == 1,
             request: RequestId(reader.word("request")?),
             epoch: reader.word("epoch")?,
             position: reader.word("position")?,
             row_len: reader.word("row_len")?,
             dispatches: reader.word("dispatches")?,
+            sequence: reader.word("sequence")?,
             rows: u16::from_le_bytes(reader.take("rows")?),
             data: reader.bytes.to_vec(),
         };
         bounds::within("rows", (1..=MAX_CHUNK_TOKENS).contains(&frame.rows))?;
-        let data_bytes = u64::from(frame.rows) * u64::from(frame.row_len) * VALUE_BYTES;
+        bounds::within("row_len", frame.row_len > 0)?;
+        let data_bytes = u64::from(frame.rows) * wire.row_bytes(frame.row_len);
         bounds::within("data", frame.data.len() as u64 == data_bytes)?;
         bounds::within("position", frame.position.checked_add(frame.rows.into()).is_some())?;
         Ok(frame)
@@ -110,7 +119,7 @@ impl Body for Token {
 
     fn len(&self) -> usize {
         let bytes = |logprobs: &TokenLogprobs| {
-            VALUE_BYTES as usize + logprobs.alternatives.len() * ALTERNATIVE_BYTES
+            LOGPROB_BYTES + logprobs.alternatives.len() * ALTERNATIVE_BYTES
         };
         TOKEN_BYTES + self.logprobs.as_ref().map_or(0, bytes)
     }
@@ -164,9 +173,10 @@ impl Reader<'_> {
     }
 }
 
-/// The only type of value so far.
-const F32: u8 = 1;
-const VALUE_BYTES: u64 = 4;
-const ACTIVATIONS_HEADER_BYTES: usize = 24;
+/// What a frame of [`Activations`] has besides its data.
+pub const ACTIVATIONS_HEADER_BYTES: usize = 30;
+/// Version and tag.
+const FRAME_HEADER_BYTES: usize = 2;
+const LOGPROB_BYTES: usize = 4;
 const TOKEN_BYTES: usize = 21;
 const ALTERNATIVE_BYTES: usize = 8;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DecodeError, Failure, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_COPIES, MAX_MODULES,
-    MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES, ModelRef, Sampling, bounds, frame::Control,
+    MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES, ModelRef, Sampling, WireType, bounds, frame::Control,
 };
 
 /// From the coordinator: the plan of an epoch. Each peer loads its stages.
@@ -25,8 +25,10 @@ pub struct RollOut {
     pub chunk_tokens: u16,
     /// Requests that have a KV cache at once.
     pub slots: u16,
-    /// Bytes of one row of hidden states.
+    /// Bytes of one row of hidden states, in 32-bit floats.
     pub row_bytes: u32,
+    /// How hidden states travel from stage to stage.
+    pub wire: WireType,
 }
 
 /// One stage of a plan, or modules that are copied.

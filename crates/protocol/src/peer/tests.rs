@@ -172,9 +172,10 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 chunk_tokens: 32,
                 slots: 1,
                 row_bytes: 256,
+                wire: WireType::F16,
             }
             .into(),
-            "052001022f6d016dac02080101083030303030303031000601083030303030303032040620018002",
+            "052001022f6d016dac0208010108303030303030303100060108303030303030303204062001800201",
         ),
         (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0521010405"),
         (StageReady { epoch: 1 }.into(), "052201"),
@@ -197,18 +198,16 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
             "05300901000000003f280000803f0000803e0000c03f0740010103010205ac02",
         ),
         (
-            Activations {
-                request,
-                epoch: 1,
-                position: 2,
-                rows: 2,
-                row_len: 1,
-                dispatches: 6,
-                last: true,
-                data: vec![0, 0, 0x80, 0x3f, 0, 0, 0, 0x40],
-            }
-            .into(),
-            "05310101090000000100000002000000010000000600000002000000803f00000040",
+            activations_as(WireType::F32).into(),
+            "053101010900000001000000020000000100000006000000030000000200 0000803f 00000040",
+        ),
+        (
+            activations_as(WireType::F16).into(),
+            "053102010900000001000000020000000100000006000000030000000200 0000803f003c 0000803f0040",
+        ),
+        (
+            activations_as(WireType::Int8).into(),
+            "053103010900000001000000020000000100000006000000030000000200 0402013c7f 0402813c7f",
         ),
         (token(None).into(), "0532090000000100000003000000020100000c00000000"),
         (
@@ -220,6 +219,23 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
         (Finished { request }.into(), "053509"),
         (RequestFailed { request, epoch: 1, message: "no".into() }.into(), "05360901026e6f"),
     ]
+}
+
+/// Two rows of one value each.
+fn activations_as(wire: WireType) -> Activations {
+    let rows = [1.0_f32, 2.0].map(f32::to_le_bytes).concat();
+    Activations {
+        request: RequestId(9),
+        epoch: 1,
+        sequence: 3,
+        position: 2,
+        rows: 2,
+        row_len: 1,
+        dispatches: 6,
+        last: true,
+        wire,
+        data: wire.pack(rows, 1),
+    }
 }
 
 fn token(logprobs: Option<TokenLogprobs>) -> Token {
@@ -264,7 +280,7 @@ fn hex(bytes: &[u8]) -> String {
 fn every_frame_has_these_bytes() {
     for (frame, expected) in samples() {
         let bytes = frame.encode();
-        assert_eq!(hex(&bytes), expected, "{}", frame.name());
+        assert_eq!(hex(&bytes), expected.replace(' ', ""), "{}", frame.name());
         assert_eq!(bytes.len(), frame.encoded_len(), "{}", frame.name());
         assert_eq!(Frame::decode(&bytes), Ok(frame));
     }
@@ -350,6 +366,34 @@ fn wishes_out_of_bounds_are_refused() {
 }
 
 #[test]
+fn activations_have_as_many_bytes_as_they_say() {
+    for wire in WireType::ALL {
+        let sound = activations_as(wire);
+        let frame = Frame::from(sound.clone());
+        assert_eq!(frame.encoded_len(), ACTIVATIONS_HEADER_BYTES + sound.data.len());
+        let refused = |frame: Activations, field| {
+            let bytes = Frame::from(frame).encode();
+            assert_eq!(Frame::decode(&bytes), Err(DecodeError::OutOfRange { field }), "{wire:?}");
+        };
+        refused(Activations { rows: 0, data: Vec::new(), ..sound.clone() }, "rows");
+        refused(Activations { rows: MAX_CHUNK_TOKENS + 1, ..sound.clone() }, "rows");
+        refused(Activations { row_len: 0, ..sound.clone() }, "row_len");
+        refused(Activations { row_len: u32::MAX, ..sound.clone() }, "data");
+        refused(Activations { rows: 1, ..sound.clone() }, "data");
+        refused(Activations { position: u32::MAX, ..sound.clone() }, "position");
+        for other in WireType::ALL.into_iter().filter(|&other| other != wire) {
+            refused(Activations { wire: other, ..sound.clone() }, "data");
+        }
+        for code in [0, 4, u8::MAX] {
+            let mut bytes = frame.encode();
+            bytes[2] = code;
+            let field = "wire";
+            assert_eq!(Frame::decode(&bytes), Err(DecodeError::OutOfRange { field }));
+        }
+    }
+}
+
+#[test]
 fn log_probabilities_out_of_bounds_are_refused() {
     let refused = |logprobs: TokenLogprobs, field| {
         let error = Err(DecodeError::OutOfRange { field });
@@ -390,18 +434,21 @@ fn a_control_frame_over_its_limit_is_not_read() {
 }
 
 fn activations() -> impl Strategy<Value = Activations> {
-    let numbers = (any::<u32>(), any::<u32>(), 0..u32::MAX / 2, any::<u32>(), any::<bool>());
-    (numbers, 1..=64_u16, 0..=64_u32).prop_flat_map(|(numbers, rows, row_len)| {
-        let (request, epoch, position, dispatches, last) = numbers;
-        let bytes = usize::from(rows) * row_len as usize * 4;
+    let numbers = (any::<[u32; 4]>(), 0..u32::MAX / 2, any::<bool>());
+    let wires = prop::sample::select(WireType::ALL.to_vec());
+    (numbers, wires, 1..=64_u16, 1..=64_u32).prop_flat_map(|(numbers, wire, rows, row_len)| {
+        let ([request, epoch, sequence, dispatches], position, last) = numbers;
+        let bytes = usize::from(rows) * wire.row_bytes(row_len) as usize;
         prop::collection::vec(any::<u8>(), bytes).prop_map(move |data| Activations {
             request: RequestId(request),
             epoch,
+            sequence,
             position,
             rows,
             row_len,
             dispatches,
             last,
+            wire,
             data,
         })
     })
