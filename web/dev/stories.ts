@@ -44,6 +44,7 @@ const config: StartConfig = {
   device: "Pixel 8a",
   modelUrl: "/models/stories.gguf",
   pledge: { bytes: 1e9 },
+  wire: "f16",
 };
 
 const screen = new URLSearchParams(location.search).get("screen") ?? "start";

@@ -11,6 +11,7 @@ describe("the address", () => {
       name: null,
       pledge: null,
       assignment: "best",
+      wire: "f16",
       temperature: null,
       seed: null,
       maxTokens: null,
@@ -20,12 +21,13 @@ describe("the address", () => {
 
   it("may ask for everything", () => {
     const search =
-      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&assignment=equal&temperature=0&seed=7&tokens=64";
+      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&assignment=equal&wire=f32&temperature=0&seed=7&tokens=64";
     expect(parseQuery(search, `#${secret}`)).toEqual({
       modelUrl: "/models/x.gguf",
       name: "Ada L",
       pledge: { share: { factor: 1.3, phones: 3 } },
       assignment: "equal",
+      wire: "f32",
       temperature: 0,
       seed: 7,
       maxTokens: 64,
@@ -35,6 +37,9 @@ describe("the address", () => {
 
   it("does not take an assignment that it does not know", () =>
     expect(parseQuery("?assignment=random", "").assignment).toBe("best"));
+
+  it("does not take a wire type that it does not know", () =>
+    expect(parseQuery("?wire=f64", "").wire).toBe("f16"));
 
   it.each(["https://elsewhere.example/x.gguf", "//elsewhere.example/x.gguf", "x.gguf"])(
     "does not take a model from elsewhere: %s",

@@ -1,4 +1,4 @@
-import type { Assignment, Pledge } from "./engine/messages.ts";
+import type { Assignment, Pledge, WireType } from "./engine/messages.ts";
 
 /** What the address asks for. Everything is optional; what cannot be read is ignored. */
 export interface Query {
@@ -10,6 +10,8 @@ export interface Query {
   pledge: Pledge | null;
   /** `?assignment=equal`: parts of equal size, for those who compare. */
   assignment: Assignment;
+  /** `?wire=f32`, `f16` or `int8`: how hidden states travel, for those who compare. */
+  wire: WireType;
   /** `?temperature=0`, `?seed=1`, `?tokens=64`: how answers are sampled. */
   temperature: number | null;
   seed: number | null;
@@ -32,12 +34,15 @@ export function parseQuery(search: string, hash: string): Query {
     name: text("name"),
     pledge: parsePledge(text("pledge")),
     assignment: text("assignment") === "equal" ? "equal" : "best",
+    wire: WIRE_TYPES.find((wire) => wire === text("wire")) ?? "f16",
     temperature: number("temperature"),
     seed: number("seed"),
     maxTokens: number("tokens"),
     invitation: parseInvitation(hash),
   };
 }
+
+const WIRE_TYPES: WireType[] = ["f32", "f16", "int8"];
 
 export function parseInvitation(hash: string): Invitation {
   const secret = hash.replace(/^#/, "");

@@ -2,7 +2,7 @@
 //! `web/src/engine/messages.ts`; the names there are the names here in camel case.
 
 use base::{Message, PeerId};
-use protocol::signal::IceServer;
+use protocol::{peer::WireType, signal::IceServer};
 use serde::{Deserialize, Serialize};
 use session::{Assignment, ErrorView, RoomView};
 
@@ -36,6 +36,8 @@ pub struct StartConfig {
     pub device: String,
     pub model_url: Option<String>,
     pub pledge: Pledge,
+    /// Coordinator: how hidden states travel.
+    pub wire: WireType,
 }
 
 /// Memory a phone lends. More bytes than it has are as good as all of it.

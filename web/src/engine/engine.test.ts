@@ -28,6 +28,7 @@ const config: StartConfig = {
   device: "test",
   modelUrl: "/models/x.gguf",
   pledge: { bytes: 1 },
+  wire: "f16",
 };
 const options = { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens: 4 };
 

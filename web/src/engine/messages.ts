@@ -85,10 +85,15 @@ export interface StartConfig {
    */
   modelUrl: string | null;
   pledge: Pledge;
+  /** Coordinator: how hidden states travel from phone to phone. */
+  wire: WireType;
 }
 
 /** As the planner finds it best, or parts of equal size to compare it with. */
 export type Assignment = "best" | "equal";
+
+/** 32-bit floats, with which tokens do not depend on the phones; 16-bit floats; 8-bit integers. */
+export type WireType = "f32" | "f16" | "int8";
 
 /** Memory a phone lends: bytes, or `factor` x (bytes of all modules) / `phones`. */
 export type Pledge = { bytes: number } | { share: { factor: number; phones: number } };

@@ -15,13 +15,14 @@ describe("how a room is started", () => {
       device: "Pixel 8a",
       modelUrl: "/models/x.gguf",
       pledge: { bytes: 7 },
+      wire: "f16",
     });
   });
 
   it("follows the address first", () => {
-    const query = parseQuery("?pledge=9", "");
+    const query = parseQuery("?pledge=9&wire=int8", "");
     const config = startConfig(query, { ...choice, name: " " }, location);
-    expect(config).toMatchObject({ pledge: { bytes: 9 }, name: "Pixel 8a" });
+    expect(config).toMatchObject({ pledge: { bytes: 9 }, name: "Pixel 8a", wire: "int8" });
   });
 
   it("takes no model into a room of others", () => {

@@ -19,5 +19,6 @@ export function startConfig(query: Query, choice: Choice, location: { origin: st
     device: choice.device,
     modelUrl: secret === null ? choice.modelUrl : null,
     pledge: query.pledge ?? { bytes: choice.lendingBytes },
+    wire: query.wire,
   };
 }
