@@ -1,3 +1,5 @@
+import type { WireType } from "../../web/src/engine/messages.ts";
+
 /** What a phone's address asks for; see `web/src/query.ts`. */
 export interface PhoneQuery {
   model?: string;
@@ -6,6 +8,7 @@ export interface PhoneQuery {
   temperature?: number;
   seed?: number;
   tokens?: number;
+  wire?: WireType;
 }
 
 /** The page's address on the phone, with its wishes. */

@@ -5,7 +5,10 @@ import type { Server } from "./server.ts";
 import { STEP_LIMIT_MS } from "./tab.ts";
 
 export interface RoomOptions {
-  /** What every phone's address says; the name is the phone's own. */
+  /**
+   * What every phone's address says; the name is the phone's own. Hidden states travel as 32-bit floats unless it says
+   * otherwise, because only then tokens do not depend on the phones.
+   */
   query?: PhoneQuery;
   /** How the others get the link; usually as the screen shows it. */
   invite?: (coordinator: Phone) => Promise<string>;
@@ -17,7 +20,8 @@ const PREPARE_LIMIT_MS = 180_000;
 
 /** The first phone starts a room and the others join it, until all are linked to all. */
 export async function gather(server: Server, phones: Phone[], options: RoomOptions = {}): Promise<void> {
-  const { query = {}, invite = (phone) => phone.invitation(), tell = () => {} } = options;
+  const { query: wishes = {}, invite = (phone) => phone.invitation(), tell = () => {} } = options;
+  const query: PhoneQuery = { wire: "f32", ...wishes };
   const [coordinator, ...others] = phones;
   if (!coordinator) throw new Error("a room needs a phone");
   await coordinator.start(server.url, { ...query, name: coordinator.name });

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { address } from "../../src/address.ts";
+import { address, type PhoneQuery } from "../../src/address.ts";
 import { bundled } from "../../src/golden.ts";
 import { ModelHost } from "../../src/model-host.ts";
 import type { Phone } from "../../src/phone.ts";
@@ -15,7 +15,7 @@ const PROMPT = "Once upon a time";
 const TOKENS = 16;
 const STALL_LIMIT_MS = 120_000;
 /** What the page is asked with, besides the model. */
-const QUERY = { pledge: "share:1.3:1", temperature: 0, tokens: TOKENS };
+const QUERY: PhoneQuery = { pledge: "share:1.3:1", temperature: 0, tokens: TOKENS, wire: "f32" };
 /** Asking for a file's length. */
 const FRONT = "0-0";
 
