@@ -125,10 +125,70 @@ impl ModelSpec {
         if rows > 0.0 { ACTIVATIONS_HEADER_BYTES as f64 + rows * row_bytes } else { 0.0 }
     }
 
+    /// Most rows of one chunk of a prefill: fewer than wished for where the prompts of all slots together
+    /// would have more in flight than a link takes.
+    pub(crate) fn chunk_tokens(&self, limits: &RoomLimits) -> u16 {
+        let row_bytes = limits.wire.row_bytes(self.row_bytes / 4).max(1);
+        let chunks = u64::from(limits.chunks_in_flight.max(1)) * u64::from(self.slots.max(1));
+        let most_rows = MAX_IN_FLIGHT_BYTES / (chunks * row_bytes);
+        limits.chunk_tokens.min(u16::try_from(most_rows).unwrap_or(u16::MAX)).max(1)
+    }
+
     /// Bytes of the tensors that two modules of these ranges share.
     fn shared_bytes(&self, ranges: &[ModuleRange]) -> f64 {
         let holds = |module| ranges.iter().any(|range| range.contains(module));
         let shared = self.tied.iter().filter(|tied| holds(tied.0) && holds(tied.1));
         shared.map(|tied| tied.2).sum()
+    }
+}
+
+/// Of hidden states, from the header's step to the tail's: half of the bytes that a link takes before it counts
+/// as stuck and is closed.
+const MAX_IN_FLIGHT_BYTES: u64 = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(hidden: u32, slots: u16) -> ModelSpec {
+        let model = ModelRef {
+            url: String::new(),
+            name: String::new(),
+            total_bytes: 0,
+            context_tokens: 1,
+            takes_chats: false,
+        };
+        ModelSpec {
+            model,
+            modules: Vec::new(),
+            sequential_bytes: Vec::new(),
+            residual: Vec::new(),
+            tied: Vec::new(),
+            eos: Vec::new(),
+            row_bytes: 4 * hidden,
+            slots,
+        }
+    }
+
+    #[test]
+    fn chunks_in_flight_fit_a_link() {
+        let rows = |hidden, slots, wire, chunk_tokens| {
+            let limits = RoomLimits { wire, chunk_tokens, ..RoomLimits::default() };
+            spec(hidden, slots).chunk_tokens(&limits)
+        };
+        assert_eq!(rows(4096, 1, WireType::F32, 32), 32);
+        assert_eq!(rows(4096, 4, WireType::F32, 32), 16);
+        assert_eq!(rows(4096, 4, WireType::F16, 32), 31, "a row has a scale");
+        assert_eq!(rows(64, 1, WireType::Int8, 1024), 1024);
+        assert_eq!(rows(1 << 20, 64, WireType::F32, 32), 1);
+    }
+
+    #[test]
+    fn what_travels_is_a_frame_with_as_many_rows() {
+        let spec = spec(100, 1);
+        assert_eq!(spec.frame_bytes(400.0, WireType::F32), 430.0);
+        assert_eq!(spec.frame_bytes(400.0, WireType::F16), 234.0);
+        assert_eq!(spec.frame_bytes(800.0, WireType::Int8), 238.0);
+        assert_eq!(spec.frame_bytes(0.0, WireType::F16), 0.0);
     }
 }

@@ -170,7 +170,7 @@ impl Room {
             model: spec.model.clone(),
             stages: status.stages.iter().map(planned).collect(),
             overlap: status.overlap.iter().map(copied).collect(),
-            chunk_tokens: self.config.limits.chunk_tokens,
+            chunk_tokens: spec.chunk_tokens(&self.config.limits),
             slots: spec.slots,
             row_bytes: spec.row_bytes,
             wire: self.config.limits.wire,
