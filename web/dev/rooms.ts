@@ -107,6 +107,7 @@ function makePlan({ phones, modules, isClosed, isMeasured }: Setting): PlanView 
     measuredTokenSecs: isMeasured ? predictedTokenSecs * 1.07 : null,
     lowerBoundSecs: predictedTokenSecs,
     cause: null,
+    pauseSecs: null,
     reason: "No phone lends enough memory for the whole model, so it is shared out by speed.",
     equalSplitSecs: modules > 100 ? null : predictedTokenSecs * 1.7,
     bestAlone: modules > 40 ? null : { peer: "0badcafe", secs: predictedTokenSecs * 1.35 },

@@ -31,8 +31,8 @@ pub use bounds::{
     MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES, MAX_STOP_BYTES, MAX_STOPS, clip,
 };
 pub use control::{
-    DeviceMeasured, Hello, Leave, LinkLost, LinkMeasured, Measure, MeasureFailed, ModelRef, Ping,
-    Pledge, Pong, Prepare, Prepared, Probe, ProbeDone,
+    Away, AwayReason, DeviceMeasured, Hello, Leave, LinkLost, LinkMeasured, Measure, MeasureFailed,
+    ModelRef, Ping, Pledge, Pong, Prepare, Prepared, Probe, ProbeDone,
 };
 pub use error::DecodeError;
 pub use frame::{Frame, PROTOCOL_VERSION};

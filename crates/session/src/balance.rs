@@ -34,9 +34,7 @@ impl Room {
             return;
         }
         self.balance.gain_since_secs = None;
-        self.park_requests();
-        self.halt();
-        self.roll_out(&spec, better.status, Some(&better.cause));
+        self.change_plan(&spec, better.status, &better.cause);
     }
 
     fn may_balance(&self) -> bool {

@@ -63,6 +63,7 @@ impl Room {
             Frame::DeviceMeasured(device) => self.take_device(peer, &device),
             Frame::MeasureFailed(failed) => self.take_measure_failed(peer, &failed.message),
             Frame::LinkMeasured(link) => self.take_link(peer, link),
+            Frame::Away(away) => self.take_away(peer, away.why),
             Frame::LinkLost(lost) => self.take_link_lost(peer, lost.peer),
             Frame::LoadProgress(progress) => self.take_load_progress(peer, &progress),
             Frame::StageReady(ready) => self.take_stage_ready(peer, ready.epoch),

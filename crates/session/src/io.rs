@@ -1,7 +1,9 @@
 //! What goes into a room and what comes out of it.
 
 use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
-use protocol::peer::{AnswerStats, AskOptions, Failure, Frame, ModelRef, Sampling, TokenLogprobs};
+use protocol::peer::{
+    AnswerStats, AskOptions, AwayReason, Failure, Frame, ModelRef, Sampling, TokenLogprobs,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::ModelSpec;
@@ -144,6 +146,9 @@ pub enum Command {
         /// Our number for it.
         ask: u32,
     },
+    /// We had better have nothing to do, or none of that any more. The coordinator takes our part away
+    /// where the others can do without us.
+    Away(Option<AwayReason>),
     /// We leave the room; it does nothing more.
     Leave,
 }

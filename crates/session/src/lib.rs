@@ -7,6 +7,7 @@
 //! driver polls until there is nothing left.
 
 mod answers;
+mod away;
 mod balance;
 mod beats;
 mod clock;

@@ -2,7 +2,8 @@
 
 use base::PeerId;
 use protocol::peer::{
-    Failure, FailureCode, Frame, Hello, Leave, LinkLost, MAX_PEERS, PROTOCOL_VERSION, Phase, clip,
+    AwayReason, Failure, FailureCode, Frame, Hello, Leave, LinkLost, MAX_PEERS, PROTOCOL_VERSION,
+    Phase, clip,
 };
 
 use crate::{Event, LinkState, Output, Room, facts::Facts, frames::Verdict};
@@ -14,6 +15,8 @@ pub(crate) struct Member {
     pub(crate) link: LinkState,
     /// It said that it leaves.
     pub(crate) has_left: bool,
+    /// Why it had better have nothing to do, as it says.
+    pub(crate) away: Option<AwayReason>,
     /// It did not answer in the middle of a request. It may yet.
     pub(crate) is_silent: bool,
     /// When the first ping went out that it has not answered.
@@ -37,6 +40,7 @@ impl Room {
             hello: None,
             link: LinkState::Connecting,
             has_left: false,
+            away: None,
             is_silent: false,
             unanswered_since_secs: None,
             heard_at_secs: now,

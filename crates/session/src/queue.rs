@@ -35,7 +35,7 @@ impl Room {
             _ if self.queue.len() >= self.config.limits.queued_asks => {
                 Some("Too many questions are waiting. Ask again in a moment.")
             }
-            Phase::Ready => None,
+            Phase::Measuring | Phase::Planning | Phase::Loading | Phase::Ready => None,
             _ if self.waits_for_plan() => None,
             _ => Some("The room is not ready. Ask once all phones have loaded their part."),
         };

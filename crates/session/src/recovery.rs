@@ -2,9 +2,9 @@
 //! goes on from the header's tokens, without a lost or changed one.
 
 use base::{PeerId, RequestId};
-use protocol::peer::{Failure, FailureCode, Phase};
+use protocol::peer::{Failure, FailureCode, Phase, PlanStatus};
 
-use crate::{Assignment, Room, request::Request};
+use crate::{Assignment, ModelSpec, Room, request::Request};
 
 impl Room {
     /// The plan cannot go on, for the reason of `failure`. The next is made at once where the room was at work, and
@@ -14,9 +14,9 @@ impl Room {
         if !is_at_work {
             return self.end_epoch(Phase::Gathering, failure);
         }
-        self.park_requests();
-        self.halt();
-        if let Err(no_plan) = self.plan_again(&failure.message) {
+        if let Err(no_plan) = self.replan(&failure.message) {
+            self.park_requests();
+            self.halt();
             let (lost, why) = (failure.message, no_plan.message);
             let message = format!("{lost} {why} What was asked waits for one more phone.");
             self.failure = Some(Failure::new(failure.code, message));
@@ -26,7 +26,7 @@ impl Room {
 
     /// Plans with what is known of the phones that are here: with what they hold, so that nothing is loaded, or
     /// else anew.
-    fn plan_again(&mut self, cause: &str) -> Result<(), Failure> {
+    pub(crate) fn replan(&mut self, cause: &str) -> Result<(), Failure> {
         let nothing = || Failure::new(FailureCode::Internal, "There is no model.");
         let spec = self.spec.clone().ok_or_else(nothing)?;
         let able = self.able_peers();
@@ -35,8 +35,16 @@ impl Room {
             Some(status) => status,
             None => self.best_plan(&spec, &able, Assignment::Best)?,
         };
-        self.roll_out(&spec, status, Some(cause));
+        self.is_reduced = true;
+        self.change_plan(&spec, status, cause);
         Ok(())
+    }
+
+    /// Another plan in the middle of things; what runs goes on with it.
+    pub(crate) fn change_plan(&mut self, spec: &ModelSpec, status: PlanStatus, cause: &str) {
+        self.park_requests();
+        self.halt();
+        self.roll_out(spec, status, Some(cause));
     }
 
     /// Takes every request out of the ring, until there is a plan to go on with.
@@ -57,14 +65,6 @@ impl Room {
         self.requests.iter().find(|(_, request)| is_parked(request)).map(|(&number, _)| number)
     }
 
-    /// Somebody is here who was not: what waits for one more phone goes on.
-    pub(crate) fn arrived(&mut self) {
-        let has_stopped = matches!(self.phase, Phase::Gathering | Phase::Failed);
-        if self.config.coordinator && has_stopped && self.waits_for_plan() {
-            self.begin(Assignment::Best);
-        }
-    }
-
     /// What waits in vain.
     pub(crate) fn waited_in_vain(&self) -> Failure {
         let message = "The phones that are left could not go on, and none joined. Ask again when \
@@ -72,9 +72,13 @@ impl Room {
         Failure::new(FailureCode::PhoneLeft, message)
     }
 
-    fn able_peers(&self) -> Vec<PeerId> {
+    pub(crate) fn able_peers(&self) -> Vec<PeerId> {
         let here = std::iter::once(self.config.me).chain(self.open_peers());
-        here.filter(|&peer| self.is_able(peer)).collect()
+        here.filter(|&peer| self.is_able(peer) && !self.is_away(peer)).collect()
+    }
+
+    fn is_away(&self, peer: PeerId) -> bool {
+        self.members.get(&peer).is_some_and(|member| member.away.is_some())
     }
 
     /// Those that hold modules, if we do.

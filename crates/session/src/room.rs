@@ -41,6 +41,10 @@ pub struct Room {
     pub(crate) measured: BTreeSet<PeerId>,
     /// While phones measure, as the coordinator tells.
     pub(crate) measuring: Option<MeasuringStatus>,
+    /// Coordinator: whether the plan is without somebody whom an earlier one had.
+    pub(crate) is_reduced: bool,
+    /// Coordinator: whether somebody came who was not there when the plan was made.
+    pub(crate) has_come: bool,
     /// Coordinator: what the load balancer remembers.
     pub(crate) balance: Balance,
     /// Header: how long tokens take.
@@ -100,6 +104,8 @@ impl Room {
             links: BTreeMap::new(),
             measured: BTreeSet::new(),
             measuring: None,
+            is_reduced: false,
+            has_come: false,
             balance: Balance::default(),
             pace: Pace::default(),
             assumed_links: BTreeSet::new(),
@@ -184,6 +190,7 @@ impl Room {
             Command::Begin(assignment) => self.begin(assignment),
             Command::Ask { ask, messages, options } => self.ask(ask, messages, options),
             Command::Stop { ask } => self.stop(ask),
+            Command::Away(why) => self.be_away(why),
             Command::Leave => self.leave(),
         }
     }
@@ -195,6 +202,7 @@ impl Room {
         self.survey_on();
         self.check_loading();
         self.check_asks();
+        self.welcome_back();
     }
 
     fn ask_to_be_woken(&mut self) {

@@ -103,6 +103,7 @@ impl Room {
         }
         self.park_requests();
         self.halt();
+        (self.is_reduced, self.has_come) = (false, false);
         self.forget_lost();
         self.refresh_pledges();
         let mut participants = vec![self.config.me];

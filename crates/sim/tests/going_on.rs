@@ -4,9 +4,9 @@ mod common;
 
 use base::Message;
 use common::{GREEDY, alone, config, failure, ready_with, ring, stats};
-use protocol::peer::{AskOptions, Phase, Pledge, Sampling};
+use protocol::peer::{AskOptions, AwayReason, Phase, Pledge, Sampling};
 use session::{Assignment, Command};
-use sim::{Sim, SimConfig, toy};
+use sim::{PhoneSpec, Sim, SimConfig, toy};
 
 const LONG: Sampling = Sampling { max_tokens: 150, ..GREEDY };
 /// Everything that a step of drawing depends on.
@@ -120,4 +120,53 @@ fn a_new_beginning_does_not_end_an_answer_but_another_model_does() {
     other.model.url = "/models/other.gguf".into();
     sim.command(0, Command::SetModel(other));
     assert_eq!(failure(sim.answer(0, 2).expect("it has ended")).0.name(), "busy");
+}
+
+#[test]
+fn a_hidden_phone_hands_its_part_over_and_gets_it_back() {
+    let mut sim = ready_with(unequal());
+    let [_, second, _] = ring(&sim)[..] else { panic!("{:?}", sim.view(0).plan) };
+    ask(&mut sim, 0, 1, 5, DRAWN);
+    sim.run_for(0.3);
+    sim.command(second, Command::Away(Some(AwayReason::Hidden)));
+    assert!(longest_gap_secs(&mut sim, 0, 1) < 1.0);
+    is_undisturbed(&sim, 0, 1, 5, DRAWN);
+    let plan = sim.view(0).plan.expect("a plan");
+    assert_eq!(plan.stages.len(), 2);
+    assert!(plan.cause.expect("why").contains("is not in front"));
+    sim.command(second, Command::Away(None));
+    assert!(sim.run_until(60.0, |sim| ring(sim).len() == 3 && sim.is_phase(Phase::Ready)));
+    ask(&mut sim, second, 2, 5, DRAWN);
+    longest_gap_secs(&mut sim, second, 2);
+    is_undisturbed(&sim, second, 2, 5, DRAWN);
+}
+
+/// Nobody else has room for what a phone runs: it still has to take part.
+#[test]
+fn a_hidden_phone_that_is_needed_goes_on() {
+    let mut sim = ready_with(config(3));
+    ask(&mut sim, 0, 1, 5, LONG);
+    sim.run_for(0.3);
+    sim.command(1, Command::Away(Some(AwayReason::LowBattery)));
+    longest_gap_secs(&mut sim, 0, 1);
+    is_undisturbed(&sim, 0, 1, 5, LONG);
+    assert_eq!(ring(&sim).len(), 3);
+}
+
+/// In a quiet moment, and measured anew.
+#[test]
+fn a_phone_that_joins_in_place_of_a_lost_one_gets_a_part() {
+    let mut sim = ready_with(unequal());
+    let [_, second, _] = ring(&sim)[..] else { panic!("{:?}", sim.view(0).plan) };
+    sim.kill(second);
+    assert!(sim.run_until(60.0, |sim| ring(sim).len() == 2));
+    let mut again = PhoneSpec::new("Ben again", Pledge::Share { factor: 0.45, phones: 1 });
+    again.flops_per_sec = 1e9;
+    let joined = sim.join(again);
+    let has_part = |sim: &Sim| sim.view(joined).plan.is_some() && ring(sim).contains(&joined);
+    let takes_part = |sim: &Sim| sim.is_phase(Phase::Ready) && has_part(sim);
+    assert!(sim.run_until(60.0, takes_part), "{:?}", sim.view(0));
+    ask(&mut sim, joined, 1, 5, LONG);
+    longest_gap_secs(&mut sim, joined, 1);
+    is_undisturbed(&sim, joined, 1, 5, LONG);
 }

@@ -139,6 +139,7 @@ impl Driver {
             }
             ToWorker::Check { ask, prompt } => self.queue(Work::Check { ask, prompt }),
             ToWorker::Stop { ask } => self.command(Command::Stop { ask }),
+            ToWorker::Away { why } => self.command(Command::Away(why)),
             ToWorker::Rtc { event } => self.on_rtc(event),
             ToWorker::Start { .. } | ToWorker::Leave => {}
         }

@@ -2,7 +2,10 @@
 //! `web/src/engine/messages.ts`; the names there are the names here in camel case.
 
 use base::{Message, PeerId};
-use protocol::{peer::WireType, signal::IceServer};
+use protocol::{
+    peer::{AwayReason, WireType},
+    signal::IceServer,
+};
 use serde::{Deserialize, Serialize};
 use session::{Assignment, ErrorView, RoomView};
 
@@ -20,6 +23,8 @@ pub enum ToWorker {
     Check { ask: u32, prompt: String },
     /// No more of this answer.
     Stop { ask: u32 },
+    /// This phone had better have nothing to do, or may have something again.
+    Away { why: Option<AwayReason> },
     /// Leave the room.
     Leave,
     /// Something happened to a peer connection.

@@ -1,6 +1,7 @@
 import type {
   Assignment,
   AskOptions,
+  AwayReason,
   ChatMessage,
   EngineError,
   FromWorker,
@@ -86,6 +87,11 @@ export class Engine {
   /** Coordinator: everybody is here; measure, plan and load. Again, where the room is ready already. */
   begin(assignment: Assignment = "best"): void {
     this.#post({ type: "begin", assignment });
+  }
+
+  /** Lets the others take over this phone's part, if they can; null takes it back. */
+  away(why: AwayReason | null): void {
+    this.#post({ type: "away", why });
   }
 
   /**

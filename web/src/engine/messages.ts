@@ -20,8 +20,13 @@ export type ToWorker =
   /** Assign modules to devices, without a room. Answered by `planned`. */
   | { type: "plan"; input: PlanInput }
   | { type: "stop"; ask: number }
+  /** This phone had better have nothing to do; null once it may again. */
+  | { type: "away"; why: AwayReason | null }
   | { type: "leave" }
   | { type: "rtc"; event: RtcEvent };
+
+/** Why a phone had better have nothing to do: its page is not in front, or its battery nearly empty. */
+export type AwayReason = "hidden" | "low_battery";
 
 /** What the worker tells the page. */
 export type FromWorker =
@@ -218,6 +223,8 @@ export interface PlanView {
   reason: string;
   /** Why it has replaced another in the middle of things, one plain sentence. */
   cause: string | null;
+  /** The longest that an answer stood still for that; null where none was under way. */
+  pauseSecs: number | null;
   /** The same phones with parts of equal size, predicted; null where that does not fit into their memory. */
   equalSplitSecs: number | null;
   /** The fastest phone that could hold the whole model alone, predicted; null if none can. */

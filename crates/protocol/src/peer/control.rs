@@ -158,6 +158,29 @@ pub struct LinkLost {
     pub peer: PeerId,
 }
 
+/// To the coordinator: the sender had better have nothing to do, or may have something again.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Away {
+    /// Why; none once it is back.
+    pub why: Option<AwayReason>,
+}
+
+/// Why a phone had better have nothing to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AwayReason {
+    /// Its page is hidden: the system freezes it in a moment.
+    Hidden,
+    /// Its battery is nearly empty.
+    LowBattery,
+}
+
+impl Control for Away {
+    fn check(&self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
 impl Control for Hello {
     fn check(&self) -> Result<(), DecodeError> {
         bounds::text("name", &self.name, MAX_NAME_CHARS)?;

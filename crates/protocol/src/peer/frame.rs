@@ -3,10 +3,11 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Activations, Answered, Ask, AskFailed, Begin, Cancel, ChunkDone, DecodeError, DeviceMeasured,
-    Finished, Halt, Hello, Leave, LinkLost, LinkMeasured, LoadProgress, MAX_CONTROL_BYTES,
-    MAX_FRAME_BYTES, Measure, MeasureFailed, Ping, Pong, Prepare, Prepared, Probe, ProbeDone,
-    Report, RequestFailed, RollOut, StageFailed, StageReady, Status, StopAsk, Text, Token,
+    Activations, Answered, Ask, AskFailed, Away, Begin, Cancel, ChunkDone, DecodeError,
+    DeviceMeasured, Finished, Halt, Hello, Leave, LinkLost, LinkMeasured, LoadProgress,
+    MAX_CONTROL_BYTES, MAX_FRAME_BYTES, Measure, MeasureFailed, Ping, Pong, Prepare, Prepared,
+    Probe, ProbeDone, Report, RequestFailed, RollOut, StageFailed, StageReady, Status, StopAsk,
+    Text, Token,
 };
 
 /// First byte of every frame.
@@ -119,6 +120,8 @@ frames! {
     Prepare = 21,
     /// A device is ready to be measured.
     Prepared = 22,
+    /// A phone that had better have nothing to do.
+    Away = 23,
     /// Who runs what.
     RollOut = 32,
     /// How far a stage has loaded.

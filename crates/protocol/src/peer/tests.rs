@@ -157,6 +157,7 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
         (LinkLost { peer: PeerId(1) }.into(), "0514083030303030303031"),
         (Prepare { model: model() }.into(), "0515022f6d016dac020801"),
         (Prepared { url: "/m".into() }.into(), "0516022f6d"),
+        (Away { why: Some(AwayReason::LowBattery) }.into(), "05170101"),
     ]
 }
 

@@ -89,6 +89,11 @@ export function boundWords({ predictedTokenSecs, lowerBoundSecs }: PlanView): st
   return `No way to share it out can take less than ${duration(lowerBoundSecs)}.`;
 }
 
+/** How long an answer stood still for a plan, where one did. */
+export function pauseWords({ pauseSecs }: PlanView): string {
+  return pauseSecs === null ? "" : `The answer stood still for ${duration(pauseSecs)}.`;
+}
+
 /** Why phones hold no part, in sentences that name them. */
 export function leftOut(room: RoomView): { peer: string; words: string }[] {
   const { plan } = room;

@@ -16,6 +16,7 @@ export function emptyPlan(): PlanView {
     ...times,
     reason: "",
     cause: null,
+    pauseSecs: null,
     bestAlone: null,
     unused: [],
   };
