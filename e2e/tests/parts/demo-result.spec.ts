@@ -58,7 +58,7 @@ function answered(tokens: number[]): Answered {
         lowerBoundSecs: 0.1,
         reason: "",
         cause: null,
-    pauseSecs: null,
+        pauseSecs: null,
         equalSplitSecs: null,
         bestAlone: null,
         unused: [],
