@@ -9,6 +9,7 @@ export interface PhoneQuery {
   seed?: number;
   tokens?: number;
   wire?: WireType;
+  balance?: "on" | "off";
 }
 
 /** The page's address on the phone, with its wishes. */

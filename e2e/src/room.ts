@@ -21,7 +21,7 @@ const PREPARE_LIMIT_MS = 180_000;
 /** The first phone starts a room and the others join it, until all are linked to all. */
 export async function gather(server: Server, phones: Phone[], options: RoomOptions = {}): Promise<void> {
   const { query: wishes = {}, invite = (phone) => phone.invitation(), tell = () => {} } = options;
-  const query: PhoneQuery = { wire: "f32", ...wishes };
+  const query: PhoneQuery = { wire: "f32", balance: "off", ...wishes };
   const [coordinator, ...others] = phones;
   if (!coordinator) throw new Error("a room needs a phone");
   await coordinator.start(server.url, { ...query, name: coordinator.name });

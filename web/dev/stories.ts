@@ -45,6 +45,7 @@ const config: StartConfig = {
   modelUrl: "/models/stories.gguf",
   pledge: { bytes: 1e9 },
   wire: "f16",
+  balances: true,
 };
 
 const screen = new URLSearchParams(location.search).get("screen") ?? "start";

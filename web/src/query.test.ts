@@ -12,6 +12,7 @@ describe("the address", () => {
       pledge: null,
       assignment: "best",
       wire: "f16",
+      balances: true,
       temperature: null,
       seed: null,
       maxTokens: null,
@@ -21,13 +22,14 @@ describe("the address", () => {
 
   it("may ask for everything", () => {
     const search =
-      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&assignment=equal&wire=f32&temperature=0&seed=7&tokens=64";
+      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&assignment=equal&wire=f32&balance=off&temperature=0&seed=7&tokens=64";
     expect(parseQuery(search, `#${secret}`)).toEqual({
       modelUrl: "/models/x.gguf",
       name: "Ada L",
       pledge: { share: { factor: 1.3, phones: 3 } },
       assignment: "equal",
       wire: "f32",
+      balances: false,
       temperature: 0,
       seed: 7,
       maxTokens: 64,

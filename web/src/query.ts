@@ -12,6 +12,8 @@ export interface Query {
   assignment: Assignment;
   /** `?wire=f32`, `f16` or `int8`: how hidden states travel, for those who compare. */
   wire: WireType;
+  /** `?balance=off`: cuts stay where they are, for those who compare. */
+  balances: boolean;
   /** `?temperature=0`, `?seed=1`, `?tokens=64`: how answers are sampled. */
   temperature: number | null;
   seed: number | null;
@@ -35,6 +37,7 @@ export function parseQuery(search: string, hash: string): Query {
     pledge: parsePledge(text("pledge")),
     assignment: text("assignment") === "equal" ? "equal" : "best",
     wire: WIRE_TYPES.find((wire) => wire === text("wire")) ?? "f16",
+    balances: text("balance") !== "off",
     temperature: number("temperature"),
     seed: number("seed"),
     maxTokens: number("tokens"),

@@ -82,7 +82,11 @@ impl Driver {
             name: config.name.clone(),
             device: config.device.clone(),
             pledge: config.pledge.into(),
-            limits: RoomLimits { wire: config.wire, ..RoomLimits::default() },
+            limits: RoomLimits {
+                wire: config.wire,
+                balances: config.balances,
+                ..RoomLimits::default()
+            },
         });
         let text = coordinator.then(|| TextModule::load(load_text)).transpose();
         let text = text.map_err(|failed| error("internal", crate::browser::text(&failed)))?;

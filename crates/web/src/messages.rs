@@ -43,6 +43,8 @@ pub struct StartConfig {
     pub pledge: Pledge,
     /// Coordinator: how hidden states travel.
     pub wire: WireType,
+    /// Coordinator: whether cuts move while answers go on.
+    pub balances: bool,
 }
 
 /// Memory a phone lends. More bytes than it has are as good as all of it.

@@ -29,6 +29,7 @@ const config: StartConfig = {
   modelUrl: "/models/x.gguf",
   pledge: { bytes: 1 },
   wire: "f16",
+  balances: true,
 };
 const options = { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens: 4 };
 

@@ -92,6 +92,8 @@ export interface StartConfig {
   pledge: Pledge;
   /** Coordinator: how hidden states travel from phone to phone. */
   wire: WireType;
+  /** Coordinator: whether cuts move while answers go on. */
+  balances: boolean;
 }
 
 /** As the planner finds it best, or parts of equal size to compare it with. */

@@ -16,6 +16,7 @@ describe("how a room is started", () => {
       modelUrl: "/models/x.gguf",
       pledge: { bytes: 7 },
       wire: "f16",
+      balances: true,
     });
   });
 

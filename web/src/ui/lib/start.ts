@@ -20,5 +20,6 @@ export function startConfig(query: Query, choice: Choice, location: { origin: st
     modelUrl: secret === null ? choice.modelUrl : null,
     pledge: query.pledge ?? { bytes: choice.lendingBytes },
     wire: query.wire,
+    balances: query.balances,
   };
 }
