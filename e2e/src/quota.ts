@@ -44,15 +44,20 @@ export class Quota {
   readonly #group: string;
   readonly #scripts = mkdtempSync(join(tmpdir(), "lingualinked-quota-"));
 
-  constructor(readonly share: number) {
+  constructor(share: number) {
     const folder = groupsFolder();
     if (folder === null) throw new Error(whyNoQuotas() ?? "there are no control groups");
     this.#group = join(folder, `lingualinked-${process.pid}-${(Quota.#count += 1)}`);
     mkdirSync(this.#group);
+    this.set(share);
+  }
+
+  /** From now on so much. */
+  set(share: number): void {
     const quotaUs = Math.round(share * PERIOD_US);
     const write = (file: string, value: number | string): void =>
       writeFileSync(join(this.#group, file), String(value));
-    if (folder === GROUPS_V1) {
+    if (groupsFolder() === GROUPS_V1) {
       write("cpu.cfs_period_us", PERIOD_US);
       write("cpu.cfs_quota_us", quotaUs);
     } else {

@@ -1,5 +1,6 @@
 //! `cargo xtask bench engine`: our engine beside others, in the same Chromium, on the same weights.
 //! `cargo xtask bench assignment`: the planner's assignment beside parts of equal size, on phones of unequal speed.
+//! `cargo xtask bench room`: what a room gains by moving its cuts and by several requests in flight.
 //! `cargo xtask bench planner`: how long planning takes in a browser.
 //!
 //! `e2e/src/bench/` starts the browsers and reckons; each driver prints a table and, as its last line, all figures as
@@ -30,6 +31,8 @@ enum What {
     Engine(EngineArgs),
     /// Three phones with 60, 60 and 20 % of a processor: the plan beside equal parts, predicted and measured.
     Assignment(AssignmentArgs),
+    /// Three slow phones: cuts that move, when one becomes slower, and several requests in flight.
+    Room(RoomArgs),
     /// The planner in a browser, on rooms of 8 phones and 62 modules.
     Planner(PlannerArgs),
 }
@@ -50,6 +53,16 @@ struct AssignmentArgs {
     #[arg(long)]
     json: bool,
     /// How many rooms are made; each runs both.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: u8,
+}
+
+#[derive(clap::Args)]
+struct RoomArgs {
+    /// Print one JSON object as the last line.
+    #[arg(long)]
+    json: bool,
+    /// How many pairs of runs are compared.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
     rounds: u8,
 }
@@ -79,6 +92,10 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
         What::Assignment(args) => {
             let options = json!({ "rounds": args.rounds });
             run_driver(project, "src/bench/assignment.ts", &options, args.json)
+        }
+        What::Room(args) => {
+            let options = json!({ "rounds": args.rounds });
+            run_driver(project, "src/bench/room.ts", &options, args.json)
         }
         What::Planner(args) => {
             let options = json!({ "rounds": args.rounds });

@@ -4,19 +4,16 @@
  * input; progress goes to standard error; standard output has a table, and the result as its last line.
  */
 
-import { basename } from "node:path";
-
 import { drive, type Tell } from "../driver.ts";
 import type { Assignment, RoomView } from "../../../web/src/engine/messages.ts";
-import { DESCRIPTORS, launchChromium } from "../chromium.ts";
 import { stageLine } from "../demo-result.ts";
-import { PhoneError, type Phone } from "../phone.ts";
-import { Quota, slowdown, whyNoQuotas } from "../quota.ts";
-import { gather } from "../room.ts";
+import type { Phone } from "../phone.ts";
+import { slowdown, whyNoQuotas } from "../quota.ts";
 import { Server } from "../server.ts";
-import { bundledModel, settings } from "../settings.ts";
+import { settings } from "../settings.ts";
 import { assignmentResult, assignmentTable, type Run } from "./assignment-result.ts";
 import { answerOn } from "./ours.ts";
+import { inSlowRoom, ready } from "./slow-room.ts";
 
 interface Options {
   rounds: number;
@@ -42,40 +39,27 @@ async function bench({ rounds }: Options, tell: (line: string) => void): Promise
 }
 
 /** Three fresh phones in a fresh room; the two assignments, one after the other. */
-async function runRound(server: Server, round: number, tell: (line: string) => void): Promise<Run[]> {
-  const quotas = SHARES.map((share) => new Quota(share));
-  const phones: Phone[] = [];
-  try {
-    for (const [at, quota] of quotas.entries()) {
-      const program = quota.wrap(settings().chromium);
-      phones.push(await launchChromium(DESCRIPTORS[at] ?? "Pixel 7", { program }));
-    }
-    const model = `/models/${basename(bundledModel(settings().models))}`;
-    await gather(server, phones, { query: { model, pledge: PLEDGE } });
+function runRound(server: Server, round: number, tell: (line: string) => void): Promise<Run[]> {
+  return inSlowRoom(server, SHARES, { pledge: PLEDGE }, async ({ coordinator }) => {
     const order: Assignment[] = round % 2 === 1 ? ["best", "equal"] : ["equal", "best"];
     const runs: Run[] = [];
     for (const assignment of order) {
-      const run = await runOnce(phones, round, assignment, tell);
+      const run = await runOnce(coordinator, round, assignment, tell);
       tell(
         `round ${round}, ${assignment}: ${ms(run.measured_secs)} measured, ${ms(run.predicted_secs)} predicted`,
       );
       runs.push(run);
     }
     return runs;
-  } finally {
-    await Promise.allSettled(phones.map((phone) => phone.close()));
-    await Promise.all(quotas.map((quota) => quota.close()));
-  }
+  });
 }
 
 async function runOnce(
-  phones: Phone[],
+  coordinator: Phone,
   round: number,
   assignment: Assignment,
   tell: (line: string) => void,
 ): Promise<Run> {
-  const [coordinator] = phones;
-  if (!coordinator) throw new Error("a room needs a phone");
   const room = await ready(coordinator, assignment);
   const plan = room.plan;
   if (!plan) throw new Error("a room that is ready has a plan");
@@ -112,27 +96,6 @@ function planLines(room: RoomView): string[] {
   ];
 }
 
-/** Waits in the page: looking at it again and again would take the processor from what is measured. */
-async function ready(phone: Phone, assignment: Assignment): Promise<RoomView> {
-  const room = await phone.page.evaluate(
-    async ([how, limitMs]) => {
-      const { engine } = window.lingualinked;
-      await engine.view.when((view) => view.room?.model != null);
-      engine.begin(how);
-      await engine.view.when((view) => view.room?.phase === "measuring" || view.room?.phase === "loading");
-      const late = new Promise<never>((_, reject) => {
-        setTimeout(() => reject(new Error("the room was not ready in time")), limitMs);
-      });
-      const settled = engine.view.when((view) => view.room?.phase === "ready" || view.room?.error != null);
-      return (await Promise.race([settled, late])).room;
-    },
-    [assignment, READY_LIMIT_MS] as const,
-  );
-  if (!room) throw new Error("the room is gone");
-  if (room.error) throw new PhoneError(phone.name, room.phase, room.error);
-  return room;
-}
-
 function ms(secs: number): string {
   return `${(1000 * secs).toFixed(1)} ms`;
 }
@@ -157,6 +120,5 @@ const PLEDGE = "share:1.5:3";
 const PROMPT = "Once upon a time there was a little dog";
 const WARM_UP_TOKENS = 16;
 const TIMED_TOKENS = 64;
-const READY_LIMIT_MS = 300_000;
 
 drive(main);
