@@ -46,6 +46,7 @@ const config: StartConfig = {
   pledge: { bytes: 1e9 },
   wire: "f16",
   balances: true,
+  reopens: false,
 };
 
 const screen = new URLSearchParams(location.search).get("screen") ?? "start";

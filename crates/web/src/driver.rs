@@ -75,7 +75,7 @@ impl Driver {
         };
         let invitation = invitation.map_err(|failed| error("room_gone", failed.to_string()))?;
         let me = random_peer()?;
-        let coordinator = config.secret.is_none();
+        let coordinator = config.secret.is_none() || config.reopens;
         let room = Room::new(RoomConfig {
             me,
             coordinator,
@@ -108,7 +108,8 @@ impl Driver {
             invitation,
             this,
         };
-        driver.connect(if coordinator { Entrance::Open } else { Entrance::Join })?;
+        let is_new = driver.config.secret.is_none();
+        driver.connect(if is_new { Entrance::Open } else { Entrance::Join })?;
         Ok(driver)
     }
 

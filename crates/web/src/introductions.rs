@@ -140,7 +140,7 @@ impl Driver {
         }
         self.introductions.socket = None;
         let Introductions { is_entered, was_entered, .. } = self.introductions;
-        if was_entered && !is_entered && code == RefusalCode::RoomGone && self.is_coordinator() {
+        if !is_entered && code == RefusalCode::RoomGone && self.is_coordinator() {
             // The server has forgotten the room: the coordinator opens it again.
             return self.enter_again(Entrance::Open);
         }
@@ -180,7 +180,7 @@ impl Driver {
     }
 
     pub(crate) fn is_coordinator(&self) -> bool {
-        self.config.secret.is_none()
+        self.config.secret.is_none() || self.config.reopens
     }
 
     fn enter_again(&mut self, entrance: Entrance) {

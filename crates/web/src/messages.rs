@@ -37,6 +37,8 @@ pub enum ToWorker {
 pub struct StartConfig {
     pub signal_url: String,
     pub secret: Option<String>,
+    /// This phone had started the room, and starts it again.
+    pub reopens: bool,
     pub name: String,
     pub device: String,
     pub model_url: Option<String>,

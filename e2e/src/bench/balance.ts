@@ -18,13 +18,19 @@ export interface BalanceRun {
   tokens: number[];
 }
 
-export async function balanceRound(server: Server, round: number, tell: (line: string) => void): Promise<BalanceRun[]> {
+export async function balanceRound(
+  server: Server,
+  round: number,
+  tell: (line: string) => void,
+): Promise<BalanceRun[]> {
   const order = round % 2 === 1 ? [true, false] : [false, true];
   const runs: BalanceRun[] = [];
   for (const balances of order) {
     const run = await balanceRun(server, round, balances);
     const how = balances ? "balanced" : "left alone";
-    tell(`round ${round}, ${how}: ${run.secs.toFixed(2)} s, ${run.modules.join("+")} modules. ${run.cause ?? ""}`);
+    tell(
+      `round ${round}, ${how}: ${run.secs.toFixed(2)} s, ${run.modules.join("+")} modules. ${run.cause ?? ""}`,
+    );
     runs.push(run);
   }
   return runs;

@@ -22,10 +22,12 @@ export interface RoomResult {
 
 export function roomResult(throughput: ThroughputRun[], balance: BalanceRun[]): RoomResult {
   const throughputs = throughput.map((run) => run.apart_secs / run.together_secs);
-  const pairs = balance.filter((run) => run.balances).flatMap((on): [BalanceRun, BalanceRun][] => {
-    const off = balance.find((run) => !run.balances && run.round === on.round);
-    return off ? [[on, off]] : [];
-  });
+  const pairs = balance
+    .filter((run) => run.balances)
+    .flatMap((on): [BalanceRun, BalanceRun][] => {
+      const off = balance.find((run) => !run.balances && run.round === on.round);
+      return off ? [[on, off]] : [];
+    });
   const balances = pairs.map(([on, off]) => off.secs / on.secs);
   const pauses = balance.flatMap((run) => run.pause_secs ?? []);
   const [first] = balance;

@@ -27,7 +27,8 @@ async function main(text: string, tell: Tell): Promise<void> {
   try {
     const throughput = await throughputRounds(server, rounds, tell);
     const balance: BalanceRun[] = [];
-    for (let round = 1; round <= rounds; round += 1) balance.push(...(await balanceRound(server, round, tell)));
+    for (let round = 1; round <= rounds; round += 1)
+      balance.push(...(await balanceRound(server, round, tell)));
     const result = roomResult(throughput, balance);
     process.stdout.write(`${roomTable(result)}\n${JSON.stringify(result)}\n`);
   } finally {

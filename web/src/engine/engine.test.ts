@@ -30,6 +30,7 @@ const config: StartConfig = {
   pledge: { bytes: 1 },
   wire: "f16",
   balances: true,
+  reopens: false,
 };
 const options = { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens: 4 };
 

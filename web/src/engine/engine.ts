@@ -59,12 +59,13 @@ export class Engine {
   ) {}
 
   /**
-   * Makes a room, or joins the one whose secret is in `config`, with the model files that were picked for it. Leaves
-   * the room before, if any.
+   * Makes a room, joins the one whose secret is in `config`, or goes on with it as the phone that had started it, with
+   * the model files that were picked for it and what was said in it. Leaves the room before, if any.
    */
-  start(config: StartConfig, files: File[] = []): void {
+  start(config: StartConfig, files: File[] = [], turns: Turn[] = []): void {
     this.leave();
-    this.view.set({ ...emptyView(), status: "loading" });
+    this.view.set({ ...emptyView(), status: "loading", turns });
+    this.#lastAsk = turns.reduce((last, { ask }) => Math.max(last, ask), this.#lastAsk);
     const worker = this.spawn();
     this.#worker = worker;
     this.#rtc = this.host((event, transfer = []) => worker.postMessage({ type: "rtc", event }, transfer));

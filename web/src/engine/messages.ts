@@ -81,6 +81,8 @@ export interface StartConfig {
   signalUrl: string;
   /** The invitation's secret, base64url; null makes a new room. */
   secret: string | null;
+  /** With a secret: this phone had started the room, and starts it again. */
+  reopens: boolean;
   name: string;
   /** A short name of the device, for the others' cards. */
   device: string;

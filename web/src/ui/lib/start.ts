@@ -15,6 +15,7 @@ export function startConfig(query: Query, choice: Choice, location: { origin: st
   return {
     signalUrl: signalUrl(location),
     secret,
+    reopens: false,
     name: choice.name.trim() || choice.device,
     device: choice.device,
     modelUrl: secret === null ? choice.modelUrl : null,
