@@ -19,10 +19,15 @@ export class Program {
     process.kill(-Number(readFileSync(this.#pidFile, "utf8")), name);
   }
 
-  /** Whatever state it is in. */
+  /** Whatever state it is in; it may have ended. */
   end(): void {
-    this.signal("SIGCONT");
-    this.signal("SIGKILL");
+    for (const name of ["SIGCONT", "SIGKILL"] as const) {
+      try {
+        this.signal(name);
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== "ESRCH") throw cause;
+      }
+    }
   }
 
   close(): void {
