@@ -19,11 +19,21 @@ pub struct Step {
 impl Step {
     /// `rows` consecutive positions of one request, logits for the last row only.
     pub fn chunk(slot: u32, first_position: u32, rows: u32) -> Self {
-        Self {
-            positions: (first_position..first_position + rows).collect(),
-            slots: vec![slot; rows as usize],
-            head_rows: rows.checked_sub(1).into_iter().collect(),
-        }
+        let mut step = Self::default();
+        step.add(slot, first_position, rows);
+        step.head_rows.extend(step.last_row());
+        step
+    }
+
+    /// `rows` more: consecutive positions of one request, without logits.
+    pub fn add(&mut self, slot: u32, first_position: u32, rows: u32) {
+        self.positions.extend(first_position..first_position + rows);
+        self.slots.extend((0..rows).map(|_| slot));
+    }
+
+    /// The newest row, as one of [`Step::head_rows`].
+    pub fn last_row(&self) -> Option<u32> {
+        self.rows().checked_sub(1).map(|row| row as u32)
     }
 
     /// How many rows the step has.

@@ -28,5 +28,5 @@ pub use precision::Precision;
 pub use rows::Rows;
 pub use sampler::{Sampler, Sampling};
 pub use source::{ByteSource, Folder, MemoryFolder, MemoryPart, MemorySource, Parts, SourceError};
-pub use stage::{Stage, StageInput, StageOptions, StageOutput};
+pub use stage::{HEAD_ROWS, Stage, StageInput, StageOptions, StageOutput};
 pub use text_files::TextFiles;

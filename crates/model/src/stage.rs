@@ -265,6 +265,9 @@ impl<L: ByteSource> Stage<L> {
     async fn warm_up(&mut self) -> Result<(), ModelError> {
         for rows in [self.options.rows.min(2) as u32, 1] {
             let mut step = Step::chunk(0, 0, rows);
+            if self.options.slots > 1 {
+                step.head_rows = (0..rows).collect();
+            }
             for module in self.resident.indices().filter(|_| self.shared.has_branch()) {
                 self.range = ModuleRange::new(module, module + 1);
                 self.launch(&step, self.zeros(rows));
@@ -285,5 +288,5 @@ impl<L: ByteSource> Stage<L> {
 
 /// What is read of a step that has no output.
 const SIGN_OF_LIFE_BYTES: usize = 16;
-/// Head rows of one step: as many as there can be requests in it.
-pub(crate) const HEAD_ROWS: usize = 8;
+/// The most head rows of one step.
+pub const HEAD_ROWS: usize = 8;
