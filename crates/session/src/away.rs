@@ -71,7 +71,7 @@ impl Room {
             return self.begin(Assignment::Best);
         }
         let Some(spec) = self.spec.clone() else { return };
-        if let Ok(status) = self.best_plan(&spec, &self.able_peers(), Assignment::Best) {
+        if let Ok((spec, status)) = self.next_plan(&spec, &self.able_peers()) {
             self.is_reduced = false;
             self.change_plan(&spec, status, "All phones take part again.");
         }

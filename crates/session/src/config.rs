@@ -30,6 +30,12 @@ pub struct RoomLimits {
     pub chunk_tokens: u16,
     /// Chunks of a request between the header's start and the tail's end of them.
     pub chunks_in_flight: u16,
+    /// Most requests that run at once, up to [`crate::MAX_PARTS`]; fewer where the phones have no memory for so
+    /// many KV caches beside the weights.
+    pub slots: u16,
+    /// Requests that are expected at once, up to [`crate::MAX_PARTS`]. For one the plan is that with the fastest
+    /// token, for several that with the most tokens a second.
+    pub expected_requests: u16,
     /// Asks that wait; more are refused as busy.
     pub queued_asks: usize,
     /// Whether cuts move while answers go on.
@@ -59,6 +65,8 @@ impl Default for RoomLimits {
             wire: WireType::F32,
             chunk_tokens: 32,
             chunks_in_flight: 4,
+            slots: 4,
+            expected_requests: 1,
             queued_asks: 16,
             balances: true,
             ring_may_close: true,
@@ -90,15 +98,25 @@ pub struct ModelSpec {
     pub eos: Vec<u32>,
     /// Bytes of one row of hidden states, in 32-bit floats.
     pub row_bytes: u32,
-    /// Requests that have a KV cache at once, as the modules' bytes assume.
+    /// Requests that have a KV cache at once, as the modules' bytes assume; the room makes them as many as it
+    /// has memory for.
     pub slots: u16,
 }
 
 impl ModelSpec {
-    /// Resident bytes of all modules, weights and KV caches; a shared tensor counts in each that
-    /// reads it.
+    /// The same model with KV caches for so many requests at once.
+    pub(crate) fn with_slots(&self, slots: u16) -> Self {
+        let mut spec = Self { slots, ..self.clone() };
+        for module in &mut spec.modules {
+            module.kv_bytes = module.kv_bytes * f64::from(slots) / f64::from(self.slots.max(1));
+        }
+        spec
+    }
+
+    /// Resident bytes of all modules, weights and the KV caches of one request; a shared tensor counts in each
+    /// that reads it.
     pub fn resident_bytes(&self) -> f64 {
-        self.modules.iter().map(ModuleProfile::resident_bytes).sum()
+        self.with_slots(1).modules.iter().map(ModuleProfile::resident_bytes).sum()
     }
 
     /// Resident bytes of a stage and the copies on the same phone; what the stage's modules share counts once.

@@ -31,7 +31,8 @@ pub(crate) struct Facts {
     pub(crate) total_bytes: u64,
     pub(crate) is_ready: bool,
     pub(crate) counters: Counters,
-    pub(crate) last_step: Option<LastStep>,
+    /// How far its stage has got with each request.
+    pub(crate) last_steps: Vec<LastStep>,
 }
 
 impl Facts {
@@ -52,7 +53,7 @@ impl Facts {
             total_bytes: 0,
             is_ready: false,
             counters: Counters::default(),
-            last_step: None,
+            last_steps: Vec::new(),
         }
     }
 
@@ -61,7 +62,7 @@ impl Facts {
         self.loaded_bytes = 0;
         self.total_bytes = 0;
         self.is_ready = false;
-        self.last_step = None;
+        self.last_steps.clear();
     }
 
     /// What is lent, for a model of so many resident bytes.

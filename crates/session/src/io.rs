@@ -90,14 +90,15 @@ pub enum Input {
     StageDone {
         /// The job.
         job: JobId,
-        /// What came out; of the kind that the job wants.
-        output: StageOutput,
+        /// What came out of each part, in their order; of the kind that the part wants.
+        outputs: Vec<StageOutput>,
         /// How long the device worked on it.
         busy_secs: f64,
         /// GPU dispatches issued for it.
         dispatches: u32,
     },
-    /// Answers [`Output::RunStage`]: this step failed; the stage may still serve others.
+    /// Answers [`Output::RunStage`]: this step failed, and with it the requests of its parts; the stage may
+    /// still serve others.
     JobFailed {
         /// The job.
         job: JobId,
@@ -240,8 +241,8 @@ pub struct LoadStage {
     pub slots: u16,
     /// Length of each.
     pub context_tokens: u32,
-    /// Most rows of one job.
-    pub chunk_tokens: u16,
+    /// Most rows of one job, of all its parts together.
+    pub rows: u16,
 }
 
 /// A stage, and the copies that are loaded with it.
@@ -253,17 +254,34 @@ pub struct Resident {
     pub resident: ModuleRange,
 }
 
-/// One step of one request through one range of modules.
+/// One step through one range of modules, of one or several requests.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Job {
     /// Comes back with the answer.
     pub id: JobId,
+    /// The modules to run; one of the loaded ranges.
+    pub range: ModuleRange,
+    /// What goes through them in one pass: at least one, at most [`MAX_PARTS`], each of another request.
+    pub parts: Vec<Part>,
+}
+
+impl Job {
+    /// Rows of all parts.
+    pub fn rows(&self) -> usize {
+        self.parts.iter().map(|part| usize::from(part.rows)).sum()
+    }
+}
+
+/// Most parts of a [`Job`], and so the most tokens that are sampled after one pass.
+pub const MAX_PARTS: usize = 8;
+
+/// Consecutive rows of one request in a [`Job`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct Part {
     /// The request.
     pub request: RequestId,
     /// Its KV cache.
     pub slot: u16,
-    /// The modules to run; one of the loaded ranges.
-    pub range: ModuleRange,
     /// Position of the first row.
     pub position: u32,
     /// How many rows.
@@ -274,7 +292,7 @@ pub struct Job {
     pub wants: Wants,
 }
 
-/// What goes into a step.
+/// What goes into a step as one of its parts.
 #[derive(Clone, PartialEq, Debug)]
 pub enum JobInput {
     /// `rows` tokens, for the range with the first module.
@@ -283,7 +301,7 @@ pub enum JobInput {
     Hidden(Vec<u8>),
 }
 
-/// What must come out of a step.
+/// What must come out of a part.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Wants {
     /// [`StageOutput::Hidden`] with all rows.
@@ -305,7 +323,7 @@ pub struct SamplingStep {
     pub seen: Vec<u32>,
 }
 
-/// What came out of a step.
+/// What came out of a part.
 #[derive(Clone, PartialEq, Debug)]
 pub enum StageOutput {
     /// `[rows, hidden]` 32-bit floats, little-endian.

@@ -9,6 +9,7 @@
 mod answers;
 mod away;
 mod balance;
+mod batch;
 mod beats;
 mod clock;
 mod config;
@@ -32,6 +33,7 @@ mod requests;
 mod ring;
 mod room;
 mod shortfall;
+mod slots;
 mod stage;
 mod status;
 mod stops;
@@ -40,8 +42,8 @@ mod view;
 
 pub use config::{ModelSpec, RoomConfig, RoomLimits};
 pub use io::{
-    AskId, Assignment, Command, Event, Input, Job, JobId, JobInput, LoadStage, Output, Resident,
-    SamplingStep, StageOutput, Wants,
+    AskId, Assignment, Command, Event, Input, Job, JobId, JobInput, LoadStage, MAX_PARTS, Output,
+    Part, Resident, SamplingStep, StageOutput, Wants,
 };
 pub use plan_view::{CopyView, PlanStageView, PlanView};
 pub use room::Room;

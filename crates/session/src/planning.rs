@@ -21,37 +21,25 @@ impl Room {
             return self.fail_beginning(Failure::new(FailureCode::DeviceFailed, message));
         }
         match self.best_plan(&spec, &able, assignment) {
-            Ok(status) => self.roll_out(&spec, status, None),
+            Ok((spec, status)) => self.roll_out(&spec, status, None),
             Err(failure) => self.fail_beginning(failure),
         }
     }
 
-    /// The plan of these phones, ourselves first.
-    pub(crate) fn best_plan(
+    /// The plan that was asked for, without copies.
+    pub(crate) fn solve_as(
         &self,
         spec: &ModelSpec,
         able: &[PeerId],
         assignment: Assignment,
-    ) -> Result<PlanStatus, Failure> {
-        let input = self.plan_input(spec, able);
-        let solution = self.solve(&input, able, assignment)?;
-        Ok(self.plan_status(spec, &input, able, &solution))
-    }
-
-    /// The plan that was asked for, with the copies that its phones have room for.
-    fn solve(
-        &self,
-        input: &PlanInput,
-        able: &[PeerId],
-        assignment: Assignment,
     ) -> Result<Solution, Failure> {
-        let mut solution = solve(input).map_err(|error| self.no_plan(input, able, &error))?;
+        let input = self.plan_input(spec, able);
+        let mut solution = solve(&input).map_err(|error| self.no_plan(&input, able, &error))?;
         if assignment == Assignment::Equal {
-            let replaced = solution.replace(input, plan::equal_split(input));
+            let replaced = solution.replace(&input, plan::equal_split(&input));
             let message = |broken| format!("Parts of equal size cannot be had: {broken}.");
             replaced.map_err(|broken| Failure::new(FailureCode::DoesNotFit, message(broken)))?;
         }
-        solution.plan.overlap = plan::overlap(input, &solution.plan.stages);
         Ok(solution)
     }
 
@@ -76,9 +64,10 @@ impl Room {
             bytes: frame_bytes(&residual.bytes),
             ..residual.clone()
         };
+        // With several requests in flight the slowest phone or link counts.
+        let are_several = self.config.limits.expected_requests.min(spec.slots) > 1;
         PlanInput {
-            // With several requests in flight the slowest phone or link counts.
-            objective: if spec.slots > 1 { Objective::Throughput } else { Objective::Latency },
+            objective: if are_several { Objective::Throughput } else { Objective::Latency },
             modules: spec.modules.clone(),
             sequential_bytes: spec.sequential_bytes.iter().map(frame_bytes).collect(),
             residual: spec.residual.iter().map(framed).collect(),
@@ -180,6 +169,7 @@ impl Room {
             facts.clear_stage();
             facts.used_bytes = used_bytes(spec, &status, peer);
         }
+        self.spec = Some(spec.clone());
         self.keep_planned(&status);
         self.wait_for_loading(&status);
         self.plan = Some(status);
@@ -195,7 +185,7 @@ impl Room {
 }
 
 /// The best plan; a ring that closes on the header must be clearly better than one that does not.
-fn solve(input: &PlanInput) -> Result<Solution, PlanError> {
+pub(crate) fn solve(input: &PlanInput) -> Result<Solution, PlanError> {
     let closed = plan::solve(input, &plan::Options::default());
     if !input.close_ring {
         return closed;

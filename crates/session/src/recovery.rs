@@ -4,7 +4,7 @@
 use base::{PeerId, RequestId};
 use protocol::peer::{Failure, FailureCode, Phase, PlanStatus};
 
-use crate::{Assignment, ModelSpec, Room, request::Request};
+use crate::{ModelSpec, Room, request::Request};
 
 impl Room {
     /// The plan cannot go on, for the reason of `failure`. The next is made at once where the room was at work, and
@@ -31,9 +31,9 @@ impl Room {
         let spec = self.spec.clone().ok_or_else(nothing)?;
         let able = self.able_peers();
         let holding = self.holding(&able);
-        let status = match self.held_plan(&spec, &holding) {
-            Some(status) => status,
-            None => self.best_plan(&spec, &able, Assignment::Best)?,
+        let (spec, status) = match self.held_plan(&spec, &holding) {
+            Some(status) => (spec, status),
+            None => self.next_plan(&spec, &able)?,
         };
         self.is_reduced = true;
         self.change_plan(&spec, status, cause);

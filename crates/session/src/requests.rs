@@ -7,7 +7,7 @@ use protocol::peer::{
 };
 
 use crate::{
-    JobInput, Output, Room, frames::Verdict, queue::QueuedAsk, request::Request, stage::Step,
+    JobInput, Output, Room, batch::Step, frames::Verdict, queue::QueuedAsk, request::Request,
 };
 
 /// Into the ring.
@@ -293,8 +293,8 @@ impl Room {
         };
         let awaited = request.awaited_position(ring.chunk_tokens());
         let has_run = |peer: &PeerId| {
-            let last_step = self.facts.get(peer).and_then(|facts| facts.last_step);
-            last_step.is_some_and(|step| step.request == number && step.next_position >= awaited)
+            let last_steps = self.facts.get(peer).map_or(&[][..], |facts| &facts.last_steps);
+            last_steps.iter().any(|step| step.request == number && step.next_position >= awaited)
         };
         ring.peers().find(|peer| !has_run(peer)).unwrap_or(ring.tail())
     }

@@ -3,7 +3,7 @@
 use base::{ModuleRange, PeerId};
 use protocol::peer::{PlannedStage, RollOut, WireType};
 
-use crate::{LoadStage, Resident};
+use crate::{LoadStage, MAX_PARTS, Resident};
 
 /// The plan of an epoch, and our place in it.
 #[derive(Debug)]
@@ -123,6 +123,12 @@ impl Ring {
         index + 1 == self.plan.stages.len()
     }
 
+    /// How many phones run the stages.
+    pub(crate) fn phones(&self) -> usize {
+        let stages = self.plan.stages.len();
+        stages - usize::from(stages > 1 && self.tail() == self.header())
+    }
+
     /// Who runs the stages, in ring order.
     pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.plan.stages.iter().map(|stage| stage.peer)
@@ -152,6 +158,12 @@ impl Ring {
         peers
     }
 
+    /// Of one pass: a chunk, and a row for each other request.
+    fn most_rows(&self) -> u16 {
+        let others = usize::from(self.plan.slots).min(MAX_PARTS).saturating_sub(1);
+        self.plan.chunk_tokens.saturating_add(others as u16)
+    }
+
     pub(crate) fn load(&self) -> LoadStage {
         LoadStage {
             epoch: self.plan.epoch,
@@ -163,7 +175,7 @@ impl Ring {
                 .collect(),
             slots: self.plan.slots,
             context_tokens: self.context_tokens(),
-            chunk_tokens: self.plan.chunk_tokens,
+            rows: self.most_rows(),
         }
     }
 }

@@ -173,8 +173,8 @@ impl Room {
             }
             Input::StageLoaded { epoch } => self.stage_loaded(epoch),
             Input::StageFailed { epoch, failure } => self.stage_failed(epoch, failure),
-            Input::StageDone { job, output, busy_secs, dispatches } => {
-                self.step_done(job, output, busy_secs, dispatches);
+            Input::StageDone { job, outputs, busy_secs, dispatches } => {
+                self.step_done(job, outputs, busy_secs, dispatches);
             }
             Input::JobFailed { job, message } => self.step_failed(job, &message),
             Input::Tokenized { ask, result } => self.tokenized(ask, result),

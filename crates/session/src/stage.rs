@@ -1,6 +1,6 @@
-//! Our stages of the ring: which steps wait, which one runs, where its output goes.
+//! Our stages of the ring: what comes in and what runs, and where its outputs go.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use base::RequestId;
 use protocol::peer::{
@@ -8,8 +8,11 @@ use protocol::peer::{
 };
 
 use crate::{
-    Job, JobId, JobInput, Output, Room, SamplingStep, StageOutput, Wants, measuring::MESSAGE_CHARS,
-    pace::Pace, ring::Ring,
+    Job, JobId, JobInput, Output, Part, Room, SamplingStep, StageOutput, Wants,
+    batch::{Step, Waiting, most_answers},
+    measuring::MESSAGE_CHARS,
+    pace::Pace,
+    ring::Ring,
 };
 
 /// What we run for the room.
@@ -24,9 +27,9 @@ pub(crate) struct Stage {
     pub(crate) requests: BTreeMap<RequestId, StageRequest>,
     /// The newest request of the epoch.
     pub(crate) newest: Option<RequestId>,
-    steps: VecDeque<Step>,
-    /// What tokens take on our device, by stage of the ring.
-    paces: BTreeMap<usize, Pace>,
+    waiting: Waiting,
+    /// What passes take on our device, by stage of the ring and rows; without chunks of prompts.
+    paces: BTreeMap<(usize, u64), Pace>,
     running: Option<Running>,
     next_job: u64,
 }
@@ -49,31 +52,24 @@ pub(crate) struct StageRequest {
     frames_sent: u32,
 }
 
-/// Some rows of a request on their way through one of our stages.
-#[derive(Debug)]
-pub(crate) struct Step {
-    pub(crate) request: RequestId,
-    /// Which stage of the ring.
-    pub(crate) index: usize,
-    pub(crate) position: u32,
-    pub(crate) rows: u16,
-    pub(crate) input: JobInput,
-    /// Whether the tail samples from the last row.
-    pub(crate) last: bool,
-    /// What the stages before have spent on it.
-    pub(crate) dispatches: u32,
-}
-
-/// The step that the driver is at.
+/// The pass that the driver is at.
 #[derive(Debug)]
 struct Running {
     job: JobId,
+    index: usize,
+    parts: Vec<Passing>,
+}
+
+/// A part of it.
+#[derive(Debug)]
+struct Passing {
     wants: Wants,
     request: RequestId,
     index: usize,
     position: u32,
     rows: u16,
     last: bool,
+    /// What the stages before have spent on it.
     dispatches: u32,
 }
 
@@ -84,7 +80,7 @@ impl Stage {
         self.is_loaded = false;
         self.newest = None;
         self.requests.clear();
-        self.steps.clear();
+        self.waiting.clear();
         self.paces.clear();
         self.running = None;
     }
@@ -106,7 +102,7 @@ impl Stage {
 
     /// Whether there was such a request; its waiting steps go with it.
     pub(crate) fn close(&mut self, request: RequestId) -> bool {
-        self.steps.retain(|step| step.request != request);
+        self.waiting.drop_request(request);
         self.requests.remove(&request).is_some()
     }
 
@@ -115,7 +111,13 @@ impl Stage {
     }
 
     pub(crate) fn push(&mut self, step: Step) {
-        self.steps.push_back(step);
+        match self.requests.get(&step.request) {
+            Some(request) if step.position < request.history_tokens => {
+                self.waiting.push_chunk(step)
+            }
+            Some(_) => self.waiting.push_answer(step),
+            None => {}
+        }
     }
 
     /// Remembers a token for the draws after it.
@@ -126,26 +128,29 @@ impl Stage {
         }
     }
 
-    /// The device has worked on a step for so long; chunks of a prompt are another matter.
-    fn took(&mut self, index: usize, rows: u16, secs: f64) {
-        if rows == 1 && secs.is_finite() && secs >= 0.0 {
-            self.paces.entry(index).or_default().add(secs);
+    /// The device has worked on a pass for so long; chunks of a prompt are another matter.
+    fn took(&mut self, done: &Running, secs: f64) {
+        if done.is_of_single_rows() && secs.is_finite() && secs >= 0.0 {
+            self.paces.entry((done.index, done.rows())).or_default().add(secs);
         }
     }
 
-    /// What a token takes in each of our stages, once all have run enough of them.
+    /// What a token by itself takes in each of our stages, as was predicted, once all have run enough of them.
     pub(crate) fn stage_secs(&self) -> Vec<f64> {
-        let medians: Option<Vec<f64>> = self.paces.values().map(Pace::median).collect();
+        let indices = self.ring.as_ref().map_or(&[][..], Ring::indices);
+        let medians: Option<Vec<f64>> =
+            indices.iter().map(|&index| self.pass_secs(index, 1)).collect();
         medians.unwrap_or_default()
+    }
+
+    /// What a pass of so many rows takes, each of another request.
+    fn pass_secs(&self, index: usize, rows: usize) -> Option<f64> {
+        self.paces.get(&(index, rows as u64))?.median()
     }
 
     /// Whether the device is at work.
     pub(crate) fn is_busy(&self) -> bool {
         self.running.is_some()
-    }
-
-    fn waiting_steps(&self, request: RequestId) -> usize {
-        self.steps.iter().filter(|step| step.request == request).count()
     }
 
     /// The step of a frame, if it is the one that comes next.
@@ -154,11 +159,14 @@ impl Stage {
         index: usize,
         frame: Activations,
     ) -> Result<Option<Step>, &'static str> {
-        let waiting = self.waiting_steps(frame.request);
+        let waiting = self.waiting.count(frame.request);
         let Some(ring) = &self.ring else { return Ok(None) };
         let Some(request) = self.requests.get_mut(&frame.request) else { return Ok(None) };
         request.check(ring, &frame)?;
-        if waiting >= MAX_WAITING_STEPS {
+        // A row of an answer comes when the token before it has gone round.
+        let most_waiting =
+            if frame.position < request.history_tokens { MAX_WAITING_STEPS } else { 1 };
+        if waiting >= most_waiting {
             return Err("more steps than may wait");
         }
         request.next_position += u32::from(frame.rows);
@@ -174,35 +182,38 @@ impl Stage {
         }))
     }
 
-    /// Takes the next step, and what to do for it.
+    /// Takes what waits, as much as goes through the device at once, and what to do for it.
     fn start_next(&mut self) -> Option<Output> {
         let ring = self.ring.as_ref().filter(|_| self.is_loaded && self.running.is_none())?;
-        let step = self.steps.pop_front()?;
-        let request = self.requests.get(&step.request)?;
+        let index = self.waiting.next_index()?;
+        let pass_secs = |rows| self.pass_secs(index, rows);
+        let most_answers = most_answers(self.requests.len(), ring.phones(), pass_secs);
+        let pass = self.waiting.take_pass(index, most_answers, ring.chunk_tokens());
+        let begun = pass.into_iter().filter_map(|step| {
+            let request = self.requests.get(&step.request)?;
+            Some(request.begin(ring, step))
+        });
+        let (parts, passing) = begun.unzip();
         self.next_job += 1;
         let id = JobId(self.next_job);
-        let wants = request.wants(ring, &step);
-        let Step { request: number, index, position, rows, last, dispatches, input } = step;
-        self.running = Some(Running {
-            job: id,
-            wants: wants.clone(),
-            request: number,
-            index,
-            position,
-            rows,
-            last,
-            dispatches,
-        });
-        Some(Output::RunStage(Job {
-            id,
-            request: number,
-            slot: request.slot,
-            range: ring.range(index),
-            position,
-            rows,
-            input,
-            wants,
-        }))
+        self.running = Some(Running { job: id, index, parts: passing });
+        Some(Output::RunStage(Job { id, range: ring.range(index), parts }))
+    }
+}
+
+impl Running {
+    fn is_of_single_rows(&self) -> bool {
+        self.parts.iter().all(|part| part.rows == 1)
+    }
+
+    fn rows(&self) -> u64 {
+        self.parts.iter().map(|part| u64::from(part.rows)).sum()
+    }
+}
+
+impl Passing {
+    fn next_position(&self) -> u32 {
+        self.position + u32::from(self.rows)
     }
 }
 
@@ -223,6 +234,14 @@ impl StageRequest {
             () if frame.last != (end >= self.history_tokens) => Err("its token is not due"),
             () => Ok(()),
         }
+    }
+
+    /// A step as a part of a job, and what stays here of it.
+    fn begin(&self, ring: &Ring, step: Step) -> (Part, Passing) {
+        let wants = self.wants(ring, &step);
+        let Step { request, index, position, rows, input, last, dispatches } = step;
+        let part = Part { request, slot: self.slot, position, rows, input, wants: wants.clone() };
+        (part, Passing { wants, request, index, position, rows, last, dispatches })
     }
 
     fn wants(&self, ring: &Ring, step: &Step) -> Wants {
@@ -249,18 +268,25 @@ impl Room {
     pub(crate) fn step_done(
         &mut self,
         job: JobId,
-        output: StageOutput,
+        outputs: Vec<StageOutput>,
         busy_secs: f64,
         dispatches: u32,
     ) {
         let Some(done) = self.stage.running.take_if(|running| running.job == job) else { return };
-        self.stage.took(done.index, done.rows, busy_secs);
+        self.stage.took(&done, busy_secs);
         self.count(&done, dispatches);
-        self.hand_over(&done, output, dispatches);
+        if outputs.len() == done.parts.len() {
+            let parts = done.parts.iter().zip(outputs);
+            parts.for_each(|(part, output)| self.hand_over(part, output, dispatches));
+        } else {
+            self.lose_parts(&done, WRONG_OUTPUT);
+        }
         self.read_texts();
     }
 
-    fn hand_over(&mut self, done: &Running, output: StageOutput, dispatches: u32) {
+    /// What came out of a part goes on, if anybody still wants it. Its token waited for all that was dispatched for
+    /// the pass.
+    fn hand_over(&mut self, done: &Passing, output: StageOutput, dispatches: u32) {
         if !self.stage.requests.contains_key(&done.request) {
             return;
         }
@@ -270,40 +296,61 @@ impl Room {
             (Wants::Token(_), StageOutput::Token { token, logprobs }) => {
                 self.stage.sampled(done.request, token);
                 let (request, epoch, dispatches) = (done.request, self.epoch, spent);
-                let position = done.position + u32::from(done.rows) - 1;
+                let position = done.next_position() - 1;
                 self.return_token(Token { request, epoch, position, token, dispatches, logprobs });
             }
             (Wants::Nothing, StageOutput::Nothing) => {
                 let (request, position) = (done.request, done.position);
                 self.return_chunk(ChunkDone { request, epoch: self.epoch, position });
             }
-            _ => self.step_lost(done.request, "a step gave another output than it should"),
+            _ => self.step_lost(done.request, WRONG_OUTPUT),
         }
     }
 
     pub(crate) fn step_failed(&mut self, job: JobId, message: &str) {
         let Some(failed) = self.stage.running.take_if(|running| running.job == job) else { return };
         self.read_texts();
-        if self.stage.requests.contains_key(&failed.request) {
-            self.step_lost(failed.request, message);
+        self.lose_parts(&failed, message);
+    }
+
+    fn lose_parts(&mut self, lost: &Running, message: &str) {
+        for part in &lost.parts {
+            if self.stage.requests.contains_key(&part.request) {
+                self.step_lost(part.request, message);
+            }
         }
     }
 
     fn count(&mut self, done: &Running, dispatches: u32) {
-        let next_position = done.position + u32::from(done.rows);
         let facts = self.my_facts();
         facts.counters.steps_run += 1;
-        facts.counters.rows_run += u64::from(done.rows);
+        facts.counters.rows_run += done.rows();
         facts.counters.dispatches += u64::from(dispatches);
         // A header's second stage is not what the others wait for.
         if done.index == 0 || !self.config.coordinator {
-            self.my_facts().last_step = Some(LastStep { request: done.request, next_position });
+            self.ran(&done.parts);
         }
         self.report_changes.mark();
         self.view_changes.mark();
     }
 
-    fn pass_on(&mut self, done: &Running, dispatches: u32, data: Vec<u8>) {
+    /// Remembers how far the requests have got here.
+    fn ran(&mut self, parts: &[Passing]) {
+        let open = &self.stage.requests;
+        let Some(facts) = self.facts.get_mut(&self.config.me) else { return };
+        let is_over = |step: &LastStep| !open.contains_key(&step.request);
+        let is_older = |step: &LastStep| parts.iter().any(|part| part.request == step.request);
+        facts.last_steps.retain(|step| !is_over(step) && !is_older(step));
+        let lasting = parts.iter().filter(|part| open.contains_key(&part.request));
+        facts.last_steps.extend(
+            lasting.map(|part| LastStep {
+                request: part.request,
+                next_position: part.next_position(),
+            }),
+        );
+    }
+
+    fn pass_on(&mut self, done: &Passing, dispatches: u32, data: Vec<u8>) {
         let Some(ring) = &self.stage.ring else { return };
         let Some(to) = ring.next(done.index) else { return };
         let expected = u64::from(done.rows) * u64::from(ring.row_bytes());
@@ -360,5 +407,6 @@ impl Room {
     }
 }
 
+const WRONG_OUTPUT: &str = "a step gave another output than it should";
 /// Twice what a header keeps in flight by default; more is a sender that does not wait.
 const MAX_WAITING_STEPS: usize = 8;

@@ -52,15 +52,15 @@ impl Room {
         }
         let Some(coordinator) = self.coordinator else { return };
         let facts = self.my_facts();
-        let (counters, last_step) = (facts.counters, facts.last_step);
-        let report = Report { counters, last_step, stage_secs };
+        let (counters, last_steps) = (facts.counters, facts.last_steps.clone());
+        let report = Report { counters, last_steps, stage_secs };
         self.transmit(coordinator, report);
     }
 
     pub(crate) fn take_report(&mut self, peer: PeerId, report: &Report) -> Verdict {
         let facts = self.facts.get_mut(&peer).ok_or("no such peer")?;
         facts.counters = report.counters;
-        facts.last_step = report.last_step;
+        facts.last_steps.clone_from(&report.last_steps);
         self.stages_took(peer, &report.stage_secs);
         self.view_changes.mark();
         self.status_changes.mark();

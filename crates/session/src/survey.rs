@@ -46,7 +46,9 @@ impl Room {
             );
         }
         let is_other = self.spec.as_ref().is_some_and(|known| known.model != spec.model);
-        if self.spec.as_ref() != Some(&spec) {
+        let is_known = |known: &ModelSpec| known.with_slots(spec.slots) == spec;
+        let is_new = !self.spec.as_ref().is_some_and(is_known);
+        if is_new {
             self.facts.values_mut().for_each(|facts| facts.held.clear());
         }
         if is_other {
@@ -58,7 +60,9 @@ impl Room {
             });
         }
         self.model = Some(spec.status());
-        self.spec = Some(spec);
+        if is_new {
+            self.spec = Some(spec);
+        }
         self.refresh_pledges();
         self.ask_to_prepare(self.config.me);
         self.open_peers().into_iter().for_each(|peer| self.ask_to_prepare(peer));

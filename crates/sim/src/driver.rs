@@ -118,9 +118,11 @@ impl Sim {
             Ok(ran) => {
                 let busy_secs = STEP_SECS + ran.flops / it.spec.flops_per_sec;
                 it.busy_until_secs = starts_at_secs + busy_secs;
-                let (job, output, dispatches) = (job.id, ran.output, ran.dispatches);
-                let done = Input::StageDone { job, output, busy_secs, dispatches };
+                let (id, outputs, dispatches) = (job.id, ran.outputs, ran.dispatches);
+                let done = Input::StageDone { job: id, outputs, busy_secs, dispatches };
                 self.later(phone, starts_at_secs + busy_secs - now, done);
+                let (parts, rows) = (job.parts.len(), job.rows());
+                self.record(format!("{} runs {parts} parts, {rows} rows", self.phones[phone].id));
             }
             Err(message) => self.later(phone, 0.0, Input::JobFailed { job: job.id, message }),
         }

@@ -14,7 +14,7 @@ pub trait StageRunner {
     /// Forgets what was loaded.
     fn unload(&mut self);
 
-    /// Runs a step. Position 0 begins a request in its slot: what the slot held is over.
+    /// Runs a step, of all its parts. Position 0 begins a request in its slot: what the slot held is over.
     ///
     /// # Errors
     /// Why the step cannot be run.
@@ -37,8 +37,8 @@ pub struct Loaded {
 /// What a step gave.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Ran {
-    /// Its output, of the kind that the job wants.
-    pub output: StageOutput,
+    /// The output of each part, of the kind that it wants.
+    pub outputs: Vec<StageOutput>,
     /// Operations, from which the simulation takes the time it needs.
     pub flops: f64,
     /// GPU dispatches.

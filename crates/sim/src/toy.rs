@@ -5,15 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use base::{Message, ModuleProfile, Tied};
+use base::{Message, ModuleProfile, ModuleRange, Tied};
 use protocol::peer::{Alternative, ModelRef, Sampling, TokenLogprobs};
-use session::{Job, JobInput, LoadStage, ModelSpec, Resident, SamplingStep, StageOutput, Wants};
+use session::{
+    Job, JobInput, LoadStage, MAX_PARTS, ModelSpec, Part, Resident, SamplingStep, StageOutput,
+    Wants,
+};
 
 use crate::{Loaded, Ran, StageRunner};
 
 /// The toy on one phone.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ToyModel {
+    /// Of a row's time, for each further row of a step: the weights are read once for all.
+    further_row: f64,
     spec: Option<Loading>,
     /// Rows seen, by attention module and slot.
     cache: BTreeMap<(usize, u16), Vec<u32>>,
@@ -23,7 +28,14 @@ pub struct ToyModel {
 struct Loading {
     stages: Vec<Resident>,
     slots: u16,
+    rows: usize,
     context_tokens: u32,
+}
+
+impl Default for ToyModel {
+    fn default() -> Self {
+        Self::with_further_row(FURTHER_ROW)
+    }
 }
 
 /// A toy of so many layers: `embed`, then `attn` and `mlp` for each, then `head`.
@@ -65,14 +77,17 @@ pub fn prompt(tokens: usize) -> String {
 impl StageRunner for ToyModel {
     fn load(&mut self, stage: &LoadStage) -> Result<Loaded, String> {
         let (slots, context_tokens) = (stage.slots, stage.context_tokens);
-        let fits = |held: &Loading| (held.slots, held.context_tokens) == (slots, context_tokens);
+        let rows = usize::from(stage.rows);
+        let fits = |held: &Loading| {
+            (held.slots, held.rows, held.context_tokens) == (slots, rows, context_tokens)
+        };
         let held = self.spec.take().filter(fits).map(|held| held.stages).unwrap_or_default();
         let has = |module| held.iter().any(|held| held.resident.contains(module));
         let wanted = |module| stage.stages.iter().any(|stage| stage.resident.contains(module));
         self.cache.retain(|&(module, _), _| has(module) && wanted(module));
         let modules = stage.stages.iter().flat_map(|stage| stage.resident.indices());
         let missing = modules.filter(|&module| !has(module)).count();
-        self.spec = Some(Loading { stages: stage.stages.clone(), slots, context_tokens });
+        self.spec = Some(Loading { stages: stage.stages.clone(), slots, rows, context_tokens });
         Ok(Loaded { bytes: missing as u64 * 1_000_000 })
     }
 
@@ -82,22 +97,18 @@ impl StageRunner for ToyModel {
     }
 
     fn run(&mut self, job: &Job) -> Result<Ran, String> {
-        let spec = self.spec.as_ref().ok_or("nothing is loaded")?;
-        let end = job.position + u32::from(job.rows);
-        let is_loaded = spec.stages.iter().any(|stage| stage.range == job.range);
-        if !is_loaded || job.slot >= spec.slots || end > spec.context_tokens {
-            return Err(format!("{job:?} is not what was loaded"));
+        let is_loaded = |spec: &Loading| spec.stages.iter().any(|stage| stage.range == job.range);
+        let spec = self.spec.as_ref().filter(|spec| is_loaded(spec));
+        let spec = spec.ok_or("its modules are not loaded")?;
+        if job.parts.is_empty() || job.parts.len() > MAX_PARTS || job.rows() > spec.rows {
+            return Err(format!("{job:?} is no step"));
         }
-        let mut rows = self.first_rows(job)?;
-        for module in job.range.indices().skip(usize::from(job.range.start == 0)) {
-            for (position, row) in (job.position..).zip(&mut rows) {
-                *row = self.module(module, job.slot, position, *row)?;
-            }
-        }
+        let run = |part| self.run_part(job.range, part);
+        let outputs = job.parts.iter().map(run).collect::<Result<_, _>>()?;
         let dispatches = job.range.len() as u32;
-        let weight = 1.0 + ROW_SHARE * f64::from(job.rows.saturating_sub(1));
+        let weight = 1.0 + self.further_row * (job.rows() as f64 - 1.0);
         let flops = MODULE_FLOPS * job.range.len() as f64 * weight;
-        Ok(Ran { output: output(job, &rows), flops, dispatches })
+        Ok(Ran { outputs, flops, dispatches })
     }
 
     fn tokenize(&mut self, messages: &[Message]) -> Vec<u32> {
@@ -110,19 +121,26 @@ impl StageRunner for ToyModel {
 }
 
 impl ToyModel {
-    fn first_rows(&self, job: &Job) -> Result<Vec<Row>, String> {
-        let rows: Vec<Row> = match &job.input {
-            JobInput::Tokens(tokens) => (job.position..)
-                .zip(tokens)
-                .map(|(position, &token)| [token, position, mix(&[token, position]), 1])
-                .collect(),
-            JobInput::Hidden(bytes) => bytes.chunks_exact(ROW_BYTES as usize).map(read).collect(),
-        };
-        let is_first = matches!(job.input, JobInput::Tokens(_));
-        if rows.len() != usize::from(job.rows) || is_first != (job.range.start == 0) {
-            return Err(format!("{} rows came for {job:?}", rows.len()));
+    /// Each further row of a step takes this part of the first one's time: all of it where operations take the time,
+    /// next to nothing where the reading of weights does.
+    pub fn with_further_row(further_row: f64) -> Self {
+        Self { further_row, spec: None, cache: BTreeMap::new() }
+    }
+
+    fn run_part(&mut self, range: ModuleRange, part: &Part) -> Result<StageOutput, String> {
+        let end = part.position + u32::from(part.rows);
+        let fits =
+            |spec: &Loading| part.slot < spec.slots && end <= spec.context_tokens && part.rows > 0;
+        if !self.spec.as_ref().is_some_and(fits) {
+            return Err(format!("{part:?} is not what was loaded"));
         }
-        Ok(rows)
+        let mut rows = first_rows(range, part)?;
+        for module in range.indices().skip(usize::from(range.start == 0)) {
+            for (position, row) in (part.position..).zip(&mut rows) {
+                *row = self.module(module, part.slot, position, *row)?;
+            }
+        }
+        Ok(output(part, &rows))
     }
 
     /// Odd modules are attention, which remembers; even ones do not.
@@ -146,8 +164,23 @@ impl ToyModel {
     }
 }
 
-fn output(job: &Job, rows: &[Row]) -> StageOutput {
-    match &job.wants {
+fn first_rows(range: ModuleRange, part: &Part) -> Result<Vec<Row>, String> {
+    let rows: Vec<Row> = match &part.input {
+        JobInput::Tokens(tokens) => (part.position..)
+            .zip(tokens)
+            .map(|(position, &token)| [token, position, mix(&[token, position]), 1])
+            .collect(),
+        JobInput::Hidden(bytes) => bytes.chunks_exact(ROW_BYTES as usize).map(read).collect(),
+    };
+    let is_first = matches!(part.input, JobInput::Tokens(_));
+    if rows.len() != usize::from(part.rows) || is_first != (range.start == 0) {
+        return Err(format!("{} rows came for {part:?}", rows.len()));
+    }
+    Ok(rows)
+}
+
+fn output(part: &Part, rows: &[Row]) -> StageOutput {
+    match &part.wants {
         Wants::Nothing => StageOutput::Nothing,
         Wants::Token(step) => {
             let last = rows.last().copied().unwrap_or_default();
@@ -197,8 +230,7 @@ type Row = [u32; 4];
 
 const ROW_BYTES: u32 = 16;
 const MODULE_FLOPS: f64 = 1e6;
-/// Of a row's time, for each further row of a step: the weights are read once for all.
-const ROW_SHARE: f64 = 0.2;
+const FURTHER_ROW: f64 = 0.2;
 const TABLE_BYTES: f64 = 4e6;
 const VOCABULARY: u32 = 997;
 const EOS: u32 = 3;

@@ -68,10 +68,11 @@ fn asks_are_answered_in_order() {
 
 #[test]
 fn several_requests_run_at_once_with_more_slots() {
-    let mut one = ready(3);
-    let mut config = config(3);
-    config.model.slots = 4;
-    let mut four = ready_with(config);
+    let [mut one, mut four] = [1, 4].map(|slots| {
+        let mut config = config(3);
+        config.limits.slots = slots;
+        ready_with(config)
+    });
     let mut secs = [0.0; 2];
     for (sim, secs) in [&mut one, &mut four].into_iter().zip(&mut secs) {
         let began = sim.now_secs();
@@ -148,7 +149,9 @@ fn an_answer_is_stopped_at_any_moment() {
 
 #[test]
 fn a_waiting_ask_is_stopped_without_running() {
-    let mut sim = ready(2);
+    let mut config = config(2);
+    config.limits.slots = 1;
+    let mut sim = ready_with(config);
     sim.command(0, ask(1, "first", LONG));
     sim.command(0, ask(2, "second", LONG));
     sim.run_for(0.5);

@@ -37,6 +37,21 @@ fn it_answers_as_one_phone() {
 }
 
 #[test]
+fn it_answers_several_at_once() {
+    let mut sim = closed();
+    for ask in 0..4 {
+        let messages = vec![Message::user(toy::prompt(60 + ask as usize))];
+        sim.command(ask as usize % 3, Command::Ask { ask, messages, options: GREEDY.into() });
+    }
+    let answer = |sim: &Sim, ask: u32| sim.answer(ask as usize % 3, ask);
+    assert!(sim.run_until(100.0, |sim| (0..4).all(|ask| answer(sim, ask).is_some())));
+    for ask in 0..4 {
+        let expected = alone(&toy::prompt(60 + ask as usize), GREEDY).tokens;
+        assert_eq!(stats(answer(&sim, ask).expect("an answer")).tokens, expected);
+    }
+}
+
+#[test]
 fn it_stops_and_goes_on() {
     let mut sim = closed();
     sim.command(0, ask(1));

@@ -69,7 +69,7 @@ impl Story {
         };
         let phones = story.below(3) + 2;
         let mut room = config(phones);
-        room.model.slots = story.below(3) as u16 + 1;
+        room.limits.slots = story.below(3) as u16 + 1;
         for (phone, name) in room.phones.iter_mut().zip(NAMES) {
             *phone = story.phone(name, name == NAMES[0]);
         }

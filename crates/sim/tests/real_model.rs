@@ -9,7 +9,7 @@ use std::{
 };
 
 use base::Message;
-use common::{GREEDY, NAMES, WIFI, stats};
+use common::{GREEDY, NAMES, WIFI, largest_batch, stats};
 use kernels::{Gpu, Step};
 use model::{
     Logprobs, MemoryPart, MemorySource, ModelError, ModelFile, Sampler, Stage, StageInput,
@@ -18,8 +18,8 @@ use model::{
 use pollster::block_on;
 use protocol::peer::{Alternative, ModelRef, Pledge, Sampling, TokenLogprobs};
 use session::{
-    Command, Job, JobInput, LoadStage, ModelSpec, Resident, RoomLimits, SamplingStep, StageOutput,
-    Wants,
+    Command, Job, JobInput, LoadStage, ModelSpec, Part, Resident, RoomLimits, SamplingStep,
+    StageOutput, Wants,
 };
 use sim::{Loaded, PhoneSpec, Ran, Sim, SimConfig, StageRunner};
 use text::{Decoder, Text};
@@ -86,13 +86,52 @@ fn an_answer_goes_on_without_a_phone_and_with_a_new_one() {
     }
 }
 
+#[test]
+fn requests_at_once_have_the_tokens_they_would_have_alone() {
+    let golden = testkit::golden("qwen3-q8_0");
+    let gpu = gpu();
+    let model = Rc::new(RealModel::open(golden.gguf, gpu.clone()));
+    let text = &golden.long.text;
+    let sampling = |ask: u32| match ask % 2 {
+        0 => GREEDY,
+        _ => Sampling { seed: ask.into(), ..PLAYFUL },
+    };
+    let prompt = |ask: u32| text.chars().skip(7 * ask as usize).collect::<String>();
+    let mut one_by_one = room(&model, 1);
+    assert!(one_by_one.make_ready());
+    let alone = |ask| stats(one_by_one.ask(0, ask, &prompt(ask), sampling(ask)));
+    let alone: Vec<_> = (0..5).map(alone).collect();
+    for phones in [1, 3] {
+        let mut sim = room_for(&model, phones, 4);
+        assert!(sim.make_ready());
+        for ask in 0..5 {
+            let messages = vec![Message::user(prompt(ask))];
+            let options = sampling(ask).into();
+            sim.command(ask as usize % phones, Command::Ask { ask, messages, options });
+        }
+        let answer = |sim: &Sim, ask: u32| sim.answer(ask as usize % phones, ask);
+        assert!(sim.run_until(100.0, |sim| (0..5).all(|ask| answer(sim, ask).is_some())));
+        for (ask, alone) in (0..5).zip(&alone) {
+            let answer = stats(answer(&sim, ask).expect("an answer"));
+            assert_eq!(answer.tokens, alone.tokens, "ask {ask}, {phones} phones");
+            assert_eq!(answer.logprobs, alone.logprobs, "ask {ask}, {phones} phones");
+        }
+        assert!(largest_batch(&sim) > 1, "{phones} phones: nothing was run together");
+    }
+}
+
 fn room(model: &Rc<RealModel>, phones: usize) -> Sim {
-    let pledge = Pledge::Share { factor: 1.5, phones: phones as u32 };
+    room_for(model, phones, 1)
+}
+
+fn room_for(model: &Rc<RealModel>, phones: usize, expected_requests: u16) -> Sim {
+    let factor = 1.5 * f64::from(expected_requests);
+    let pledge = Pledge::Share { factor, phones: phones as u32 };
     let config = SimConfig {
         phones: NAMES[..phones].iter().map(|name| PhoneSpec::new(name, pledge)).collect(),
         link: WIFI,
         model: model.spec(),
-        limits: RoomLimits { chunk_tokens: 16, ..RoomLimits::default() },
+        limits: RoomLimits { chunk_tokens: 16, expected_requests, ..RoomLimits::default() },
     };
     let model = model.clone();
     Sim::new(config, move || Box::new(Phone { model: model.clone(), stages: Vec::new() }))
@@ -152,12 +191,13 @@ struct Phone {
 
 impl StageRunner for Phone {
     fn load(&mut self, plan: &LoadStage) -> Result<Loaded, String> {
-        let mut held = std::mem::take(&mut self.stages);
         let options = StageOptions {
             context_tokens: plan.context_tokens as usize,
             slots: plan.slots.into(),
-            rows: plan.chunk_tokens.into(),
+            rows: plan.rows.into(),
         };
+        let mut held = std::mem::take(&mut self.stages);
+        held.retain(|stage| stage.options() == options);
         let load = |stage: &Resident| {
             let (gpu, file) = (&self.model.gpu, &self.model.file);
             let mut loaded = match held.pop() {
@@ -179,23 +219,16 @@ impl StageRunner for Phone {
     fn run(&mut self, job: &Job) -> Result<Ran, String> {
         let stage = self.stages.iter_mut().find(|stage| stage.range() == job.range);
         let stage = stage.expect("the session runs loaded ranges");
-        let mut step = Step::chunk(job.slot.into(), job.position, job.rows.into());
-        if !matches!(job.wants, Wants::Token(_)) {
-            step.head_rows.clear();
-        }
-        let input = match &job.input {
-            JobInput::Tokens(tokens) => StageInput::Tokens(tokens),
-            JobInput::Hidden(bytes) => StageInput::Hidden(bytes),
+        let (tokens, hidden) = inputs(&job.parts);
+        let input = match tokens.is_empty() {
+            true => StageInput::Hidden(&hidden),
+            false => StageInput::Tokens(&tokens),
         };
         let before = self.model.gpu.dispatches();
-        let output = block_on(stage.run(step, input)).map_err(|error| error.to_string())?;
+        let output = block_on(stage.run(step(&job.parts), input));
+        let outputs = outputs(&job.parts, output.map_err(|error| error.to_string())?);
         let dispatches = (self.model.gpu.dispatches() - before) as u32;
-        let output = match (output, &job.wants) {
-            (model::StageOutput::Hidden(bytes), _) => StageOutput::Hidden(bytes),
-            (model::StageOutput::Logits(logits), Wants::Token(draw)) => drawn(&logits, draw),
-            _ => StageOutput::Nothing,
-        };
-        Ok(Ran { output, flops: 1e6 * f64::from(job.rows), dispatches })
+        Ok(Ran { outputs, flops: 1e6 * job.rows() as f64, dispatches })
     }
 
     fn tokenize(&mut self, messages: &[Message]) -> Vec<u32> {
@@ -206,6 +239,48 @@ impl StageRunner for Phone {
     fn decode(&mut self, token: u32) -> String {
         self.model.decoder.borrow_mut().push(self.model.text.tokenizer(), token)
     }
+}
+
+/// The rows of all parts, in their order.
+fn step(parts: &[Part]) -> Step {
+    let mut step = Step::default();
+    for part in parts {
+        step.add(part.slot.into(), part.position, part.rows.into());
+        let last_row = step.last_row().filter(|_| matches!(part.wants, Wants::Token(_)));
+        step.head_rows.extend(last_row);
+    }
+    step
+}
+
+fn inputs(parts: &[Part]) -> (Vec<u32>, Vec<u8>) {
+    let (mut tokens, mut hidden) = (Vec::new(), Vec::new());
+    for part in parts {
+        match &part.input {
+            JobInput::Tokens(more) => tokens.extend(more),
+            JobInput::Hidden(more) => hidden.extend(more),
+        }
+    }
+    (tokens, hidden)
+}
+
+/// What each part has of the output.
+fn outputs(parts: &[Part], output: model::StageOutput) -> Vec<StageOutput> {
+    let rows: usize = parts.iter().map(|part| usize::from(part.rows)).sum();
+    let drawn_parts = parts.iter().filter(|part| matches!(part.wants, Wants::Token(_))).count();
+    let (mut hidden, mut logits) = match output {
+        model::StageOutput::Hidden(bytes) => (bytes, Vec::new()),
+        model::StageOutput::Logits(logits) => (Vec::new(), logits),
+        model::StageOutput::Nothing => (Vec::new(), Vec::new()),
+    };
+    let (row_bytes, vocab) = (hidden.len() / rows, logits.len() / drawn_parts.max(1));
+    let own = |part: &Part| match &part.wants {
+        Wants::Hidden => {
+            StageOutput::Hidden(hidden.drain(..usize::from(part.rows) * row_bytes).collect())
+        }
+        Wants::Token(draw) => drawn(&logits.drain(..vocab).collect::<Vec<f32>>(), draw),
+        Wants::Nothing => StageOutput::Nothing,
+    };
+    parts.iter().map(own).collect()
 }
 
 /// The tail's choice from the logits of the last row.

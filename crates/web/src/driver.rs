@@ -82,11 +82,7 @@ impl Driver {
             name: config.name.clone(),
             device: config.device.clone(),
             pledge: config.pledge.into(),
-            limits: RoomLimits {
-                wire: config.wire,
-                balances: config.balances,
-                ..RoomLimits::default()
-            },
+            limits: limits(&config),
         });
         let text = coordinator.then(|| TextModule::load(load_text)).transpose();
         let text = text.map_err(|failed| error("internal", crate::browser::text(&failed)))?;
@@ -320,6 +316,16 @@ fn start_machine(me: PeerId, text: Option<TextModule>, this: This) -> Sender<Wor
     let machine = Machine::new(me.to_string(), text, Rc::new(tell));
     spawn_local(machine.work(receiver));
     sender
+}
+
+fn limits(config: &StartConfig) -> RoomLimits {
+    let defaults = RoomLimits::default();
+    RoomLimits {
+        wire: config.wire,
+        balances: config.balances,
+        expected_requests: config.requests.unwrap_or(defaults.expected_requests),
+        ..defaults
+    }
 }
 
 fn random_peer() -> Result<PeerId, ErrorView> {

@@ -24,6 +24,7 @@ mod perform;
 mod picked;
 mod planner;
 mod signaling;
+mod step;
 mod text;
 
 use wasm_bindgen::prelude::*;

@@ -8,18 +8,19 @@ use futures_util::{
     StreamExt,
     future::{Either, select},
 };
-use kernels::{Gpu, GpuError, Step};
-use model::{Logprobs, ModelError, Parts, Sampler, Stage, StageInput, StageOptions};
-use protocol::peer::{Alternative, Failure, FailureCode, ModelRef, Sampling, TokenLogprobs};
-use session::{Input, Job, JobInput, LoadStage, Resident, SamplingStep, StageOutput, Wants};
+use kernels::{Gpu, GpuError};
+use model::{ModelError, Parts, Stage, StageOptions};
+use protocol::peer::{Failure, FailureCode, ModelRef};
+use session::{Input, Job, LoadStage, Resident, StageOutput};
 use web_sys::File;
 
 use crate::{
-    clock::{now_secs, sleep, timed},
+    clock::{now_secs, sleep},
     folder::Means,
     local::LocalSource,
     measure::{Speed, Trial, lookup_secs},
     opened::Opened,
+    step::{StepInput, outputs, step},
     text::{ModelText, TextModule},
 };
 
@@ -312,7 +313,7 @@ impl Machine {
         let options = StageOptions {
             context_tokens: plan.context_tokens as usize,
             slots: plan.slots.into(),
-            rows: plan.chunk_tokens.into(),
+            rows: plan.rows.into(),
         };
         let mut held = std::mem::take(&mut self.stages);
         held.retain(|stage| stage.options() == options);
@@ -346,10 +347,10 @@ impl Machine {
         let id = job.id;
         let started = now_secs();
         let dispatches = self.dispatches();
-        match self.try_run(job).await {
-            Ok(output) => Input::StageDone {
+        match self.try_run(&job).await {
+            Ok(outputs) => Input::StageDone {
                 job: id,
-                output,
+                outputs,
                 busy_secs: now_secs() - started,
                 dispatches: (self.dispatches() - dispatches) as u32,
             },
@@ -361,26 +362,12 @@ impl Machine {
         }
     }
 
-    async fn try_run(&mut self, job: Job) -> Result<StageOutput, ModelError> {
+    async fn try_run(&mut self, job: &Job) -> Result<Vec<StageOutput>, ModelError> {
         let stage = self.stages.iter_mut().find(|stage| stage.range() == job.range);
         let stage = stage
             .ok_or_else(|| ModelError::Step(format!("modules {} are not loaded", job.range)))?;
-        let mut step = Step::chunk(job.slot.into(), job.position, job.rows.into());
-        if !matches!(job.wants, Wants::Token(_)) {
-            step.head_rows.clear();
-        }
-        let input = match &job.input {
-            JobInput::Tokens(tokens) => StageInput::Tokens(tokens),
-            JobInput::Hidden(bytes) => StageInput::Hidden(bytes),
-        };
-        let output = stage.run(step, input).await?;
-        Ok(match (output, &job.wants) {
-            (model::StageOutput::Hidden(bytes), _) => StageOutput::Hidden(bytes),
-            (model::StageOutput::Logits(logits), Wants::Token(draw)) => {
-                timed("sampler", || drawn(&logits, draw))
-            }
-            _ => StageOutput::Nothing,
-        })
+        let output = stage.run(step(&job.parts), StepInput::of(&job.parts).of_stage()).await?;
+        Ok(outputs(&job.parts, &output))
     }
 
     fn dispatches(&self) -> u64 {
@@ -422,19 +409,4 @@ fn total_bytes(
 
 fn has_common(a: ModuleRange, b: ModuleRange) -> bool {
     a.start < b.end && b.start < a.end
-}
-
-/// The tail's choice from the logits of the last row.
-fn drawn(logits: &[f32], draw: &SamplingStep) -> StageOutput {
-    let Sampling { temperature, top_k, top_p, min_p, repetition_penalty, seed, .. } = draw.options;
-    let sampling = model::Sampling { repetition_penalty, temperature, top_k, top_p, min_p, seed };
-    let token = Sampler::new(sampling).choose(logits, &draw.seen, draw.step);
-    let logprobs = draw.options.logprobs.map(|count| logprobs(logits, token, count.into()));
-    StageOutput::Token { token, logprobs }
-}
-
-fn logprobs(logits: &[f32], token: u32, count: usize) -> TokenLogprobs {
-    let Logprobs { chosen, alternatives } = Logprobs::of(logits, token, count);
-    let alternative = |(token, logprob)| Alternative { token, logprob };
-    TokenLogprobs { chosen, alternatives: alternatives.into_iter().map(alternative).collect() }
 }

@@ -47,6 +47,8 @@ pub struct StartConfig {
     pub wire: WireType,
     /// Coordinator: whether cuts move while answers go on.
     pub balances: bool,
+    /// Coordinator: how many requests are expected at once.
+    pub requests: Option<u16>,
 }
 
 /// Memory a phone lends. More bytes than it has are as good as all of it.

@@ -12,8 +12,6 @@ use crate::{
 
 /// The longest request where nobody says another.
 const CONTEXT_TOKENS: u32 = 4096;
-/// Requests that have a KV cache at once.
-const SLOTS: usize = 1;
 
 /// An opened model.
 #[derive(Debug)]
@@ -46,7 +44,7 @@ impl Opened {
 
     /// What the coordinator plans with.
     pub fn spec(&self, text: &ModelText) -> Result<ModelSpec, ModelError> {
-        let profiles = self.file.profiles(self.context_tokens(), SLOTS)?;
+        let profiles = self.file.profiles(self.context_tokens(), 1)?;
         let config = self.file.config();
         Ok(ModelSpec {
             model: ModelRef {
@@ -62,7 +60,7 @@ impl Opened {
             tied: profiles.tied,
             eos: text.eos(),
             row_bytes: (config.hidden * size_of::<f32>()) as u32,
-            slots: SLOTS as u16,
+            slots: 1,
         })
     }
 }

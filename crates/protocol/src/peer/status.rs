@@ -4,7 +4,8 @@ use base::{Estimate, PeerId, RequestId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DecodeError, Failure, MAX_PEER_STAGES, MAX_PEERS, ModelRef, PlanStatus, bounds, frame::Control,
+    DecodeError, Failure, MAX_PEER_STAGES, MAX_PEERS, MAX_SLOTS, ModelRef, PlanStatus, bounds,
+    frame::Control,
 };
 
 /// To the coordinator, about once a second: what the sender has done so far.
@@ -12,8 +13,8 @@ use super::{
 pub struct Report {
     /// Totals since the sender joined.
     pub counters: Counters,
-    /// How far its last step went: it tells which phone is late.
-    pub last_step: Option<LastStep>,
+    /// How far its stage has got with each request: they tell which phone is late.
+    pub last_steps: Vec<LastStep>,
     /// How long the device works on a token, for each of its stages in ring order: the median of the latest
     /// steps of one row; empty before there are enough.
     pub stage_secs: Vec<f64>,
@@ -143,6 +144,7 @@ pub struct MeasuringStatus {
 
 impl Control for Report {
     fn check(&self) -> Result<(), DecodeError> {
+        bounds::list("last_steps", &self.last_steps, MAX_SLOTS.into())?;
         bounds::list("stage_secs", &self.stage_secs, MAX_PEER_STAGES)?;
         self.stage_secs.iter().try_for_each(|&secs| bounds::figure("stage_secs", secs))
     }

@@ -260,7 +260,7 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
         (
             Report {
                 counters: Counters { bytes_sent: 300, ..Counters::default() },
-                last_step: Some(LastStep { request, next_position: 4 }),
+                last_steps: vec![LastStep { request, next_position: 4 }],
                 stage_secs: vec![0.5],
             }
             .into(),

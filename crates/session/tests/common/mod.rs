@@ -3,7 +3,7 @@
 use base::{ModuleProfile, PeerId, RequestId};
 use protocol::peer::{Alternative, AskOptions, Frame, ModelRef, Pledge, Sampling, TokenLogprobs};
 use session::{
-    AskId, Input, JobId, ModelSpec, Output, Room, RoomConfig, RoomLimits, StageOutput, Wants,
+    AskId, Input, JobId, ModelSpec, Output, Part, Room, RoomConfig, RoomLimits, StageOutput, Wants,
 };
 
 pub const ROW_BYTES: u32 = 8;
@@ -64,11 +64,22 @@ pub fn logprobs() -> TokenLogprobs {
     TokenLogprobs { chosen: -1.0, alternatives: vec![Alternative { token: 2, logprob: -0.5 }] }
 }
 
+/// What comes out of a part.
+fn output_of(part: &Part) -> StageOutput {
+    match part.wants {
+        Wants::Nothing => StageOutput::Nothing,
+        Wants::Token(_) => {
+            StageOutput::Token { token: part.rows.into(), logprobs: Some(logprobs()) }
+        }
+        Wants::Hidden => StageOutput::Hidden(vec![0; (u32::from(part.rows) * ROW_BYTES) as usize]),
+    }
+}
+
 /// What the room has asked for last, so that some answers fit.
 pub struct Seen {
     pub epoch: u32,
     pub job: JobId,
-    pub output: StageOutput,
+    pub outputs: Vec<StageOutput>,
     pub ask: AskId,
     pub request: RequestId,
 }
@@ -78,7 +89,7 @@ impl Default for Seen {
         Self {
             epoch: 1,
             job: JobId(0),
-            output: StageOutput::Nothing,
+            outputs: Vec::new(),
             ask: AskId { from: PeerId(0), number: 0 },
             request: RequestId(1),
         }
@@ -99,8 +110,8 @@ impl Seen {
 
     /// What came out of the last job.
     pub fn done(&self) -> Input {
-        let (job, output) = (self.job, self.output.clone());
-        Input::StageDone { job, output, busy_secs: 0.1, dispatches: u32::MAX }
+        let (job, outputs) = (self.job, self.outputs.clone());
+        Input::StageDone { job, outputs, busy_secs: 0.1, dispatches: u32::MAX }
     }
 
     fn see(&mut self, output: Output) {
@@ -110,15 +121,7 @@ impl Seen {
             Output::Decode { request, .. } => self.request = request,
             Output::RunStage(job) => {
                 self.job = job.id;
-                self.output = match job.wants {
-                    Wants::Nothing => StageOutput::Nothing,
-                    Wants::Token(_) => {
-                        StageOutput::Token { token: job.rows.into(), logprobs: Some(logprobs()) }
-                    }
-                    Wants::Hidden => {
-                        StageOutput::Hidden(vec![0; (u32::from(job.rows) * ROW_BYTES) as usize])
-                    }
-                };
+                self.outputs = job.parts.iter().map(output_of).collect();
             }
             Output::Transmit { frame, .. } => {
                 let bytes = frame.encode();

@@ -70,3 +70,9 @@ pub fn failure(answer: Answer) -> (FailureCode, String) {
 pub fn alone(prompt: &str, options: impl Into<AskOptions>) -> AnswerStats {
     stats(ready(1).ask(0, 1, prompt, options))
 }
+
+/// Most requests that went through a device in one pass.
+pub fn largest_batch(sim: &Sim) -> usize {
+    let parts = |line: &String| line.split_once(" runs ")?.1.split(' ').next()?.parse().ok();
+    sim.trace().iter().filter_map(parts).max().unwrap_or(0)
+}

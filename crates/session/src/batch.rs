@@ -1,0 +1,233 @@
+//! What runs next: of the steps that wait at our stages, those that go through the device in one pass.
+//!
+//! Rows of answers go first, in the order in which they came. Chunks of prompts, or of what was said before in an
+//! earlier epoch, fill the pass up to a chunk's
+//! rows, and prompts take turns, so an answer waits for at most the pass that runs and the chunk beside it, and a
+//! prompt for one chunk of each other.
+
+use std::collections::VecDeque;
+
+use base::RequestId;
+
+use crate::{JobInput, MAX_PARTS};
+
+/// Some rows of a request on their way through one of our stages.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) request: RequestId,
+    /// Which stage of the ring.
+    pub(crate) index: usize,
+    pub(crate) position: u32,
+    pub(crate) rows: u16,
+    pub(crate) input: JobInput,
+    /// Whether the tail samples from the last row.
+    pub(crate) last: bool,
+    /// What the stages before have spent on it.
+    pub(crate) dispatches: u32,
+}
+
+/// Steps that wait: a few chunks of each prompt, or one row of its answer.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    answers: VecDeque<Step>,
+    /// Those whose turn it is next come first.
+    prompts: VecDeque<Prompt>,
+}
+
+/// A prompt's chunks that wait for one of our stages, in order; at least one.
+#[derive(Debug)]
+struct Prompt {
+    request: RequestId,
+    index: usize,
+    chunks: VecDeque<Step>,
+}
+
+impl Waiting {
+    /// A row of an answer; there is no other of it anywhere.
+    pub(crate) fn push_answer(&mut self, step: Step) {
+        self.answers.push_back(step);
+    }
+
+    /// A chunk of a prompt, after those before it.
+    pub(crate) fn push_chunk(&mut self, step: Step) {
+        let (request, index) = (step.request, step.index);
+        let is_it = |prompt: &&mut Prompt| (prompt.request, prompt.index) == (request, index);
+        match self.prompts.iter_mut().find(is_it) {
+            Some(prompt) => prompt.chunks.push_back(step),
+            None => self.prompts.push_back(Prompt { request, index, chunks: [step].into() }),
+        }
+    }
+
+    /// How many steps of a request wait.
+    pub(crate) fn count(&self, request: RequestId) -> usize {
+        let answers = self.answers.iter().filter(|step| step.request == request).count();
+        let prompts = self.prompts.iter().filter(|prompt| prompt.request == request);
+        answers + prompts.map(|prompt| prompt.chunks.len()).sum::<usize>()
+    }
+
+    pub(crate) fn drop_request(&mut self, request: RequestId) {
+        self.answers.retain(|step| step.request != request);
+        self.prompts.retain(|prompt| prompt.request != request);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.answers.clear();
+        self.prompts.clear();
+    }
+
+    /// Whose turn it is of our stages: an answer's row goes first. None where nothing waits.
+    pub(crate) fn next_index(&self) -> Option<usize> {
+        let prompt_index = self.prompts.front().map(|prompt| prompt.index);
+        self.answers.front().map(|step| step.index).or(prompt_index)
+    }
+
+    /// Takes the steps of the next pass through a stage, each of another request: at most `most_answers` rows of
+    /// answers, or all that wait where there are chunks beside them, and at most `chunk_tokens` rows of prompts.
+    pub(crate) fn take_pass(
+        &mut self,
+        index: usize,
+        most_answers: usize,
+        chunk_tokens: u16,
+    ) -> Vec<Step> {
+        let prompts_wait = self.prompts.iter().any(|prompt| prompt.index == index);
+        let most_answers = if prompts_wait { MAX_PARTS - 1 } else { most_answers.min(MAX_PARTS) };
+        let mut pass = self.take_answers(index, most_answers);
+        self.add_chunks(&mut pass, index, chunk_tokens);
+        pass
+    }
+
+    fn take_answers(&mut self, index: usize, most: usize) -> Vec<Step> {
+        let mut taken = Vec::new();
+        for step in std::mem::take(&mut self.answers) {
+            match step.index == index && taken.len() < most {
+                true => taken.push(step),
+                false => self.answers.push_back(step),
+            }
+        }
+        taken
+    }
+
+    /// One chunk of each prompt whose turn it is, as long as there is room; then others have theirs.
+    fn add_chunks(&mut self, pass: &mut Vec<Step>, index: usize, chunk_tokens: u16) {
+        let mut rows_left = chunk_tokens;
+        let mut served = VecDeque::new();
+        for mut prompt in std::mem::take(&mut self.prompts) {
+            let fits = |chunk: &mut Step| chunk.rows <= rows_left;
+            let has_room = prompt.index == index && pass.len() < MAX_PARTS;
+            match prompt.chunks.pop_front_if(|chunk| has_room && fits(chunk)) {
+                Some(chunk) => {
+                    rows_left -= chunk.rows;
+                    pass.push(chunk);
+                    served.push_back(prompt);
+                }
+                None => self.prompts.push_back(prompt),
+            }
+        }
+        served.retain(|prompt| !prompt.chunks.is_empty());
+        self.prompts.append(&mut served);
+    }
+}
+
+/// How many rows of answers go through the device in one pass, where so many requests share so many phones;
+/// `pass_secs` is what a pass of so many rows takes, once known.
+///
+/// Requests that wait together stay together, and while they are at one phone the others idle. So each phone is to have
+/// its share of them. Where that is no whole number, more in a pass leave a phone without work and fewer make passes that
+/// are not full: what passes take decides.
+pub(crate) fn most_answers(
+    requests: usize,
+    phones: usize,
+    pass_secs: impl Fn(usize) -> Option<f64>,
+) -> usize {
+    let fewer = (requests / phones).clamp(1, MAX_PARTS);
+    let more = requests.div_ceil(phones).clamp(1, MAX_PARTS);
+    let Some(fewer_secs) = pass_secs(fewer) else { return fewer };
+    let Some(more_secs) = pass_secs(more) else { return more };
+    // Tokens a second of the whole ring: with all phones at work, or with all requests under way.
+    let full = fewer as f64 / fewer_secs;
+    let idling = requests as f64 / (phones as f64 * more_secs);
+    if idling > full { more } else { fewer }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(request: u32, index: usize, position: u32, rows: u16) -> Step {
+        let (request, input) = (RequestId(request), JobInput::Hidden(Vec::new()));
+        Step { request, index, position, rows, input, last: false, dispatches: 0 }
+    }
+
+    fn pass(waiting: &mut Waiting, most_answers: usize) -> Vec<(u32, u32)> {
+        let Some(index) = waiting.next_index() else { return Vec::new() };
+        let pass = waiting.take_pass(index, most_answers, 8);
+        pass.iter().map(|step| (step.request.0, step.position)).collect()
+    }
+
+    #[test]
+    fn answers_go_first_and_prompts_take_turns() {
+        let mut waiting = Waiting::default();
+        for chunk in 0..3 {
+            waiting.push_chunk(step(1, 0, chunk * 8, 8));
+        }
+        waiting.push_chunk(step(2, 0, 0, 8));
+        waiting.push_chunk(step(3, 0, 0, 4));
+        waiting.push_chunk(step(4, 0, 0, 4));
+        waiting.push_answer(step(5, 0, 9, 1));
+        waiting.push_answer(step(6, 0, 7, 1));
+        assert_eq!(pass(&mut waiting, 1), [(5, 9), (6, 7), (1, 0)], "none is left by a chunk");
+        assert_eq!(pass(&mut waiting, 1), [(2, 0)]);
+        assert_eq!(pass(&mut waiting, 1), [(3, 0), (4, 0)], "small ones share a chunk's rows");
+        assert_eq!(pass(&mut waiting, 1), [(1, 8)]);
+        assert_eq!(pass(&mut waiting, 1), [(1, 16)]);
+        assert!(pass(&mut waiting, 1).is_empty());
+    }
+
+    #[test]
+    fn a_pass_is_through_one_stage() {
+        let mut waiting = Waiting::default();
+        waiting.push_chunk(step(1, 0, 8, 8));
+        waiting.push_chunk(step(1, 3, 0, 8));
+        waiting.push_answer(step(2, 3, 9, 1));
+        waiting.push_answer(step(3, 0, 9, 1));
+        assert_eq!(waiting.count(RequestId(1)), 2);
+        assert_eq!(pass(&mut waiting, 8), [(2, 9), (1, 0)]);
+        assert_eq!(pass(&mut waiting, 8), [(3, 9), (1, 8)]);
+    }
+
+    #[test]
+    fn a_pass_has_an_end_and_room_for_a_prompt() {
+        let mut waiting = Waiting::default();
+        (0..20).for_each(|request| waiting.push_answer(step(request, 0, 9, 1)));
+        assert_eq!(pass(&mut waiting, 100).len(), MAX_PARTS);
+        waiting.push_chunk(step(20, 0, 0, 8));
+        assert_eq!(pass(&mut waiting, 100).last(), Some(&(20, 0)));
+        assert_eq!(pass(&mut waiting, 2), [(15, 9), (16, 9)]);
+    }
+
+    #[test]
+    fn what_is_dropped_does_not_run() {
+        let mut waiting = Waiting::default();
+        waiting.push_chunk(step(1, 0, 0, 8));
+        waiting.push_answer(step(2, 0, 9, 1));
+        waiting.drop_request(RequestId(1));
+        waiting.drop_request(RequestId(2));
+        assert_eq!(waiting.next_index(), None);
+    }
+
+    #[test]
+    fn passes_are_as_full_as_keeps_all_phones_at_work() {
+        let secs = |further: f64| move |rows: usize| Some(1.0 + further * (rows as f64 - 1.0));
+        for further in [0.0, 1.0] {
+            assert_eq!(most_answers(6, 3, secs(further)), 2);
+            assert_eq!(most_answers(3, 3, secs(further)), 1);
+            assert_eq!(most_answers(2, 3, secs(further)), 1);
+            assert_eq!(most_answers(4, 1, secs(further)), 4);
+        }
+        assert_eq!(most_answers(4, 3, secs(1.0)), 1, "every row takes its time");
+        assert_eq!(most_answers(4, 3, secs(0.2)), 2, "a second row is nearly free");
+        let unknown = |known: usize| move |rows: usize| (rows == known).then_some(1.0);
+        assert_eq!(most_answers(4, 3, unknown(9)), 1, "both are tried");
+        assert_eq!(most_answers(4, 3, unknown(1)), 2, "both are tried");
+    }
+}
