@@ -5,6 +5,7 @@ export interface PhoneQuery {
   model?: string;
   name?: string;
   pledge?: string;
+  requests?: number;
   temperature?: number;
   seed?: number;
   tokens?: number;

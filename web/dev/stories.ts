@@ -47,6 +47,7 @@ const config: StartConfig = {
   wire: "f16",
   balances: true,
   reopens: false,
+  requests: null,
 };
 
 const screen = new URLSearchParams(location.search).get("screen") ?? "start";

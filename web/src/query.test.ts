@@ -13,6 +13,7 @@ describe("the address", () => {
       assignment: "best",
       wire: "f16",
       balances: true,
+      requests: null,
       temperature: null,
       seed: null,
       maxTokens: null,
@@ -22,7 +23,7 @@ describe("the address", () => {
 
   it("may ask for everything", () => {
     const search =
-      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&assignment=equal&wire=f32&balance=off&temperature=0&seed=7&tokens=64";
+      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&assignment=equal&wire=f32&requests=4&balance=off&temperature=0&seed=7&tokens=64";
     expect(parseQuery(search, `#${secret}`)).toEqual({
       modelUrl: "/models/x.gguf",
       name: "Ada L",
@@ -30,6 +31,7 @@ describe("the address", () => {
       assignment: "equal",
       wire: "f32",
       balances: false,
+      requests: 4,
       temperature: 0,
       seed: 7,
       maxTokens: 64,
@@ -42,6 +44,14 @@ describe("the address", () => {
 
   it("does not take a wire type that it does not know", () =>
     expect(parseQuery("?wire=f64", "").wire).toBe("f16"));
+
+  it.each([
+    ["0", null],
+    ["many", null],
+    ["2.4", 2],
+    ["1000", 8],
+  ])("counts requests from one on: %s", (requests, expected) =>
+    expect(parseQuery(`?requests=${requests}`, "").requests).toBe(expected));
 
   it.each(["https://elsewhere.example/x.gguf", "//elsewhere.example/x.gguf", "x.gguf"])(
     "does not take a model from elsewhere: %s",

@@ -14,6 +14,8 @@ export interface Query {
   wire: WireType;
   /** `?balance=off`: cuts stay where they are, for those who compare. */
   balances: boolean;
+  /** `?requests=4`: so many are expected at once; the plan is then for tokens a second and not for one fast token. */
+  requests: number | null;
   /** `?temperature=0`, `?seed=1`, `?tokens=64`: how answers are sampled. */
   temperature: number | null;
   seed: number | null;
@@ -24,6 +26,8 @@ export interface Query {
 /** What stands after the `#`. The browser never sends that part to the server. */
 export type Invitation = { kind: "none" } | { kind: "secret"; secret: string } | { kind: "damaged" };
 
+/** As many as a room takes at once. */
+const MOST_REQUESTS = 8;
 /** 32 bytes in base64url without padding. */
 const SECRET = /^[A-Za-z0-9_-]{43}$/;
 
@@ -38,6 +42,7 @@ export function parseQuery(search: string, hash: string): Query {
     assignment: text("assignment") === "equal" ? "equal" : "best",
     wire: WIRE_TYPES.find((wire) => wire === text("wire")) ?? "f16",
     balances: text("balance") !== "off",
+    requests: parseCount(text("requests")),
     temperature: number("temperature"),
     seed: number("seed"),
     maxTokens: number("tokens"),
@@ -83,6 +88,11 @@ export function isOnlyHere(hostname: string): boolean {
 
 function sameOriginPath(path: string | null): string | null {
   return path?.startsWith("/") && !path.startsWith("//") ? path : null;
+}
+
+function parseCount(text: string | null): number | null {
+  const value = Math.round(parseNumber(text) ?? 0);
+  return value >= 1 ? Math.min(value, MOST_REQUESTS) : null;
 }
 
 function parseNumber(text: string | null): number | null {

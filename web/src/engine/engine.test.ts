@@ -31,6 +31,7 @@ const config: StartConfig = {
   wire: "f16",
   balances: true,
   reopens: false,
+  requests: null,
 };
 const options = { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens: 4 };
 

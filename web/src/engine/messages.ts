@@ -96,6 +96,8 @@ export interface StartConfig {
   wire: WireType;
   /** Coordinator: whether cuts move while answers go on. */
   balances: boolean;
+  /** Coordinator: requests that are expected at once; null plans for one. */
+  requests: number | null;
 }
 
 /** As the planner finds it best, or parts of equal size to compare it with. */

@@ -18,13 +18,14 @@ describe("how a room is started", () => {
       wire: "f16",
       balances: true,
       reopens: false,
+      requests: null,
     });
   });
 
   it("follows the address first", () => {
-    const query = parseQuery("?pledge=9&wire=int8", "");
+    const query = parseQuery("?pledge=9&wire=int8&requests=4", "");
     const config = startConfig(query, { ...choice, name: " " }, location);
-    expect(config).toMatchObject({ pledge: { bytes: 9 }, name: "Pixel 8a", wire: "int8" });
+    expect(config).toMatchObject({ pledge: { bytes: 9 }, name: "Pixel 8a", wire: "int8", requests: 4 });
   });
 
   it("takes no model into a room of others", () => {

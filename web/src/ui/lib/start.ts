@@ -22,5 +22,6 @@ export function startConfig(query: Query, choice: Choice, location: { origin: st
     pledge: query.pledge ?? { bytes: choice.lendingBytes },
     wire: query.wire,
     balances: query.balances,
+    requests: secret === null ? query.requests : null,
   };
 }
