@@ -77,6 +77,21 @@ impl MemoryLink {
         arrival.into_iter().chain(into.closed_at_secs).reduce(f64::min)
     }
 
+    /// What is sent in this direction from now on goes so; what is on its way stays as it is.
+    pub fn set_conditions(&mut self, conditions: Conditions) {
+        self.out.borrow_mut().conditions = conditions;
+    }
+
+    /// What is sent from now on takes `factor` times the latency.
+    pub fn stretch_latency(&mut self, factor: f64) {
+        self.out.borrow_mut().latency_factor = factor;
+    }
+
+    /// When all that was sent has arrived.
+    pub fn arrival_secs(&self) -> f64 {
+        self.out.borrow().arrived_at_secs
+    }
+
     /// Breaks the connection at once; what is on its way is lost.
     pub fn cut(&mut self) {
         let now = self.clock.now_secs();
@@ -170,10 +185,13 @@ impl Link for MemoryLink {
 #[derive(Debug)]
 struct Pipe {
     conditions: Conditions,
+    latency_factor: f64,
     open_at_secs: f64,
     closed_at_secs: Option<f64>,
     /// When everything taken so far is on its way.
     free_at_secs: f64,
+    /// When all of it has arrived.
+    arrived_at_secs: f64,
     carried_bytes: u64,
     messages: VecDeque<Message>,
 }
@@ -188,9 +206,11 @@ impl Pipe {
     fn new(conditions: Conditions, open_at_secs: f64) -> Self {
         Self {
             conditions,
+            latency_factor: 1.0,
             open_at_secs,
             closed_at_secs: None,
             free_at_secs: 0.0,
+            arrived_at_secs: 0.0,
             carried_bytes: 0,
             messages: VecDeque::new(),
         }
@@ -200,7 +220,10 @@ impl Pipe {
         let sending_secs = bytes.len() as f64 / self.conditions.bytes_per_sec;
         self.free_at_secs = self.free_at_secs.max(now_secs) + sending_secs;
         self.carried_bytes += bytes.len() as u64;
-        let arrives_at_secs = self.free_at_secs + self.conditions.latency_secs;
+        let latency_secs = self.latency_factor * self.conditions.latency_secs;
+        // Nothing overtakes what was sent before it.
+        let arrives_at_secs = self.arrived_at_secs.max(self.free_at_secs + latency_secs);
+        self.arrived_at_secs = arrives_at_secs;
         self.messages.push_back(Message { arrives_at_secs, bytes });
     }
 
@@ -243,6 +266,24 @@ mod tests {
         clock.advance_to(1.02);
         assert_eq!(b.poll(), Some(LinkEvent::Frame(frame(10_000))));
         assert_eq!(b.poll(), None);
+    }
+
+    #[test]
+    fn conditions_change_for_what_is_sent_afterwards_and_nothing_overtakes() {
+        let (clock, mut a, mut b) = open_pair(GOOD);
+        a.stretch_latency(3.0);
+        a.send(frame(10_000)).expect("open");
+        assert_eq!(a.arrival_secs(), 1.04);
+        a.stretch_latency(1.0);
+        a.set_conditions(Conditions { latency_secs: 0.001, bytes_per_sec: 1e7, ..GOOD });
+        a.send(frame(10_000)).expect("open");
+        clock.advance_to(1.039);
+        assert_eq!(b.poll(), None);
+        clock.advance_to(1.04);
+        assert_eq!(b.poll(), Some(LinkEvent::Frame(frame(10_000))));
+        assert_eq!(b.poll(), Some(LinkEvent::Frame(frame(10_000))));
+        b.send(frame(10_000)).expect("open");
+        assert_eq!(b.arrival_secs(), 1.04 + 0.02, "the other direction is as it was");
     }
 
     #[test]
