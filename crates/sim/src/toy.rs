@@ -20,7 +20,7 @@ pub struct ToyModel {
     /// Of a row's time, for each further row of a step: the weights are read once for all.
     further_row: f64,
     spec: Option<Loading>,
-    /// Rows seen, by attention module and slot.
+    /// By attention module and slot: of every row, the hash of all rows up to it.
     cache: BTreeMap<(usize, u16), Vec<u32>>,
 }
 
@@ -154,8 +154,10 @@ impl ToyModel {
             if cache.len() != position as usize {
                 return Err(format!("position {position} does not follow {} rows", cache.len()));
             }
-            cache.push(seen);
-            mix(cache)
+            let before = cache.last().copied().unwrap_or(BASIS);
+            let memory = mix_into(before, seen);
+            cache.push(memory);
+            memory
         } else {
             module as u32
         };
@@ -220,15 +222,18 @@ fn read(bytes: &[u8]) -> Row {
 
 /// A hash in which order matters (FNV-1a over words).
 fn mix(words: &[u32]) -> u32 {
-    words
-        .iter()
-        .fold(0x811c_9dc5, |hash, word| (hash ^ word).wrapping_mul(0x0100_0193).rotate_left(5))
+    words.iter().fold(BASIS, |hash, &word| mix_into(hash, word))
+}
+
+fn mix_into(hash: u32, word: u32) -> u32 {
+    (hash ^ word).wrapping_mul(0x0100_0193).rotate_left(5)
 }
 
 /// Four words, carried as the bits of four floats.
 type Row = [u32; 4];
 
-const ROW_BYTES: u32 = 16;
+const BASIS: u32 = 0x811c_9dc5;
+pub(crate) const ROW_BYTES: u32 = 16;
 const MODULE_FLOPS: f64 = 1e6;
 const FURTHER_ROW: f64 = 0.2;
 const TABLE_BYTES: f64 = 4e6;
