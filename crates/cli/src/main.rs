@@ -1,9 +1,12 @@
-//! `lingualinked`: the project's planner, and what it is asked of models, on files and without phones.
+//! `lingualinked`: the project's planner, what it is asked of models, and whole rooms in virtual time, on files and
+//! without phones.
 
 mod disk;
+mod input;
 mod inspect;
 mod plan;
 mod report;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -23,6 +26,8 @@ enum Command {
     Plan(plan::Args),
     /// Show what a model is made of: its modules, what they cost and what they send each other.
     Inspect(inspect::Args),
+    /// Let a room of phones answer in virtual time, with whatever happens to them.
+    Simulate(simulate::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +42,7 @@ fn main() -> ExitCode {
     match cli.command {
         Command::Plan(args) => plan::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
     }
 }
 

@@ -1,15 +1,14 @@
 //! `lingualinked plan`: an instance of the planner's file format to the best assignment.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use base::PlanInput;
 use plan::{Answer, Options, PlanError, Refusal, Shortfall, Solution, overlap, solve};
 
-use crate::report;
+use crate::{input, report};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -32,7 +31,7 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn answer(args: &Args) -> Result<ExitCode> {
-    let input = read(&args.input)?;
+    let input: PlanInput = input::read(&args.input)?;
     let started = Instant::now();
     let options = Options {
         search_steps: u64::MAX,
@@ -63,29 +62,6 @@ fn answer(args: &Args) -> Result<ExitCode> {
         report::print(&input, &solution)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn read(path: &Path) -> Result<PlanInput> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut json = serde_json::Deserializer::from_str(&text);
-    let input = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let (place, problem) = (error.path().to_string(), error.inner().to_string());
-        let place = if [".", "?"].contains(&place.as_str()) { String::new() } else { place };
-        match (missing_field(&problem), place.as_str()) {
-            (Some(field), "") => anyhow!("{field}: is missing"),
-            (Some(field), place) => anyhow!("{place}.{field}: is missing"),
-            (None, "") => anyhow!("{}: {problem}", path.display()),
-            (None, place) => anyhow!("{place}: {problem}"),
-        }
-    })?;
-    json.end().with_context(|| format!("{}", path.display()))?;
-    Ok(input)
-}
-
-/// The name in serde's "missing field `name` at line 1 column 2".
-fn missing_field(problem: &str) -> Option<&str> {
-    problem.strip_prefix("missing field `")?.split('`').next()
 }
 
 fn refuse(shortfalls: &[Shortfall], as_json: bool) -> Result<ExitCode> {

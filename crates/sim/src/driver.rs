@@ -5,7 +5,7 @@ use protocol::peer::{Failure, FailureCode};
 use session::{AskId, Event, Input, Job, LoadStage, Output};
 use transport::Link;
 
-use crate::{Sim, sim::Time};
+use crate::{PhoneSpec, Sim, log::Sent, sim::Time};
 
 impl Sim {
     /// Gives a phone's room an input, and does what follows from it.
@@ -23,6 +23,7 @@ impl Sim {
     fn carry_out(&mut self, phone: usize, output: Output) {
         match output {
             Output::Transmit { to, frame } => {
+                self.log_frame(phone, &frame);
                 let name = frame.name();
                 self.transmit(phone, to, name, frame.encode());
             }
@@ -30,7 +31,10 @@ impl Sim {
             Output::Prepare { model } => self.prepare(phone, model.url),
             Output::Measure { .. } => self.measure(phone),
             Output::Exercise { number } => self.exercise(phone, number),
-            Output::LoadStage(stage) => self.load(phone, &stage),
+            Output::LoadStage(stage) => {
+                self.log_load(phone, &stage);
+                self.load(phone, &stage);
+            }
             Output::UnloadStage => self.phones[phone].runner.unload(),
             Output::RunStage(job) => self.run_job(phone, &job),
             Output::Tokenize { ask, messages } => self.tokenize(phone, ask, &messages),
@@ -40,13 +44,18 @@ impl Sim {
         }
     }
 
-    fn transmit(&mut self, phone: usize, to: PeerId, name: &str, bytes: Vec<u8>) {
-        self.record(format!("{} -> {to} {name} {} bytes", self.phones[phone].id, bytes.len()));
-        if let Some(link) = self.phones[phone].links.get_mut(&to)
-            && link.send(bytes).is_err()
-        {
-            link.close();
+    fn transmit(&mut self, phone: usize, to: PeerId, name: &'static str, frame: Vec<u8>) {
+        let bytes = frame.len();
+        self.record(format!("{} -> {to} {name} {bytes} bytes", self.phones[phone].id));
+        let (at_secs, factor) = (self.now_secs(), self.chance.factor());
+        let Some(link) = self.phones[phone].links.get_mut(&to) else { return };
+        link.stretch_latency(factor);
+        if link.send(frame).is_err() {
+            return link.close();
         }
+        let arrives_at_secs = link.arrival_secs();
+        let to = to.0 as usize - 1;
+        self.log_sent(Sent { from: phone, to, name, bytes, at_secs, arrives_at_secs });
     }
 
     fn disconnect(&mut self, phone: usize, peer: PeerId) {
@@ -64,17 +73,18 @@ impl Sim {
 
     fn measure(&mut self, phone: usize) {
         if !self.phones[phone].driver_hangs {
-            let flops_per_sec = Estimate::exact(self.phones[phone].spec.flops_per_sec);
-            let input = self
-                .if_fit(phone, Input::DeviceMeasured { flops_per_sec, overhead_secs: STEP_SECS });
+            let PhoneSpec { flops_per_sec, overhead_secs, .. } = self.phones[phone].spec;
+            let rounds = [(); MEASURE_ROUNDS].map(|()| flops_per_sec * self.chance.factor());
+            let flops_per_sec = Estimate::of(&rounds);
+            let input = self.if_fit(phone, Input::DeviceMeasured { flops_per_sec, overhead_secs });
             self.later(phone, MEASURE_SECS, input);
         }
     }
 
     fn exercise(&mut self, phone: usize, number: u32) {
         if !self.phones[phone].driver_hangs {
-            let exercised = Input::Exercised { number, busy_secs: STEP_SECS };
-            self.later(phone, STEP_SECS, exercised);
+            let busy_secs = self.phones[phone].spec.overhead_secs * self.chance.factor();
+            self.later(phone, busy_secs, Input::Exercised { number, busy_secs });
         }
     }
 
@@ -98,9 +108,10 @@ impl Sim {
             }
         };
         let secs = total_bytes as f64 / self.phones[phone].spec.fetch_bytes_per_sec;
-        for part in 1..=LOAD_PARTS {
-            let loaded_bytes = total_bytes * part / LOAD_PARTS;
-            let after_secs = secs * part as f64 / LOAD_PARTS as f64;
+        let parts = ((secs / LOAD_PART_SECS) as u64).clamp(LEAST_LOAD_PARTS, MOST_LOAD_PARTS);
+        for part in 1..=parts {
+            let loaded_bytes = (total_bytes as f64 * (part as f64 / parts as f64)) as u64;
+            let after_secs = secs * part as f64 / parts as f64;
             let progress = Input::LoadProgress { epoch, loaded_bytes, total_bytes };
             self.later(phone, after_secs, progress);
         }
@@ -108,7 +119,7 @@ impl Sim {
     }
 
     fn run_job(&mut self, phone: usize, job: &Job) {
-        let now = self.now_secs();
+        let (now, factor) = (self.now_secs(), self.chance.factor());
         let it = &mut self.phones[phone];
         if it.device_hangs {
             return;
@@ -116,8 +127,10 @@ impl Sim {
         let starts_at_secs = it.busy_until_secs.max(now);
         match it.runner.run(job) {
             Ok(ran) => {
-                let busy_secs = STEP_SECS + ran.flops / it.spec.flops_per_sec;
+                let busy_secs =
+                    factor * (it.spec.overhead_secs + ran.flops / it.spec.flops_per_sec);
                 it.busy_until_secs = starts_at_secs + busy_secs;
+                self.log_step(phone, starts_at_secs, starts_at_secs + busy_secs, job);
                 let (id, outputs, dispatches) = (job.id, ran.outputs, ran.dispatches);
                 let done = Input::StageDone { job: id, outputs, busy_secs, dispatches };
                 self.later(phone, starts_at_secs + busy_secs - now, done);
@@ -141,9 +154,10 @@ impl Sim {
     fn tell(&mut self, phone: usize, event: Event) {
         if event == Event::ViewChanged {
             self.phones[phone].view = self.phones[phone].room.view();
-            return;
+            return self.log_phase();
         }
         self.record(format!("{} {event:?}", self.phones[phone].id));
+        self.log_told(phone, &event);
         self.phones[phone].events.push(event);
     }
 
@@ -156,7 +170,10 @@ impl Sim {
 
 const PREPARE_SECS: f64 = 0.5;
 const MEASURE_SECS: f64 = 0.5;
-/// What starting a step and reading its output back takes.
-const STEP_SECS: f64 = 0.001;
+/// As a phone measures itself.
+const MEASURE_ROUNDS: usize = 5;
 const TEXT_SECS: f64 = 0.0005;
-const LOAD_PARTS: u64 = 4;
+/// How often loading tells how far it has got, where it takes long.
+const LOAD_PART_SECS: f64 = 5.0;
+const LEAST_LOAD_PARTS: u64 = 4;
+const MOST_LOAD_PARTS: u64 = 10_000;

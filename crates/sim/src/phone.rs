@@ -16,6 +16,8 @@ pub struct PhoneSpec {
     pub name: String,
     /// How fast it runs a stage, and what it measures of itself.
     pub flops_per_sec: f64,
+    /// What starting a step and reading its output back takes.
+    pub overhead_secs: f64,
     /// What it lends.
     pub pledge: Pledge,
     /// How fast it fetches weights.
@@ -30,6 +32,7 @@ impl PhoneSpec {
         Self {
             name: name.to_owned(),
             flops_per_sec: 1e9,
+            overhead_secs: 0.001,
             pledge,
             fetch_bytes_per_sec: 5e6,
             is_fit: true,

@@ -12,7 +12,7 @@ use transport::{
     memory::{self, Clock, Conditions},
 };
 
-use crate::{PhoneSpec, StageRunner, phone::Phone};
+use crate::{PhoneSpec, StageRunner, chance::Chance, log::Log, phone::Phone};
 
 /// What a simulated room is made of.
 #[derive(Clone, PartialEq, Debug)]
@@ -35,6 +35,8 @@ pub struct Sim {
     pub(crate) due: BTreeMap<(Time, u64), (usize, Input)>,
     pub(crate) next_due: u64,
     pub(crate) trace: Vec<String>,
+    pub(crate) log: Log,
+    pub(crate) chance: Chance,
     model: ModelSpec,
     link: Conditions,
     limits: RoomLimits,
@@ -62,6 +64,8 @@ impl Sim {
             due: BTreeMap::new(),
             next_due: 0,
             trace: Vec::new(),
+            log: Log::default(),
+            chance: Chance::none(),
             model: config.model,
             link: config.link,
             limits: config.limits,
@@ -85,7 +89,7 @@ impl Sim {
             limits: self.limits.clone(),
         };
         let mut phone = Phone::new(spec, config, (self.make_runner)());
-        for other in &mut self.phones {
+        for other in self.phones.iter_mut().filter(|other| !other.is_frozen) {
             let (near, far) = memory::pair(&self.clock, self.link);
             phone.links.insert(other.id, near);
             other.links.insert(phone.id, far);

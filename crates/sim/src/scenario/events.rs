@@ -1,0 +1,103 @@
+//! What happens to phones and links.
+
+use protocol::peer::Pledge;
+use session::Command;
+use transport::memory::Conditions;
+
+use super::{Event, Link, LinkBetween, Phone, run::Play};
+use crate::{PhoneSpec, Sim, report::Happened};
+
+impl Play<'_> {
+    pub(super) fn happen(&mut self, event: &Event) {
+        let sentence = event.sentence();
+        self.tell(sentence.clone());
+        self.happened.push(Happened { at_secs: self.sim.now_secs(), what: sentence });
+        if let Some(speed) = &event.speed {
+            let phone = self.phone(&speed.phone);
+            phone.into_iter().for_each(|phone| self.sim.set_speed(phone, speed.flops_per_sec));
+        }
+        if let Some(link) = &event.link {
+            self.set_link(link);
+        }
+        if let Some((one, other)) = &event.cut
+            && let (Some(one), Some(other)) = (self.phone(one), self.phone(other))
+        {
+            self.sim.cut(one, other);
+        }
+        if let Some(assignment) = event.begin {
+            self.sim.command(0, Command::Begin(assignment));
+        }
+        self.come_or_go(event);
+    }
+
+    fn come_or_go(&mut self, event: &Event) {
+        let phone = |id: &Option<String>| self.phone(id.as_ref()?);
+        let (frozen, killed, leaving) =
+            (phone(&event.freeze), phone(&event.kill), phone(&event.leave));
+        frozen.into_iter().for_each(|phone| self.sim.freeze(phone));
+        killed.into_iter().for_each(|phone| self.sim.kill(phone));
+        leaving.into_iter().for_each(|phone| self.sim.leave(phone));
+        if let Some(phone) = frozen.or(killed).or(leaving) {
+            self.gone_at_secs[phone].get_or_insert(self.sim.now_secs());
+        }
+        // A page that is frozen is still there.
+        if let Some(phone) = killed.or(leaving) {
+            self.present[self.lanes[phone]] = None;
+        }
+        let lane = event.join.as_ref().and_then(|id| self.lane(id));
+        if let Some(lane) = lane.filter(|&lane| self.present[lane].is_none()) {
+            self.join(lane);
+        }
+    }
+
+    pub(super) fn join(&mut self, lane: usize) {
+        self.joining.set(lane);
+        let phone = self.sim.join(self.scenario.phones[lane].spec());
+        self.lanes.push(lane);
+        self.joined_at_secs.push(self.sim.now_secs());
+        self.gone_at_secs.push(None);
+        self.present[lane] = Some(phone);
+        for (other, there) in self.present.clone().into_iter().enumerate() {
+            if let Some(there) = there {
+                self.sim.set_link(phone, there, self.links[lane][other]);
+                self.sim.set_link(there, phone, self.links[other][lane]);
+            }
+        }
+    }
+
+    pub(super) fn set_link(&mut self, link: &LinkBetween) {
+        let (Some(from), Some(to)) = (self.lane(&link.from), self.lane(&link.to)) else { return };
+        let conditions = link.quality().conditions();
+        self.links[from][to] = conditions;
+        if let (Some(from), Some(to)) = (self.present[from], self.present[to]) {
+            self.sim.set_link(from, to, conditions);
+        }
+    }
+}
+
+impl Phone {
+    pub(super) fn spec(&self) -> PhoneSpec {
+        PhoneSpec {
+            flops_per_sec: self.flops_per_sec,
+            overhead_secs: self.overhead_secs,
+            fetch_bytes_per_sec: self.fetch_bytes_per_sec,
+            ..PhoneSpec::new(&self.id, Pledge::Bytes(self.memory_bytes as u64))
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn conditions(self) -> Conditions {
+        Conditions {
+            latency_secs: self.rtt_secs / 2.0,
+            bytes_per_sec: self.bytes_per_sec,
+            cut_after_bytes: None,
+        }
+    }
+}
+
+impl LinkBetween {
+    pub(super) fn quality(&self) -> Link {
+        Link { rtt_secs: self.rtt_secs, bytes_per_sec: self.bytes_per_sec }
+    }
+}

@@ -1,0 +1,145 @@
+//! The toy with a real model's sizes: tokens that can be checked, and the time and bytes of another.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use base::{Message, ModuleRange, RequestId};
+use protocol::peer::Sampling;
+use session::{
+    Job, JobId, JobInput, LoadStage, ModelSpec, Resident, SamplingStep, StageOutput, Wants,
+};
+
+use crate::{
+    Loaded, Ran, StageRunner,
+    toy::{ROW_BYTES, ToyModel},
+};
+
+/// The modules that each phone of a scenario has fetched: they stay there when it leaves.
+pub(super) type Kept = Rc<RefCell<Vec<BTreeSet<usize>>>>;
+
+/// A toy on one phone, as large and as slow as the scenario's model.
+pub(super) struct SizedToy {
+    toy: ToyModel,
+    spec: Rc<ModelSpec>,
+    further_row_cost: f64,
+    phone: usize,
+    kept: Kept,
+}
+
+impl SizedToy {
+    pub(super) fn new(
+        spec: Rc<ModelSpec>,
+        further_row_cost: f64,
+        phone: usize,
+        kept: Kept,
+    ) -> Self {
+        Self { toy: ToyModel::default(), spec, further_row_cost, phone, kept }
+    }
+
+    /// As many operations of one row as take the same time. Only the last row of a prompt goes through the
+    /// last module.
+    fn flops(&self, job: &Job) -> f64 {
+        let last = self.spec.modules.len() - 1;
+        let further_rows = f64::from(job.rows.saturating_sub(1));
+        let rows = |module| match (module == last, &job.wants) {
+            (false, _) => 1.0 + self.further_row_cost * further_rows,
+            (true, Wants::Token(_)) => 1.0,
+            (true, _) => 0.0,
+        };
+        job.range.indices().map(|module| rows(module) * self.spec.modules[module].flops).sum()
+    }
+
+    fn narrow(&self, rows: &[u8]) -> Vec<u8> {
+        let rows = rows.chunks(self.spec.row_bytes as usize);
+        rows.flat_map(|row| &row[..row.len().min(ROW_BYTES as usize)]).copied().collect()
+    }
+
+    fn widen(&self, rows: &[u8]) -> Vec<u8> {
+        let row_bytes = self.spec.row_bytes as usize;
+        let mut wide = Vec::with_capacity(rows.len() / ROW_BYTES as usize * row_bytes);
+        for row in rows.chunks(ROW_BYTES as usize) {
+            wide.extend_from_slice(row);
+            wide.resize(wide.len() + row_bytes - row.len(), 0);
+        }
+        wide
+    }
+}
+
+impl StageRunner for SizedToy {
+    fn load(&mut self, stage: &LoadStage) -> Result<Loaded, String> {
+        self.toy.load(stage)?;
+        let mut kept = self.kept.borrow_mut();
+        let missing = stage.stages.iter().flat_map(|stage| stage.resident.indices());
+        let missing = missing.filter(|&module| kept[self.phone].insert(module));
+        Ok(Loaded {
+            bytes: missing.map(|module| self.spec.modules[module].weights_bytes as u64).sum(),
+        })
+    }
+
+    fn unload(&mut self) {
+        self.toy.unload();
+    }
+
+    fn run(&mut self, job: &Job) -> Result<Ran, String> {
+        let mut narrow = job.clone();
+        if let JobInput::Hidden(rows) = &job.input {
+            narrow.input = JobInput::Hidden(self.narrow(rows));
+        }
+        let mut ran = self.toy.run(&narrow)?;
+        if let StageOutput::Hidden(rows) = &ran.output {
+            ran.output = StageOutput::Hidden(self.widen(rows));
+        }
+        Ok(Ran { flops: self.flops(job), ..ran })
+    }
+
+    fn tokenize(&mut self, messages: &[Message]) -> Vec<u32> {
+        self.toy.tokenize(messages)
+    }
+
+    fn decode(&mut self, token: u32) -> String {
+        self.toy.decode(token)
+    }
+}
+
+/// The tokens that the toy answers a prompt with where nothing disturbs it.
+///
+/// # Errors
+/// A sentence of the toy's.
+pub(crate) fn undisturbed(
+    spec: &ModelSpec,
+    prompt: &str,
+    options: Sampling,
+) -> Result<Vec<u32>, String> {
+    let mut toy = ToyModel::default();
+    let range = ModuleRange::new(0, spec.modules.len());
+    toy.load(&LoadStage {
+        epoch: 1,
+        model: spec.model.clone(),
+        stages: vec![Resident { range, resident: range }],
+        slots: 1,
+        context_tokens: spec.model.context_tokens,
+        chunk_tokens: 1,
+    })?;
+    let mut next = toy.tokenize(&[Message::user(prompt)]);
+    let (mut position, mut tokens) = (0, Vec::new());
+    while (tokens.len() as u32) < options.max_tokens {
+        let rows = next.len() as u32;
+        let sampling = SamplingStep { options, step: tokens.len() as u32, seen: Vec::new() };
+        let ran = toy.run(&Job {
+            id: JobId(0),
+            request: RequestId(0),
+            slot: 0,
+            range,
+            position,
+            rows: rows as u16,
+            input: JobInput::Tokens(next),
+            wants: Wants::Token(sampling),
+        })?;
+        let StageOutput::Token { token, .. } = ran.output else { break };
+        position += rows;
+        tokens.push(token);
+        next = vec![token];
+    }
+    Ok(tokens)
+}

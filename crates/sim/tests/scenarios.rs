@@ -1,0 +1,135 @@
+//! The scenarios that are shipped, and what all of them keep.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use protocol::peer::Finish;
+use sim::{
+    Report,
+    scenario::{Run, Scenario, simulate},
+};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios")
+}
+
+fn shipped(name: &str) -> Scenario {
+    let path = folder().join(name).with_extension("json");
+    let text = fs::read_to_string(&path).expect("it is shipped");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn run(scenario: &Scenario) -> Run {
+    simulate(scenario, &mut |_| {}).expect("its room answers")
+}
+
+fn report(name: &str) -> Report {
+    run(&shipped(name)).report
+}
+
+fn token_secs(report: &Report) -> f64 {
+    report.token_secs.expect("tokens").median
+}
+
+#[test]
+fn every_shipped_scenario_runs_quickly_and_changes_no_token() {
+    let mut count = 0;
+    for entry in fs::read_dir(folder()).expect("there are scenarios") {
+        let path = entry.expect("a file").path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let started = Instant::now();
+        let Run { report, svg } = run(&shipped(&name));
+        assert!(started.elapsed().as_secs() < 10, "{name}");
+        assert!(report.requests.iter().all(|request| request.undisturbed), "{name}");
+        assert!(report.requests.iter().all(|request| request.tokens > 0), "{name}");
+        for phone in &report.phones {
+            let sum = phone.compute + phone.send + phone.wait;
+            assert!((sum - 1.0).abs() < 1e-4, "{name}: {phone:?}");
+        }
+        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{name}");
+        assert!(svg.len() < 300_000, "{name}: {} bytes", svg.len());
+        count += 1;
+    }
+    assert_eq!(count, 10);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+    for name in ["lost-phone", "joining"] {
+        let mut scenario = shipped(name);
+        let bytes = |scenario: &Scenario| {
+            let Run { report, svg } = run(scenario);
+            (serde_json::to_string(&report).expect("JSON"), svg)
+        };
+        let first = bytes(&scenario);
+        assert_eq!(first, bytes(&scenario), "{name}");
+        scenario.seed += 1;
+        let other = bytes(&scenario);
+        assert_ne!(first.0, other.0, "{name}");
+        assert_ne!(first.1, other.1, "{name}");
+    }
+}
+
+/// LinguaLinked publishes 1.11 to 1.61 (arXiv 2312.00388), measured on phones.
+#[test]
+fn the_plan_is_better_than_equal_parts_on_the_papers_fleet() {
+    for size in ["1b1", "1b7", "3b"] {
+        for precision in ["fp32", "int8"] {
+            let mut scenario = shipped(&format!("fleet-bloom-{size}-{precision}"));
+            let planned = run(&scenario).report;
+            scenario.assignment = sim::scenario::Assignment::Equal;
+            let equal = run(&scenario).report;
+            let ratio = token_secs(&equal) / token_secs(&planned);
+            assert!((1.2..1.6).contains(&ratio), "{size} {precision}: {ratio}");
+            assert_eq!(equal.plans[0].stages.len(), 4, "{size} {precision}");
+            let slow = |report: &Report| report.phones[2].steps;
+            assert!(slow(&planned) < slow(&equal), "{size} {precision}: the slow phone has less");
+        }
+    }
+}
+
+/// LinguaLinked publishes 1.73 to 2.65, measured on phones.
+#[test]
+fn requests_in_flight_share_the_phones() {
+    let mut scenario = shipped("in-flight");
+    let together = run(&scenario).report;
+    scenario.model.slots = 1;
+    let one_by_one = run(&scenario).report;
+    let ratio = together.tokens_per_sec / one_by_one.tokens_per_sec;
+    assert!((1.5..3.5).contains(&ratio), "{ratio}");
+    assert!(together.phones.iter().all(|phone| phone.compute > 0.3), "{:?}", together.phones);
+}
+
+#[test]
+fn a_predicted_token_takes_as_long_as_it_was_predicted() {
+    let report = report("fleet-bloom-1b7-fp32");
+    let predicted = report.plans[0].predicted_token_secs.expect("a prediction");
+    let ratio = token_secs(&report) / predicted;
+    assert!((0.97..1.03).contains(&ratio), "{ratio}");
+    // 2 operations for each weight that is multiplied with: those of all layers and of the head.
+    assert!((report.model.flops / 2.0 / 1.72e9 - 1.0).abs() < 0.02, "{}", report.model.flops);
+    assert!((report.model.weights_bytes / 4.0 / 1.722e9 - 1.0).abs() < 0.01, "{report:?}");
+}
+
+#[test]
+fn what_happens_is_in_the_report() {
+    let slowed = report("slow-down");
+    let event = slowed.events.iter().find(|event| event.phone.is_none()).expect("the slow-down");
+    assert_eq!(event.at_secs, 20.0);
+    assert!(event.what.starts_with("Ben now computes"), "{}", event.what);
+    assert_eq!(slowed.requests[0].finish, Some(Finish::Length));
+    assert_eq!(slowed.tokens, 256);
+
+    let joining = report("joining");
+    assert_eq!(joining.plans.len(), 2);
+    let plan = &joining.plans[1];
+    assert!(plan.at_secs > 60.0 && plan.used_secs.expect("it is used") >= 150.0, "{plan:?}");
+    assert!(plan.stages.iter().any(|stage| stage.phone == "Cleo"), "{plan:?}");
+    let pair = joining.bytes.iter().find(|pair| pair.from == "Cleo" && pair.to == "Ada");
+    let tokens = pair.expect("they talk").frames["Token"];
+    assert_eq!(tokens.count, 64);
+
+    let lost = report("lost-phone");
+    assert!(lost.events.iter().any(|event| event.what == "Cleo is killed"), "{:?}", lost.events);
+}
