@@ -28,6 +28,9 @@ pub struct Args {
     /// How the first plan is made, in place of the file's way.
     #[arg(long, value_name = "HOW")]
     assignment: Option<How>,
+    /// Whether cuts move while answers go on, in place of what the file says.
+    #[arg(long, value_name = "BOOL")]
+    balances: Option<bool>,
     /// Requests that have a KV cache at once, in place of the file's number.
     #[arg(long, value_name = "N")]
     slots: Option<u16>,
@@ -83,6 +86,7 @@ fn refuse(why: &str, as_json: bool) -> Result<ExitCode> {
 impl Args {
     fn change(&self, scenario: &mut Scenario) {
         scenario.seed = self.seed.unwrap_or(scenario.seed);
+        scenario.balances = self.balances.unwrap_or(scenario.balances);
         scenario.model.slots = self.slots.unwrap_or(scenario.model.slots);
         scenario.assignment = match self.assignment {
             Some(How::Best) => Assignment::Best,

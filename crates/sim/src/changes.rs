@@ -1,5 +1,6 @@
 //! What changes around the rooms while they run.
 
+use protocol::peer::AwayReason;
 use session::Command;
 use transport::memory::Conditions;
 
@@ -25,9 +26,20 @@ impl Sim {
         self.phones[phone].spec.flops_per_sec = flops_per_sec;
     }
 
+    /// A phone's page is not in front any more.
+    pub fn hide(&mut self, phone: usize) {
+        self.command(phone, Command::Away(Some(AwayReason::Hidden)));
+    }
+
+    /// It is in front again.
+    pub fn show(&mut self, phone: usize) {
+        self.command(phone, Command::Away(None));
+    }
+
     /// A phone says goodbye to the others and does nothing more.
     pub fn leave(&mut self, phone: usize) {
         self.command(phone, Command::Leave);
         self.freeze(phone);
+        self.phones[phone].is_gone = true;
     }
 }

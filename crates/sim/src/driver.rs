@@ -154,7 +154,10 @@ impl Sim {
     fn tell(&mut self, phone: usize, event: Event) {
         if event == Event::ViewChanged {
             self.phones[phone].view = self.phones[phone].room.view();
-            return self.log_phase();
+            if phone == 0 {
+                self.log_phase();
+            }
+            return;
         }
         self.record(format!("{} {event:?}", self.phones[phone].id));
         self.log_told(phone, &event);

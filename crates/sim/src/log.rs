@@ -44,6 +44,10 @@ pub(crate) struct Planned {
     pub(crate) overlap: Vec<PlannedStage>,
     /// What the coordinator's page says of it.
     pub(crate) reason: String,
+    /// Why it replaces another.
+    pub(crate) cause: Option<String>,
+    /// The longest that an answer stood still for that.
+    pub(crate) pause_secs: Option<f64>,
     pub(crate) predicted_token_secs: Option<f64>,
     /// When the first hidden states of it were sent.
     pub(crate) used_at_secs: Option<f64>,
@@ -112,6 +116,8 @@ impl Sim {
             stages: stages.to_vec(),
             overlap: overlap.to_vec(),
             reason: view.as_ref().map_or(String::new(), |plan| plan.reason.clone()),
+            cause: view.as_ref().and_then(|plan| plan.cause.clone()),
+            pause_secs: None,
             predicted_token_secs: view.map(|plan| plan.predicted_token_secs),
             used_at_secs: None,
         });
@@ -122,7 +128,16 @@ impl Sim {
         self.log.told.push(told);
     }
 
+    /// The coordinator's page shows it once the answers have gone on.
+    pub(crate) fn log_pause(&mut self) {
+        let pause_secs = self.drawn(0).plan.as_ref().and_then(|plan| plan.pause_secs);
+        if let Some(last) = self.log.plans.last_mut() {
+            last.pause_secs = pause_secs.or(last.pause_secs);
+        }
+    }
+
     pub(crate) fn log_phase(&mut self) {
+        self.log_pause();
         let view = self.drawn(0);
         let error = view.error.as_ref().map(|error| error.message.clone());
         let phase = view.phase;

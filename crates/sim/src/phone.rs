@@ -53,6 +53,8 @@ pub(crate) struct Phone {
     pub(crate) view: RoomView,
     /// Neither hears nor speaks, though its links stay open.
     pub(crate) is_frozen: bool,
+    /// It will not come back.
+    pub(crate) is_gone: bool,
     /// What its driver would have told while it is frozen.
     pub(crate) backlog: Vec<Input>,
     /// Its driver begins steps and never ends them.

@@ -38,6 +38,9 @@ pub struct Scenario {
     /// How the first plan is made.
     #[serde(default)]
     pub assignment: Assignment,
+    /// Whether cuts move while answers go on.
+    #[serde(default = "yes")]
+    pub balances: bool,
     /// Whether the header may also run the last stage.
     #[serde(default = "yes")]
     pub ring_may_close: bool,
@@ -185,6 +188,12 @@ pub struct Event {
     pub cut: Option<(String, String)>,
     /// A phone does nothing more, though its links stay open.
     pub freeze: Option<String>,
+    /// A frozen phone goes on.
+    pub thaw: Option<String>,
+    /// A phone's page is not in front any more, and says so.
+    pub hide: Option<String>,
+    /// It is in front again.
+    pub show: Option<String>,
     /// A phone is gone without a word.
     pub kill: Option<String>,
     /// A phone says goodbye.
@@ -193,6 +202,21 @@ pub struct Event {
     pub join: Option<String>,
     /// The person with the first phone sets the room up anew.
     pub begin: Option<Assignment>,
+}
+
+impl Event {
+    /// The phones of kinds that have nothing else, by kind and with a verb.
+    pub(crate) fn phones(&self) -> [(&'static str, &'static str, Option<&str>); 7] {
+        [
+            ("freeze", "freezes", self.freeze.as_deref()),
+            ("thaw", "goes on", self.thaw.as_deref()),
+            ("hide", "is hidden", self.hide.as_deref()),
+            ("show", "is in front again", self.show.as_deref()),
+            ("kill", "is killed", self.kill.as_deref()),
+            ("leave", "leaves", self.leave.as_deref()),
+            ("join", "joins", self.join.as_deref()),
+        ]
+    }
 }
 
 /// How fast a phone becomes.

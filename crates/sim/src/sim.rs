@@ -89,7 +89,7 @@ impl Sim {
             limits: self.limits.clone(),
         };
         let mut phone = Phone::new(spec, config, (self.make_runner)());
-        for other in self.phones.iter_mut().filter(|other| !other.is_frozen) {
+        for other in self.phones.iter_mut().filter(|other| !other.is_gone) {
             let (near, far) = memory::pair(&self.clock, self.link);
             phone.links.insert(other.id, near);
             other.links.insert(phone.id, far);
@@ -206,6 +206,7 @@ impl Sim {
     pub fn kill(&mut self, phone: usize) {
         self.phones[phone].links.values_mut().for_each(memory::MemoryLink::cut);
         self.phones[phone].is_frozen = true;
+        self.phones[phone].is_gone = true;
     }
 
     /// A phone's device is so many times as slow, or as fast, from now on.
@@ -378,6 +379,7 @@ impl Phone {
             wake_at_secs: None,
             events: Vec::new(),
             is_frozen: false,
+            is_gone: false,
             backlog: Vec::new(),
             device_hangs: false,
             driver_hangs: false,

@@ -146,8 +146,8 @@ fn notes(report: &Report) -> Vec<Note> {
     let events = report.events.iter().filter(|event| event.phone.is_none());
     let events = events.map(|event| note(event.at_secs, EVENT, &event.what));
     let plans = report.plans.iter();
-    let plans = plans
-        .map(|plan| note(plan.at_secs, PLAN, &format!("plan {}: {}", plan.epoch, plan.reason)));
+    let plans =
+        plans.map(|plan| note(plan.at_secs, PLAN, &format!("plan {}: {}", plan.epoch, plan.why())));
     let mut notes: Vec<Note> = events.chain(plans).collect();
     notes.sort_by(|a, b| a.at_secs.total_cmp(&b.at_secs));
     notes.truncate(MOST_NOTES);

@@ -10,7 +10,7 @@ use sim::scenario::{Scenario, SimulateError, simulate};
 fn whole() -> Value {
     json!({
         "about": "everything", "seed": 1, "jitter": 0.1, "further_row_cost": 0.5,
-        "assignment": "best", "ring_may_close": true,
+        "assignment": "best", "ring_may_close": true, "balances": true,
         "model": {
             "name": "small", "context_tokens": 64, "slots": 2,
             "sizes": {
@@ -36,6 +36,9 @@ fn whole() -> Value {
             {"at_secs": 3, "cut": ["Ada", "Ben"]},
             {"at_secs": 4, "begin": "equal"},
             {"at_secs": 9, "freeze": "Ben"},
+            {"at_secs": 9.5, "thaw": "Ben"},
+            {"at_secs": 9.6, "hide": "Cleo"},
+            {"at_secs": 9.9, "show": "Cleo"},
             {"at_secs": 10, "kill": "Ben"},
             {"at_secs": 11, "join": "Ben"},
             {"at_secs": 12, "leave": "Cleo"}

@@ -7,7 +7,7 @@ use std::time::Instant;
 use protocol::peer::Finish;
 use sim::{
     Report,
-    scenario::{Run, Scenario, simulate},
+    scenario::{Assignment, Run, Scenario, simulate},
 };
 
 fn folder() -> PathBuf {
@@ -78,7 +78,7 @@ fn the_plan_is_better_than_equal_parts_on_the_papers_fleet() {
         for precision in ["fp32", "int8"] {
             let mut scenario = shipped(&format!("fleet-bloom-{size}-{precision}"));
             let planned = run(&scenario).report;
-            scenario.assignment = sim::scenario::Assignment::Equal;
+            (scenario.assignment, scenario.balances) = (Assignment::Equal, false);
             let equal = run(&scenario).report;
             let ratio = token_secs(&equal) / token_secs(&planned);
             assert!((1.2..1.6).contains(&ratio), "{size} {precision}: {ratio}");
@@ -129,7 +129,32 @@ fn what_happens_is_in_the_report() {
     let pair = joining.bytes.iter().find(|pair| pair.from == "Cleo" && pair.to == "Ada");
     let tokens = pair.expect("they talk").frames["Token"];
     assert_eq!(tokens.count, 64);
+}
 
+#[test]
+fn answers_go_on_without_a_lost_phone() {
     let lost = report("lost-phone");
     assert!(lost.events.iter().any(|event| event.what == "Cleo is killed"), "{:?}", lost.events);
+    assert!(lost.requests.iter().all(|request| request.finish == Some(Finish::Length)));
+    let plan = &lost.plans[1];
+    assert!(plan.cause.as_ref().is_some_and(|cause| cause.starts_with("Cleo")), "{plan:?}");
+    assert!(plan.stages.iter().all(|stage| stage.phone != "Cleo"), "{plan:?}");
+    let longest = lost.token_secs.expect("tokens").longest;
+    assert!(plan.pause_secs.is_some_and(|secs| (secs - longest).abs() < 0.1), "{plan:?} {longest}");
+}
+
+/// LinguaLinked publishes 1.29 to 1.32 with its balancer, measured on phones.
+#[test]
+fn cuts_move_away_from_a_phone_that_became_slow() {
+    let mut scenario = shipped("slow-down");
+    let with = run(&scenario).report;
+    scenario.balances = false;
+    let without = run(&scenario).report;
+    assert_eq!(without.plans.len(), 1);
+    assert_eq!(with.plans.len(), 2);
+    let causes = with.plans[1..].iter().map(|plan| plan.why().to_owned()).collect::<Vec<_>>();
+    assert!(causes.iter().any(|cause| cause.starts_with("Ben takes ")), "{causes:?}");
+    // Of the time since the phone became slow.
+    let ratio = (without.end_secs - 20.0) / (with.end_secs - 20.0);
+    assert!((1.08..1.8).contains(&ratio), "{ratio}");
 }

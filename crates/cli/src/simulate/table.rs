@@ -41,7 +41,10 @@ fn write_plan(out: &mut String, plan: &PlanReport) {
         plan.stages.iter().map(|stage| format!("{} {}..{}", stage.phone, stage.start, stage.end));
     let stages: Vec<String> = stages.collect();
     put(out, format_args!("plan {} at {:.3} s: {}", plan.epoch, plan.at_secs, stages.join(", ")));
-    put(out, format_args!("  {}", plan.reason));
+    put(out, format_args!("  {}", plan.why()));
+    if let Some(secs) = plan.pause_secs {
+        put(out, format_args!("  An answer stood still for {secs:.3} s at most."));
+    }
 }
 
 fn write_request(out: &mut String, request: &RequestReport) {

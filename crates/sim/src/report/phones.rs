@@ -78,7 +78,8 @@ fn presence(play: &Play<'_>, lane: usize) -> Spans {
 }
 
 /// Frames that keep the room together and belong to no request.
-const OF_THE_ROOM: [&str; 13] = [
+const OF_THE_ROOM: [&str; 14] = [
+    "Away",
     "DeviceMeasured",
     "Hello",
     "LinkMeasured",

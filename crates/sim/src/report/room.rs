@@ -20,6 +20,10 @@ pub struct PlanReport {
     pub epoch: u32,
     /// Why it is as it is.
     pub reason: String,
+    /// Why it replaced another in the middle of things.
+    pub cause: Option<String>,
+    /// The longest that an answer stood still for that.
+    pub pause_secs: Option<f64>,
     /// What it promised of a token.
     pub predicted_token_secs: Option<f64>,
     /// When the first hidden states went from phone to phone under it.
@@ -28,6 +32,13 @@ pub struct PlanReport {
     pub stages: Vec<PlanStage>,
     /// Second copies of modules.
     pub copies: Vec<PlanStage>,
+}
+
+impl PlanReport {
+    /// In a sentence.
+    pub fn why(&self) -> &str {
+        self.cause.as_ref().unwrap_or(&self.reason)
+    }
 }
 
 /// Some modules on a phone.
@@ -88,6 +99,8 @@ fn plan_report(play: &Play<'_>, plan: &Planned) -> PlanReport {
         at_secs: relative(plan.at_secs),
         epoch: plan.epoch,
         reason: plan.reason.clone(),
+        cause: plan.cause.clone(),
+        pause_secs: plan.pause_secs.map(micros),
         predicted_token_secs: plan.predicted_token_secs.map(micros),
         used_secs: plan.used_at_secs.map(relative),
         stages: plan.stages.iter().map(stage).collect(),

@@ -119,8 +119,7 @@ impl Scenario {
             self.known(&format!("{path}.cut[0]"), one)?;
             self.known(&format!("{path}.cut[1]"), other)?;
         }
-        let named = [&event.freeze, &event.kill, &event.leave, &event.join];
-        for (kind, phone) in ["freeze", "kill", "leave", "join"].into_iter().zip(named) {
+        for (kind, _, phone) in event.phones() {
             if let Some(phone) = phone {
                 self.known(&format!("{path}.{kind}"), phone)?;
             }
@@ -161,8 +160,7 @@ impl Link {
 
 impl Event {
     fn count(&self) -> usize {
-        let named = [&self.freeze, &self.kill, &self.leave, &self.join];
-        let named = named.into_iter().filter(|phone| phone.is_some()).count();
+        let named = self.phones().into_iter().filter(|(.., phone)| phone.is_some()).count();
         let others = [self.speed.is_some(), self.link.is_some(), self.cut.is_some()];
         let others = others.into_iter().filter(|is_there| *is_there).count();
         named + others + usize::from(self.begin.is_some())
@@ -196,7 +194,7 @@ pub(super) fn within<T: PartialOrd + Display>(
     Err(refused(path, format!("is {value}, and must be {least} to {most}")))
 }
 
-const KINDS: &str = "speed, link, cut, freeze, kill, leave, join, begin";
+const KINDS: &str = "speed, link, cut, freeze, thaw, hide, show, kill, leave, join, begin";
 const MAX_REQUESTS: usize = 64;
 const MAX_EVENTS: usize = 64;
 /// Operations or bytes a second.

@@ -5,7 +5,7 @@ use session::Command;
 use transport::memory::Conditions;
 
 use super::{Event, Link, LinkBetween, Phone, run::Play};
-use crate::{PhoneSpec, Sim, report::Happened};
+use crate::{PhoneSpec, report::Happened};
 
 impl Play<'_> {
     pub(super) fn happen(&mut self, event: &Event) {
@@ -31,22 +31,36 @@ impl Play<'_> {
     }
 
     fn come_or_go(&mut self, event: &Event) {
-        let phone = |id: &Option<String>| self.phone(id.as_ref()?);
-        let (frozen, killed, leaving) =
-            (phone(&event.freeze), phone(&event.kill), phone(&event.leave));
-        frozen.into_iter().for_each(|phone| self.sim.freeze(phone));
-        killed.into_iter().for_each(|phone| self.sim.kill(phone));
-        leaving.into_iter().for_each(|phone| self.sim.leave(phone));
-        if let Some(phone) = frozen.or(killed).or(leaving) {
-            self.gone_at_secs[phone].get_or_insert(self.sim.now_secs());
-        }
-        // A page that is frozen is still there.
-        if let Some(phone) = killed.or(leaving) {
-            self.present[self.lanes[phone]] = None;
+        for (kind, _, id) in event.phones() {
+            if let Some(phone) = id.and_then(|id| self.phone(id)) {
+                self.change(kind, phone);
+            }
         }
         let lane = event.join.as_ref().and_then(|id| self.lane(id));
         if let Some(lane) = lane.filter(|&lane| self.present[lane].is_none()) {
             self.join(lane);
+        }
+    }
+
+    fn change(&mut self, kind: &str, phone: usize) {
+        match kind {
+            "freeze" => self.sim.freeze(phone),
+            "thaw" => self.sim.thaw(phone),
+            "hide" => self.sim.hide(phone),
+            "show" => self.sim.show(phone),
+            "kill" => self.sim.kill(phone),
+            "leave" => self.sim.leave(phone),
+            _ => {}
+        }
+        let now = self.sim.now_secs();
+        match kind {
+            "freeze" | "kill" | "leave" => _ = self.gone_at_secs[phone].get_or_insert(now),
+            "thaw" => self.gone_at_secs[phone] = None,
+            _ => {}
+        }
+        // A page that is frozen is still there.
+        if matches!(kind, "kill" | "leave") {
+            self.present[self.lanes[phone]] = None;
         }
     }
 

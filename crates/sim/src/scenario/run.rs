@@ -56,6 +56,7 @@ pub fn simulate(scenario: &Scenario, tell: &mut dyn FnMut(&str)) -> Result<Run, 
         }
     }
     play.wait_for_answers();
+    play.sim.log_pause();
     let report = Report::of(&play);
     let svg = timeline::draw(&play, &report);
     Ok(Run { report, svg })
@@ -192,7 +193,11 @@ fn simulation(scenario: &Scenario, spec: &Rc<ModelSpec>, joining: &Rc<Cell<usize
     let kept: Kept = Rc::new(RefCell::new(vec![BTreeSet::new(); scenario.phones.len()]));
     let (runner_spec, joining) = (Rc::clone(spec), Rc::clone(joining));
     let further_row_cost = scenario.further_row_cost;
-    let limits = RoomLimits { ring_may_close: scenario.ring_may_close, ..RoomLimits::default() };
+    let limits = RoomLimits {
+        balances: scenario.balances,
+        ring_may_close: scenario.ring_may_close,
+        ..RoomLimits::default()
+    };
     let config = SimConfig {
         phones: Vec::new(),
         link: scenario.link.conditions(),

@@ -30,14 +30,12 @@ impl Scenario {
 
     /// Whether a phone is there at the start: the first that is said of its presence is not that it joins.
     pub(super) fn is_there_at_first(&self, id: &str) -> bool {
-        let is_about = |phone: &Option<String>| phone.as_deref() == Some(id);
-        let first = self.schedule().into_iter().find_map(|item| match item {
-            Item::Event(event) => {
-                let named = [&event.join, &event.kill, &event.leave, &event.freeze];
-                named.into_iter().any(is_about).then_some(event)
-            }
+        let mut events = self.schedule().into_iter().filter_map(|item| match item {
+            Item::Event(event) => Some(event),
             Item::Ask(..) => None,
         });
+        let first =
+            events.find(|event| event.phones().iter().any(|(.., phone)| *phone == Some(id)));
         first.is_none_or(|event| event.join.is_none())
     }
 }
@@ -63,10 +61,7 @@ impl Event {
         if let Some((one, other)) = &self.cut {
             return format!("the link between {one} and {other} breaks");
         }
-        let verbs = ["freezes", "is killed", "leaves", "joins"];
-        let named = [&self.freeze, &self.kill, &self.leave, &self.join];
-        let said =
-            named.into_iter().zip(verbs).find_map(|(phone, verb)| Some((phone.as_ref()?, verb)));
+        let said = self.phones().into_iter().find_map(|(_, verb, phone)| Some((phone?, verb)));
         match said {
             Some((phone, verb)) => format!("{phone} {verb}"),
             None => "the room is set up anew".to_owned(),
