@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::GraphError;
+use crate::{GraphError, Positions};
 
 /// The families of models that have a description here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -20,19 +20,31 @@ pub enum Architecture {
     Qwen2,
     /// Qwen3, dense.
     Qwen3,
+    /// T5.
+    T5,
+    /// T5 1.1, and so FLAN-T5.
+    T5Gated,
 }
 
 impl Architecture {
     /// All that are supported.
-    pub const ALL: [Self; 6] =
-        [Self::Bloom, Self::Gemma3, Self::Gpt2, Self::Llama, Self::Qwen2, Self::Qwen3];
+    pub const ALL: [Self; 8] = [
+        Self::Bloom,
+        Self::Gemma3,
+        Self::Gpt2,
+        Self::Llama,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::T5,
+        Self::T5Gated,
+    ];
 
     /// The name in a GGUF file's `general.architecture`.
     pub fn name(self) -> &'static str {
         self.traits().name
     }
 
-    /// The architecture of that name.
+    /// The architecture of that name; both kinds of T5 have one, and the first of them is meant.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|architecture| architecture.name() == name)
     }
@@ -51,15 +63,38 @@ pub struct Rope {
     pub has_divisors: bool,
 }
 
-/// Hyper-parameters of one decoder-only model. Shapes elsewhere are given in
+/// The encoder ahead of a decoder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Encoder {
+    /// Its layers; each becomes two modules.
+    pub layers: usize,
+    /// The token that every answer begins behind: the decoder's at position 0.
+    pub first_token: u32,
+}
+
+/// How distances between positions are told apart (T5, arXiv 1910.10683, section 2.1): each of the
+/// buckets has a bias for every head.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RelativePositions {
+    /// How many buckets there are; an encoder has half of them for either side.
+    pub buckets: usize,
+    /// All distances from this one on are in the last.
+    pub max_distance: usize,
+}
+
+/// Hyper-parameters of one model. Shapes elsewhere are given in
 /// these fields' names, row-major: `[rows, columns]`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
     /// Which operators there are, and in which order.
     pub architecture: Architecture,
-    /// Transformer layers; each becomes two modules.
+    /// Transformer layers, of the decoder where there are two stacks; each becomes two modules, or three
+    /// behind an encoder.
     pub layers: usize,
+    /// The encoder, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<Encoder>,
     /// Width of the hidden state: `[hidden]` for each token.
     pub hidden: usize,
     /// Width of the feed-forward part: gate and up are `[ffn, hidden]`, down is `[hidden, ffn]`.
@@ -76,8 +111,13 @@ pub struct ModelConfig {
     pub context_tokens: usize,
     /// How rotary embedding turns pairs.
     pub rope: Rope,
+    /// How distances are told apart, where scores have a bias for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative: Option<RelativePositions>,
     /// What scores are multiplied with; usually `1 / sqrt(head_dim)`.
     pub score_scale: f32,
+    /// What logits are multiplied with; usually 1.
+    pub logits_scale: f32,
     /// Positions that a layer with a window sees, the token's own included.
     pub window: Option<usize>,
     /// Added to the mean square or the variance in every norm.
@@ -111,10 +151,13 @@ impl ModelConfig {
     pub fn validate(&self) -> Result<(), GraphError> {
         self.check_sizes()?;
         self.check_multiples()?;
-        self.check_constants()
+        self.check_constants()?;
+        self.check_parts()
     }
 
     fn check_sizes(&self) -> Result<(), GraphError> {
+        let first_token = self.encoder.map_or(0, |encoder| encoder.first_token as usize);
+        let relative = self.relative.unwrap_or(RelativePositions { buckets: 4, max_distance: 4 });
         let bounds = [
             ("layers", self.layers, MAX_LAYERS),
             ("hidden", self.hidden, MAX_WIDTH),
@@ -125,6 +168,10 @@ impl ModelConfig {
             ("vocab", self.vocab, MAX_VOCAB),
             ("context_tokens", self.context_tokens, MAX_CONTEXT_TOKENS),
             ("window", self.window.unwrap_or(1), MAX_CONTEXT_TOKENS),
+            ("encoder.layers", self.encoder.map_or(1, |encoder| encoder.layers), MAX_LAYERS),
+            ("encoder.first_token + 1", first_token + 1, self.vocab),
+            ("relative.buckets", relative.buckets, MAX_BUCKETS),
+            ("relative.max_distance", relative.max_distance, MAX_DISTANCE),
         ];
         match bounds.into_iter().find(|&(_, value, limit)| value == 0 || value > limit) {
             Some((field, value, limit)) => Err(GraphError::Size { field, value, limit }),
@@ -134,12 +181,14 @@ impl ModelConfig {
 
     fn check_multiples(&self) -> Result<(), GraphError> {
         let blocks = "weights are quantised in blocks";
+        let buckets = self.relative.map_or(0, |relative| relative.buckets);
         let rules = [
             ("hidden", self.hidden, QUANT_BLOCK, blocks),
             ("ffn", self.ffn, QUANT_BLOCK, blocks),
             ("heads * head_dim", self.query_width(), QUANT_BLOCK, blocks),
             ("head_dim", self.head_dim, 2, "rotary embedding turns pairs"),
             ("heads", self.heads, self.kv_heads, "every key head serves as many query heads"),
+            ("relative.buckets", buckets, 4, "half are for single distances, and half for either side"),
         ];
         match rules.into_iter().find(|&(_, value, multiple_of, _)| value % multiple_of != 0) {
             Some((field, value, multiple_of, reason)) => {
@@ -149,13 +198,34 @@ impl ModelConfig {
         }
     }
 
+    /// What the architecture has is there, and nothing else.
+    fn check_parts(&self) -> Result<(), GraphError> {
+        let traits = self.architecture.traits();
+        let has_relative = traits.positions == Positions::Relative;
+        let farthest = self.relative.map_or(usize::MAX, |relative| relative.max_distance);
+        let nearest = self.relative.map_or(0, |relative| relative.buckets / 2);
+        let rules = [
+            ("encoder", self.encoder.is_some() == traits.has_encoder, "there is one or there is none"),
+            ("relative", self.relative.is_some() == has_relative, "scores have a bias or have none"),
+            ("relative.max_distance", farthest > nearest, "some buckets are for single distances"),
+        ];
+        match rules.into_iter().find(|(_, is_right, _)| !is_right) {
+            Some((field, _, reason)) => {
+                let architecture = traits.name;
+                Err(GraphError::Part { field, architecture, reason })
+            }
+            None => Ok(()),
+        }
+    }
+
     fn check_constants(&self) -> Result<(), GraphError> {
         let over = |limit: f32| move |value: f32| value.is_finite() && value > limit;
-        let rules: [(_, f32, &dyn Fn(f32) -> bool, _); 5] = [
+        let rules: [(_, f32, &dyn Fn(f32) -> bool, _); 6] = [
             ("rope.theta", self.rope.theta, &over(1.0), "finite and over 1"),
             ("rope.local_theta", self.rope.local_theta, &over(1.0), "finite and over 1"),
             ("rope.factor", self.rope.factor, &over(0.0), "finite and over 0"),
             ("score_scale", self.score_scale, &over(0.0), "finite and over 0"),
+            ("logits_scale", self.logits_scale, &over(0.0), "finite and over 0"),
             (
                 "norm_epsilon",
                 self.norm_epsilon,
@@ -180,16 +250,26 @@ const MAX_HEADS: usize = 1024;
 const MAX_HEAD_DIM: usize = 1024;
 const MAX_VOCAB: usize = 1 << 22;
 const MAX_CONTEXT_TOKENS: usize = 1 << 24;
+const MAX_BUCKETS: usize = 1 << 10;
+const MAX_DISTANCE: usize = 1 << 14;
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 
+    /// Those without an encoder.
+    pub(crate) fn decoders() -> impl Iterator<Item = Architecture> {
+        Architecture::ALL.into_iter().filter(|architecture| !architecture.traits().has_encoder)
+    }
+
     /// Two layers, two query heads on one key head, eleven tokens.
     pub(crate) fn tiny(architecture: Architecture, tied_embeddings: bool) -> ModelConfig {
+        let traits = architecture.traits();
+        let relative = RelativePositions { buckets: 8, max_distance: 20 };
         ModelConfig {
             architecture,
             layers: 2,
+            encoder: traits.has_encoder.then_some(Encoder { layers: 3, first_token: 1 }),
             hidden: 32,
             ffn: 64,
             heads: 2,
@@ -198,7 +278,9 @@ pub(crate) mod tests {
             vocab: 11,
             context_tokens: 128,
             rope: Rope { theta: 10_000.0, local_theta: 10_000.0, factor: 1.0, has_divisors: false },
+            relative: (traits.positions == Positions::Relative).then_some(relative),
             score_scale: 0.25,
+            logits_scale: 1.0,
             window: None,
             norm_epsilon: 1e-5,
             tied_embeddings,
@@ -237,6 +319,36 @@ pub(crate) mod tests {
             let error = config.validate().expect_err(message).to_string();
             assert!(error.starts_with(message), "{error} should start with {message}");
         }
+    }
+
+    #[test]
+    fn nonsense_about_an_encoder_is_refused_by_field() {
+        type Spoil = fn(&mut ModelConfig);
+        let cases: [(Spoil, &str); 10] = [
+            (|c| c.encoder = None, "encoder does not fit t5"),
+            (|c| c.relative = None, "relative does not fit t5"),
+            (|c| c.encoder = Some(Encoder { layers: 0, first_token: 0 }), "encoder.layers is 0"),
+            (|c| c.encoder = Some(Encoder { layers: 1, first_token: 11 }), "encoder.first_token + 1 is 12"),
+            (|c| c.relative = relative(0, 20), "relative.buckets is 0"),
+            (|c| c.relative = relative(usize::MAX, 20), "relative.buckets is"),
+            (|c| c.relative = relative(6, 20), "relative.buckets is 6: must be a multiple of 4"),
+            (|c| c.relative = relative(8, 4), "relative.max_distance does not fit t5"),
+            (|c| c.relative = relative(8, usize::MAX), "relative.max_distance is"),
+            (|c| c.logits_scale = f32::NAN, "logits_scale is NaN"),
+        ];
+        for (spoil, message) in cases {
+            let mut config = tiny(Architecture::T5, true);
+            spoil(&mut config);
+            let error = config.validate().expect_err(message).to_string();
+            assert!(error.starts_with(message), "{error} should start with {message}");
+        }
+        let encoder = tiny(Architecture::T5, true).encoder;
+        let config = ModelConfig { encoder, ..tiny(Architecture::Llama, true) };
+        assert!(matches!(config.validate(), Err(GraphError::Part { field: "encoder", .. })));
+    }
+
+    fn relative(buckets: usize, max_distance: usize) -> Option<RelativePositions> {
+        Some(RelativePositions { buckets, max_distance })
     }
 
     #[test]

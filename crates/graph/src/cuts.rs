@@ -39,8 +39,10 @@ pub(crate) fn assign(graph: &Graph) -> Vec<Option<usize>> {
     module_of
 }
 
-/// For each node between token ids and the output, the number of the last token ids that it depends on.
-fn streams(graph: &Graph) -> Vec<Option<usize>> {
+/// For each node between token ids and the output, the number of the last token ids that it depends on:
+/// what depends on an encoder's alone runs for tokens of a prompt, and what depends on the decoder's for
+/// those of an answer.
+pub(crate) fn streams(graph: &Graph) -> Vec<Option<usize>> {
     let mut stream_of = vec![None; graph.nodes.len()];
     let mut count = 0;
     for (id, node) in graph.nodes.iter().enumerate() {

@@ -36,6 +36,16 @@ pub enum GraphError {
         /// The accepted range, in words.
         expected: &'static str,
     },
+    /// Something that an architecture has is missing, or is not as it has it.
+    #[error("{field} does not fit {architecture}: {reason}; check the model file's metadata")]
+    Part {
+        /// The config's field.
+        field: &'static str,
+        /// The architecture's name.
+        architecture: &'static str,
+        /// What is to be so.
+        reason: &'static str,
+    },
     /// A module number past the last.
     #[error("module {index} does not exist: the model has modules 0 to {}", count - 1)]
     NoSuchModule {

@@ -15,11 +15,13 @@ mod modules;
 mod operators;
 mod profiles;
 
-pub use config::{Architecture, ModelConfig, Rope};
-pub use describe::{EMBEDDING_TABLE, FeedForward, NormKind, POSITION_TABLE, Positions, Traits};
+pub use config::{Architecture, Encoder, ModelConfig, RelativePositions, Rope};
+pub use describe::{
+    EMBEDDING_TABLE, FeedForward, NormKind, POSITION_TABLE, Positions, Stack, Traits, is_relative_table,
+};
 pub use error::GraphError;
 pub use modules::{Module, Modules, module_tensors};
-pub use operators::{Graph, Node, NodeId, Operator, TensorSpec};
+pub use operators::{Graph, Node, NodeId, Operator, Sees, TensorSpec};
 pub use profiles::{Caches, GraphProfiles, ModuleSummary, SharedTensor, profiles};
 
 /// Bytes of one activation or KV value: all of them are 32-bit floats.

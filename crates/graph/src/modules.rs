@@ -1,6 +1,7 @@
 //! The pieces that a graph falls into, with their names and tensors.
 //!
-//! For a decoder these are `embed`, two modules a layer, and `head`: 2 * layers + 2.
+//! For a decoder these are `embed`, two modules a layer, and `head`: 2 * layers + 2. An encoder adds
+//! `embed` and two modules a layer, and one to each layer of the decoder.
 
 use std::collections::BTreeSet;
 
@@ -18,6 +19,15 @@ pub struct Module {
     pub name: String,
     /// Its operators, in the order in which they run.
     pub nodes: Vec<NodeId>,
+}
+
+impl Module {
+    /// What it is and of which layer: `attn` and 3; 0 for what is not of a layer.
+    pub fn part(&self) -> (&str, usize) {
+        let layered = self.name.rsplit_once('.');
+        let layered = layered.and_then(|(part, layer)| Some((part, layer.parse().ok()?)));
+        layered.unwrap_or((&self.name, 0))
+    }
 }
 
 /// A graph and the modules it falls into.
@@ -69,6 +79,12 @@ impl Modules {
             .map(|nodes| Module { name: common_name(&graph, &nodes), nodes })
             .collect();
         Self { graph, list, module_of }
+    }
+
+    /// How many modules an encoder has: those ahead of the decoder's first. 0 where there is none.
+    pub fn encoder_modules(&self) -> usize {
+        let tokens = self.graph.nodes.iter().rposition(|node| node.operator == Operator::Tokens);
+        tokens.and_then(|node| self.module_of[node]).unwrap_or(0)
     }
 
     /// The tensors of one module, in the order in which they are read, each once.
@@ -131,15 +147,43 @@ fn common_name(graph: &Graph, nodes: &[NodeId]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Architecture, config::tests::tiny};
+    use crate::{
+        Architecture,
+        config::tests::{decoders, tiny},
+    };
 
     #[test]
     fn decoders_fall_into_two_modules_a_layer_and_the_ends() {
-        for architecture in Architecture::ALL {
+        for architecture in decoders() {
             let modules = Modules::of(&tiny(architecture, true)).expect("valid");
             let names: Vec<_> = modules.list.iter().map(|module| module.name.as_str()).collect();
             assert_eq!(names, ["embed", "attn.0", "mlp.0", "attn.1", "mlp.1", "head"]);
+            assert_eq!(modules.encoder_modules(), 0);
         }
+    }
+
+    #[test]
+    fn an_encoder_decoder_falls_into_two_and_three_modules_a_layer() {
+        let config = tiny(Architecture::T5, true);
+        let modules = Modules::of(&config).expect("valid");
+        let parts: Vec<_> = modules.list.iter().map(Module::part).collect();
+        let encoder = (0..3).flat_map(|layer| [("encoder_attn", layer), ("encoder_mlp", layer)]);
+        let decoder = (0..2).flat_map(|layer| ["attn", "cross", "mlp"].map(|part| (part, layer)));
+        let expected = [("embed", 0)].into_iter().chain(encoder);
+        let expected = expected.chain([("decoder_embed", 0)]).chain(decoder).chain([("head", 0)]);
+        assert_eq!(parts, expected.collect::<Vec<_>>());
+        assert_eq!(modules.encoder_modules(), 7);
+        let tensors = |module: usize| -> Vec<String> {
+            modules.tensors(module).into_iter().map(|tensor| tensor.name).collect()
+        };
+        let cross = ["norm", "q", "k", "v", "o"];
+        assert_eq!(tensors(9), cross.map(|part| format!("dec.blk.0.cross_attn_{part}.weight")));
+        let own = ["norm", "q", "k", "v", "rel_b", "o"].map(|part| format!("dec.blk.1.attn_{part}.weight"));
+        let table = "dec.blk.0.attn_rel_b.weight".to_owned();
+        assert_eq!(tensors(11), [&own[..4], &[table], &own[5..]].concat());
+        let last = ["blk.2.ffn_norm", "blk.2.ffn_up", "blk.2.ffn_down", "output_norm"];
+        assert_eq!(tensors(6), last.map(|part| format!("enc.{part}.weight")));
+        assert_eq!(tensors(14), ["dec.output_norm.weight", "token_embd.weight"]);
     }
 
     #[test]

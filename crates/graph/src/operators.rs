@@ -50,16 +50,16 @@ pub enum Operator {
     },
     /// Rotary embedding of a query or key.
     Rotary,
-    /// Causal attention of one query over the KV cache.
+    /// Attention of one query.
     Attention {
         /// Query heads.
         heads: usize,
         /// Width of one head.
         head_dim: usize,
-        /// Values that each token leaves in the KV cache.
+        /// Values that each token leaves in the KV cache; none where all that is attended to comes at once.
         kv_values: usize,
-        /// The positions that a token attends to at most, its own included, if not to all.
-        window: Option<usize>,
+        /// What a token attends to.
+        sees: Sees,
     },
     /// Sum of two vectors.
     Add,
@@ -69,6 +69,18 @@ pub enum Operator {
     GeluMul,
     /// `gelu(up)`.
     Gelu,
+    /// `max(up, 0)`.
+    Relu,
+}
+
+/// What a token attends to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sees {
+    /// Itself and the tokens before it: all, or so many together.
+    Before(Option<usize>),
+    /// A whole prompt: its own, or that of the answer that it is part of.
+    Prompt,
 }
 
 /// One operator, what it reads and what it is made of.
@@ -114,11 +126,11 @@ impl Node {
             // A pair takes four products and two sums.
             Operator::Rotary => 3.0 * width,
             // A score and a weighted sum over the head, and four steps of softmax.
-            Operator::Attention { heads, head_dim, window, .. } => {
-                let attended_tokens = attended_tokens(context_tokens, window);
+            Operator::Attention { heads, head_dim, sees, .. } => {
+                let attended_tokens = sees.tokens(context_tokens);
                 attended_tokens * heads as f64 * (4.0 * head_dim as f64 + 4.0)
             }
-            Operator::Add => width,
+            Operator::Add | Operator::Relu => width,
             // Negate, exponential, sum, quotient and product.
             Operator::SiluMul => 5.0 * width,
             // The cubic polynomial takes five, the tangent about four, and three go round it.
@@ -141,11 +153,18 @@ impl Node {
     }
 }
 
-/// How many tokens one attends to on average: token t to t of them, itself included, or to a window.
-fn attended_tokens(context_tokens: usize, window: Option<usize>) -> f64 {
-    let context = context_tokens as f64;
-    let window = window.map_or(context, |window| context.min(window as f64));
-    window - window * (window - 1.0) / (2.0 * context)
+impl Sees {
+    /// How many tokens one attends to on average: token t to t of them, itself included, or to a window.
+    fn tokens(self, context_tokens: usize) -> f64 {
+        let context = context_tokens as f64;
+        match self {
+            Self::Prompt => context,
+            Self::Before(window) => {
+                let window = window.map_or(context, |window| context.min(window as f64));
+                window - window * (window - 1.0) / (2.0 * context)
+            }
+        }
+    }
 }
 
 impl Graph {

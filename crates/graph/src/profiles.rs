@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base::{ModuleProfile, Residual, Tied};
 use serde::Serialize;
 
-use crate::{GraphError, ModelConfig, Modules};
+use crate::{GraphError, ModelConfig, Modules, cuts::streams};
 
 /// The planner's view of a model; the fields' names are those of [`base::PlanInput`].
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -32,16 +32,18 @@ pub struct GraphProfiles {
 pub struct ModuleSummary {
     /// `embed`, `attn.3`, `mlp.3`, `head`.
     pub name: String,
-    /// Operations for a decoded token, on average over a full context.
+    /// Operations for a decoded token, on average over a full context; none in an encoder.
     pub decode_flops_per_token: f64,
     /// Operations for a token of a prompt that fills the context: the last module, which makes the
-    /// logits, runs for the last token alone.
+    /// logits, runs for the last token alone; of a decoder behind an encoder, only keys and values are made
+    /// of the encoder's output.
     pub prefill_flops_per_token: f64,
     /// How many weights it reads.
     pub weight_elements: usize,
     /// Bytes of those that are resident: of all but the tables that rows are looked up in.
     pub weight_bytes: u64,
-    /// Bytes that each token of context leaves in the KV cache.
+    /// Bytes that each token of context leaves in the KV cache: one of the prompt where an encoder's output
+    /// is attended to.
     pub kv_bytes_per_token: usize,
     /// Bytes of its output for one token.
     pub output_bytes: usize,
@@ -115,20 +117,39 @@ impl Modules {
         bytes_of: &dyn Fn(&str) -> u64,
         caches: Caches,
     ) -> ModuleSummary {
-        let flops: f64 = self.nodes(index).map(|node| node.flops(caches.context_tokens)).sum();
-        let is_last = index + 1 == self.list.len();
-        let prompt_tokens_for_one_run = if is_last { caches.context_tokens as f64 } else { 1.0 };
+        let [decode_flops, prefill_flops] = self.flops(index, caches.context_tokens);
         let kv_values: usize = self.nodes(index).map(|node| node.kv_values_per_token()).sum();
         let (tensors, resident) = (self.tensors(index), self.resident_tensors(index));
         ModuleSummary {
             name: self.list[index].name.clone(),
-            decode_flops_per_token: flops,
-            prefill_flops_per_token: flops / prompt_tokens_for_one_run,
+            decode_flops_per_token: decode_flops,
+            prefill_flops_per_token: prefill_flops,
             weight_elements: tensors.iter().map(|tensor| tensor.elements()).sum(),
             weight_bytes: resident.iter().map(|tensor| bytes_of(&tensor.name)).sum(),
             kv_bytes_per_token: kv_values * caches.value_bytes,
             output_bytes: self.nodes(index).last().map_or(0, |node| node.output_bytes()),
         }
+    }
+
+    /// Operations for a token of an answer and for one of a prompt.
+    ///
+    /// With an encoder, what depends on its tokens alone runs for those of a prompt, and what depends on the
+    /// decoder's for those of an answer. Without, all runs for both, but the last module for a prompt's last.
+    fn flops(&self, index: usize, context_tokens: usize) -> [f64; 2] {
+        let streams = streams(&self.graph);
+        let last = streams.iter().flatten().max();
+        let sum = |is_wanted: &dyn Fn(usize) -> bool| -> f64 {
+            let ids = self.list[index].nodes.iter().filter(|id| is_wanted(id.0));
+            ids.map(|id| self.graph.nodes[id.0].flops(context_tokens)).sum()
+        };
+        if last.is_some_and(|&last| last > 0) {
+            let is_prompts = |id: usize| streams[id].as_ref() < last && streams[id].is_some();
+            return [sum(&|id| !is_prompts(id)), sum(&is_prompts)];
+        }
+        let is_last = index + 1 == self.list.len();
+        let prompt_tokens_for_one_run = if is_last { context_tokens as f64 } else { 1.0 };
+        let flops = sum(&|_| true);
+        [flops, flops / prompt_tokens_for_one_run]
     }
 
     /// Both dependency maps. A tensor that the next module reads is sequential; its
@@ -214,7 +235,10 @@ const MAX_SLOTS: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Architecture, Graph, NodeId, Operator, TensorSpec, config::tests::tiny};
+    use crate::{
+        Architecture, Graph, NodeId, Operator, TensorSpec,
+        config::tests::{decoders, tiny},
+    };
 
     /// Every weight as a 32-bit float.
     fn float_bytes(config: &ModelConfig) -> impl Fn(&str) -> u64 {
@@ -263,6 +287,48 @@ mod tests {
         assert_eq!(flops(None), flops(Some(100)));
     }
 
+    /// Three layers, then a decoder of two. In both, heads of the width of the hidden state.
+    #[test]
+    fn an_encoder_runs_for_the_prompt_and_the_decoder_for_the_answer() {
+        let profiles = of(&tiny(Architecture::T5, true), 8, 1);
+        let of_name = |name: &str| {
+            let found = profiles.summary.iter().find(|module| module.name == name);
+            let module = found.expect("a module of that name");
+            [module.decode_flops_per_token, module.prefill_flops_per_token]
+        };
+        // Queries, keys, values and the projection behind; scores and sums over 8 tokens, or 4.5.
+        let (projections, kv) = (2048.0 + 1024.0 + 1024.0 + 2048.0, 2048.0);
+        let around = 128.0 + 32.0;
+        assert_eq!(of_name("encoder_attn.2"), [0.0, projections + 8.0 * 136.0 + around]);
+        assert_eq!(of_name("attn.1"), [projections + 4.5 * 136.0 + around, 0.0]);
+        assert_eq!(of_name("cross.1"), [projections - kv + 8.0 * 136.0 + around, kv]);
+        let mlp = around + 2.0 * 4096.0 + 64.0;
+        assert_eq!(of_name("mlp.0"), [mlp, 0.0]);
+        assert_eq!([of_name("encoder_mlp.0"), of_name("encoder_mlp.2")], [[0.0, mlp], [0.0, mlp + 128.0]]);
+        assert_eq!(of_name("head"), [128.0 + 2.0 * 32.0 * 11.0, 0.0]);
+    }
+
+    #[test]
+    fn an_encoders_output_goes_past_modules_and_its_keys_are_not_kept() {
+        let profiles = of(&tiny(Architecture::T5Gated, false), 8, 2);
+        let crosses = vec![9, 12];
+        assert_eq!(profiles.residual, [Residual { from: 6, to: crosses.clone(), bytes: 128.0 }]);
+        let mut sequential = [128.0; 14];
+        sequential[6] = 0.0;
+        assert_eq!(profiles.sequential_bytes, sequential);
+        for (number, module) in profiles.summary.iter().enumerate() {
+            let keeps = crosses.contains(&number) || module.name.starts_with("attn");
+            assert_eq!(module.kv_bytes_per_token, if keeps { 128 } else { 0 }, "{}", module.name);
+        }
+        assert_eq!(profiles.modules[9].kv_bytes, 128.0 * 8.0 * 2.0);
+        let shared: Vec<_> = profiles.shared.iter().map(|tensor| tensor.name.as_str()).collect();
+        let tables = ["dec.blk.0.attn_rel_b.weight", "enc.blk.0.attn_rel_b.weight"];
+        assert_eq!(shared, [&tables[..], &["token_embd.weight"]].concat());
+        assert_eq!(profiles.shared[1].modules, [1, 3, 5]);
+        assert_eq!(profiles.tied.iter().map(|tied| tied.2).sum::<f64>(), 3.0 * 4.0 * 8.0 * 2.0);
+        assert_eq!(profiles.shared[2].resident, []);
+    }
+
     #[test]
     fn norms_of_query_and_key_heads_count() {
         let llama = of(&tiny(Architecture::Llama, true), 3, 1);
@@ -301,7 +367,7 @@ mod tests {
 
     #[test]
     fn only_hidden_states_cross_between_a_decoders_modules() {
-        for architecture in Architecture::ALL {
+        for architecture in decoders() {
             let profiles = of(&tiny(architecture, true), 8, 1);
             assert_eq!(profiles.sequential_bytes, [128.0; 5]);
             assert_eq!(profiles.residual, []);

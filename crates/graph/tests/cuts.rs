@@ -1,12 +1,12 @@
 //! Graphs of other shapes than a decoder's, built by hand: what they fall into follows from the edges.
 
 use base::Residual;
-use graph::{Caches, Graph, GraphProfiles, Modules, NodeId, Operator, TensorSpec};
+use graph::{Caches, Graph, GraphProfiles, Modules, NodeId, Operator, Sees, TensorSpec};
 
 const WIDTH: usize = 8;
 const LINEAR: Operator = Operator::Linear { columns: WIDTH };
 const ATTENTION: Operator =
-    Operator::Attention { heads: 1, head_dim: WIDTH, kv_values: 2 * WIDTH, window: None };
+    Operator::Attention { heads: 1, head_dim: WIDTH, kv_values: 2 * WIDTH, sees: Sees::Before(None) };
 
 /// Adds parts of transformers to a graph.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use graph::{Graph, Modules, Node, NodeId, Operator};
+use graph::{Graph, Modules, Node, NodeId, Operator, Sees};
 
 use super::Inspected;
 
@@ -63,14 +63,19 @@ fn what(node: &Node) -> String {
         Operator::LayerNorm => format!("layer norm, {width}"),
         Operator::Linear { columns } => format!("linear, {columns} to {width}"),
         Operator::Rotary => format!("rotary embedding, {width}"),
-        Operator::Attention { heads, head_dim, window, .. } => {
-            let reach = window.map_or(String::new(), |window| format!(", window of {window}"));
+        Operator::Attention { heads, head_dim, sees, .. } => {
+            let reach = match sees {
+                Sees::Before(None) => String::new(),
+                Sees::Before(Some(window)) => format!(", window of {window}"),
+                Sees::Prompt => ", over the prompt".into(),
+            };
             format!("attention, {heads} heads of {head_dim}{reach}")
         }
         Operator::Add => format!("sum, {width}"),
         Operator::SiluMul => format!("silu times, {width}"),
         Operator::GeluMul => format!("gelu times, {width}"),
         Operator::Gelu => format!("gelu, {width}"),
+        Operator::Relu => format!("relu, {width}"),
     }
 }
 

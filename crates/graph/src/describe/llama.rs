@@ -16,4 +16,5 @@ pub(super) const TRAITS: Traits = Traits {
     scaled_embedding: false,
     embedding_norm: false,
     global_every: None,
+    has_encoder: false,
 };

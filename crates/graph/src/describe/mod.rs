@@ -8,10 +8,14 @@ mod gpt2;
 mod llama;
 mod qwen2;
 mod qwen3;
+mod stack;
+mod t5;
+mod t5_gated;
 
 use crate::Architecture;
 pub(crate) use decoder::describe;
 pub use decoder::{EMBEDDING_TABLE, POSITION_TABLE};
+pub use stack::{Stack, is_relative_table};
 
 /// What sets an architecture apart.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -41,6 +45,8 @@ pub struct Traits {
     /// Every so many layers attend to everything, and the others within a window; where there is a
     /// window and this is none, all layers keep to it.
     pub global_every: Option<usize>,
+    /// Whether an encoder comes first, whose output every layer of the decoder attends to.
+    pub has_encoder: bool,
 }
 
 /// How a vector is normalised.
@@ -63,6 +69,9 @@ pub enum Positions {
     Learned,
     /// Scores lose in proportion to the distance (ALiBi, arXiv 2108.12409).
     Linear,
+    /// Scores have a bias for each bucket of distances (T5, arXiv 1910.10683), but in attention to an
+    /// encoder's output.
+    Relative,
 }
 
 impl Positions {
@@ -81,6 +90,8 @@ pub enum FeedForward {
     GeluGate,
     /// `gelu(up)`, by the approximation with the hyperbolic tangent (arXiv 1606.08415).
     Gelu,
+    /// `max(up, 0)`.
+    Relu,
 }
 
 impl Architecture {
@@ -93,6 +104,8 @@ impl Architecture {
             Self::Llama => &llama::TRAITS,
             Self::Qwen2 => &qwen2::TRAITS,
             Self::Qwen3 => &qwen3::TRAITS,
+            Self::T5 => &t5::TRAITS,
+            Self::T5Gated => &t5_gated::TRAITS,
         }
     }
 }
