@@ -1,9 +1,9 @@
-//! Causal grouped-query attention over the cache, a share of the positions for each lane.
+//! Grouped-query attention over the cache, a share of the positions for each lane.
 
 use cubecl::prelude::*;
 
 use crate::{
-    attention::AttentionShape,
+    attention::{AttentionShape, ScoreBias, Sees},
     cache::{cache_row, quad_of},
     input::across,
     matrix::{Vec4, Words},
@@ -16,17 +16,17 @@ const NO_SCORE: f32 = -1.0e30;
 ///
 /// Each of the cube's `n` lanes takes every `n`-th position with a running
 /// maximum (online softmax); then the lanes' results are merged in lane order. So a
-/// row's sum depends on nothing but its position and the cache.
+/// row's sum depends on nothing but its position, what it sees and the cache.
 ///
 /// # Shapes
-/// `queries`, `output [rows, heads, head_dim / 4]` in `vec4`; `slopes [heads]`, read where there are any;
-/// see [`crate::cache`] for `keys` and `values`.
+/// `queries`, `output [rows, heads, head_dim / 4]` in `vec4`; `biases [heads]` or
+/// `[heads, 2 farthest + 1]`, read where there are any; see [`crate::cache`] for `keys` and `values`.
 #[cube(launch_unchecked)]
 pub(crate) fn attend(
     queries: &[Vec4],
     keys: &[Words],
     values: &[Words],
-    slopes: &[f32],
+    biases: &[f32],
     step: &[u32],
     output: &mut [Vec4],
     #[comptime] shape: AttentionShape,
@@ -57,12 +57,11 @@ pub(crate) fn attend(
     let mut peak = f32::new(NO_SCORE);
     let mut weight = f32::new(0.0);
     let mut at = lane + first_seen(position, shape);
-    while at <= position {
+    let end = end_of_seen(position, row, step, shape);
+    while at < end {
         let products = products_with(keys, cache + at * row_words, &own_query, shape);
-        let mut score = across(products) * comptime!(f32::from_bits(shape.score_scale_bits));
-        if comptime!(shape.has_slopes) {
-            score -= slopes[head] * f32::cast_from(position - at);
-        }
+        let raw = across(products) * comptime!(f32::from_bits(shape.score_scale_bits));
+        let score = with_bias(raw, biases, head, position, at, shape);
         let higher = max(peak, score);
         let keep = (peak - higher).exp();
         let share = (score - higher).exp();
@@ -117,13 +116,50 @@ fn products_with(
 #[cube]
 fn first_seen(position: usize, #[comptime] shape: AttentionShape) -> usize {
     let mut first = 0usize;
-    if comptime!(shape.window.is_some()) {
-        let window = comptime!(shape.window.unwrap_or(1));
+    if comptime!(matches!(shape.sees, Sees::Before(Some(_)))) {
+        let window = comptime!(shape.window());
         if position >= window {
             first = position - comptime!(window - 1);
         }
     }
     first
+}
+
+/// The position behind the last that a row sees.
+#[cube]
+fn end_of_seen(
+    position: usize,
+    row: usize,
+    step: &[u32],
+    #[comptime] shape: AttentionShape,
+) -> usize {
+    if comptime!(matches!(shape.sees, Sees::Prompt)) {
+        step[comptime!(shape.prompts_at()) + row] as usize
+    } else {
+        position + 1
+    }
+}
+
+/// A score with its bias for the distance.
+#[cube]
+fn with_bias(
+    score: f32,
+    biases: &[f32],
+    head: usize,
+    position: usize,
+    at: usize,
+    #[comptime] shape: AttentionShape,
+) -> f32 {
+    if comptime!(matches!(shape.bias, ScoreBias::Slopes)) {
+        score - biases[head] * f32::cast_from(position - at)
+    } else if comptime!(matches!(shape.bias, ScoreBias::Distances { .. })) {
+        let farthest = comptime!(shape.farthest());
+        // From what is farthest before to what is farthest behind.
+        let moved = max(at + farthest, position) - position;
+        score + biases[head * comptime!(2 * farthest + 1) + min(moved, comptime!(2 * farthest))]
+    } else {
+        score
+    }
 }
 
 /// Merges what the lanes found, in lane order; each lane writes its share of the result.

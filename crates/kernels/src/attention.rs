@@ -13,6 +13,29 @@ pub enum RopeStyle {
     Neighbours,
 }
 
+/// What is added to a score for the distance from a query to a key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ScoreBias {
+    /// Nothing.
+    None,
+    /// It loses in proportion to the distance (ALiBi).
+    Slopes,
+    /// A bias of each head for each distance (T5).
+    Distances {
+        /// The farthest that has a bias of its own; all beyond it share it.
+        farthest: usize,
+    },
+}
+
+/// What a row sees.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Sees {
+    /// Its own position and those before it: all, or so many together.
+    Before(Option<usize>),
+    /// All positions of a prompt: as many as the step says.
+    Prompt,
+}
+
 /// The shape of an attention module, known when its kernels are compiled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct AttentionShape {
@@ -26,10 +49,10 @@ pub struct AttentionShape {
     pub context: usize,
     /// How rotary pairs are formed, where there is a rotary embedding.
     pub rope_style: Option<RopeStyle>,
-    /// Whether scores lose in proportion to the distance (ALiBi).
-    pub has_slopes: bool,
-    /// Positions that a row sees, its own included; all up to its own where this is none.
-    pub window: Option<usize>,
+    /// What is added to scores.
+    pub bias: ScoreBias,
+    /// What a row sees.
+    pub sees: Sees,
     /// Bits of what scores are multiplied with.
     pub score_scale_bits: u32,
     /// Bits of the epsilon of the RMSNorm over each query and key head (Qwen3),
@@ -48,6 +71,27 @@ impl AttentionShape {
     /// 16 KiB of workgroup memory.
     pub(crate) fn lanes(&self) -> usize {
         if self.head_dim > 128 { 8 } else { 16 }
+    }
+
+    /// Positions that a row sees at most, where it does not see all.
+    pub(crate) fn window(&self) -> usize {
+        match self.sees {
+            Sees::Before(Some(window)) => window,
+            _ => usize::MAX,
+        }
+    }
+
+    /// The farthest distance that has a bias of its own.
+    pub(crate) fn farthest(&self) -> usize {
+        match self.bias {
+            ScoreBias::Distances { farthest } => farthest,
+            _ => 0,
+        }
+    }
+
+    /// Where the step buffer has how much of a prompt each row sees.
+    pub(crate) fn prompts_at(&self) -> usize {
+        3 * self.step_rows
     }
 
     /// How much later the second of a lane's pairs comes. What it stores of both is a word of the cache.

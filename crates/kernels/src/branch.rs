@@ -6,7 +6,7 @@
 use cubecl::prelude::*;
 
 use crate::{
-    input::{InputShape, branch_scale, element, gain_of, normed, row_mean, row_scale},
+    input::{InputShape, branch_scale, element, gain_of, normed, root_scale, row_mean, row_scale},
     matrix::{Activation, OutputShape, Section, Sections, Vec4, Words, gated, store},
     products::products,
 };
@@ -99,7 +99,7 @@ fn settle_share(
     }
 }
 
-/// `output[row] = layer_norm(input[row])`, as BLOOM does behind its embedding.
+/// `output[row] = norm(input[row])`, as BLOOM does behind its embedding and T5 behind its encoder.
 #[cube(launch_unchecked)]
 pub(crate) fn normalise(
     input: &[Vec4],
@@ -113,7 +113,7 @@ pub(crate) fn normalise(
         let mean = row_mean(input, row_at, from);
         let scale = row_scale(input, row_at, mean, from);
         let own_gain = gain_of(gain, column, from);
-        output[row_at + column] =
-            normed(input[row_at + column], own_gain, gain, column, mean, scale, from);
+        let four = normed(input[row_at + column], own_gain, gain, column, mean, scale, from);
+        output[row_at + column] = four * Vec4::new(root_scale(input, row_at, from));
     }
 }

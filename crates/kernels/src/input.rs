@@ -122,6 +122,21 @@ pub(crate) fn row_scale(
     scale
 }
 
+/// What an RMS norm multiplies the row with, and 1 for any other.
+#[cube]
+pub(crate) fn root_scale(input: &[Vec4], row_at: usize, #[comptime] from: InputShape) -> f32 {
+    let mut scale = f32::new(1.0);
+    if comptime!(matches!(from.norm, InputNorm::Rms(_))) {
+        let mut squares = Vec4::new(0.0);
+        for column in 0..comptime!(from.columns / 4) {
+            let four = input[row_at + column];
+            squares = fma(four, four, squares);
+        }
+        scale = rms_scale(squares, from);
+    }
+    scale
+}
+
 /// Four elements of a row, with the branch's, before any norm.
 #[cube]
 pub(crate) fn element(

@@ -160,7 +160,7 @@ impl Gpu {
         }
     }
 
-    /// `output[row] = gelu(matrix · norm(input[row]) + bias)` for `rows` rows. Every part has one
+    /// `output[row] = act(matrix · norm(input[row]) + bias)` for `rows` rows. Every part has one
     /// section.
     pub fn up(
         &self,
@@ -168,6 +168,7 @@ impl Gpu {
         norm: &Norm,
         matrix: &Matrix,
         bias: Option<&Buffer>,
+        activation: Activation,
         output: &Buffer,
         rows: usize,
     ) {
@@ -191,6 +192,7 @@ impl Gpu {
                     from,
                     to,
                     bias.is_some(),
+                    activation,
                 );
             }
         }
@@ -269,12 +271,19 @@ fn cubes(lanes: usize, rows: usize) -> CubeCount {
 }
 
 fn input_shape(norm: &Norm, matrix: &PackedMatrix, tile: Tile) -> InputShape {
-    let bits = norm.epsilon.to_bits();
-    let norm = match norm.kind {
-        NormKind::Rms => InputNorm::Rms(bits),
-        NormKind::Layer => InputNorm::Layer(bits),
-    };
-    InputShape { norm, ..InputShape::plain(matrix.sections.columns(), tile) }
+    norm.shape(InputShape::plain(matrix.sections.columns(), tile))
+}
+
+impl Norm {
+    /// Rows that go through it.
+    fn shape(&self, rows: InputShape) -> InputShape {
+        let bits = self.epsilon.to_bits();
+        let norm = match self.kind {
+            NormKind::Rms => InputNorm::Rms(bits),
+            NormKind::Layer => InputNorm::Layer(bits),
+        };
+        InputShape { norm, ..rows }
+    }
 }
 
 /// The buffer as `vec4` of 32-bit elements.

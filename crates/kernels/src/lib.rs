@@ -29,7 +29,7 @@ mod step;
 mod unpack;
 mod weights;
 
-pub use attention::{AttentionShape, RopeStyle};
+pub use attention::{AttentionShape, RopeStyle, ScoreBias, Sees};
 pub use cache::CacheType;
 pub use gpu::{Buffer, Gpu, GpuError, Tiling};
 pub use launch::{AttentionBuffers, Branch, Cache, Norm, NormKind, rows_bytes};

@@ -186,7 +186,7 @@ pub(crate) fn linear_add(
     }
 }
 
-/// `output[row] = gelu(W · norm(input[row]) + bias)`: the feed-forward part without a gate.
+/// `output[row] = act(W · norm(input[row]) + bias)`: the feed-forward part without a gate.
 ///
 /// # Shapes
 /// As for [`linear_add`].
@@ -202,6 +202,7 @@ pub(crate) fn up(
     #[comptime] from: InputShape,
     #[comptime] to: OutputShape,
     #[comptime] has_bias: bool,
+    #[comptime] activation: Activation,
 ) {
     let first_group = ABSOLUTE_POS_X as usize * from.groups_per_lane;
     if first_group < section.groups {
@@ -226,7 +227,7 @@ pub(crate) fn up(
                 let own = comptime!(row * from.groups_per_lane + at);
                 let group = comptime!(to.first) + first_group + at;
                 let sum = with_bias(sums[own], bias, group, has_bias);
-                output[(first_row + row) * to.groups + group] = gelu(sum);
+                output[(first_row + row) * to.groups + group] = active(sum, activation);
             }
         }
     }
@@ -291,14 +292,9 @@ pub(crate) fn gated(
             #[unroll]
             for at in 0..from.groups_per_lane {
                 let own = comptime!(row * from.groups_per_lane + at);
-                let mut active = gates[own];
-                if comptime!(matches!(activation, Activation::Silu)) {
-                    active = active / (Vec4::new(1.0) + (-active).exp());
-                } else {
-                    active = gelu(active);
-                }
+                let gate = active(gates[own], activation);
                 let group = comptime!(to.first) + first_group + at;
-                output[(first_row + row) * to.groups + group] = active * ups[own];
+                output[(first_row + row) * to.groups + group] = gate * ups[own];
             }
         }
     }
@@ -311,6 +307,19 @@ pub enum Activation {
     Silu,
     /// The approximation with the hyperbolic tangent (arXiv 1606.08415).
     Gelu,
+    /// `max(x, 0)`.
+    Relu,
+}
+
+#[cube]
+fn active(x: Vec4, #[comptime] activation: Activation) -> Vec4 {
+    if comptime!(matches!(activation, Activation::Silu)) {
+        x / (Vec4::new(1.0) + (-x).exp())
+    } else if comptime!(matches!(activation, Activation::Gelu)) {
+        gelu(x)
+    } else {
+        max(x, Vec4::new(0.0))
+    }
 }
 
 /// `x / (1 + exp(-2 u))` with `u = sqrt(2 / pi) (x + 0.044715 x^3)`, which is

@@ -1,7 +1,7 @@
-//! What a step tells the kernels: which position and cache slot each row has, and which rows go
-//! through the head.
+//! What a step tells the kernels: which position and cache slot each row has, which rows go
+//! through the head, and how long the prompt is that a row sees all of.
 //!
-//! The buffer is `u32 [3, capacity]`: positions, slots, head rows.
+//! The buffer is `u32 [4, capacity]`: positions, slots, head rows, lengths of prompts.
 
 use crate::gpu::{Buffer, Gpu};
 
@@ -43,7 +43,7 @@ impl Step {
 }
 
 /// Lists in the buffer.
-const LANES: usize = 3;
+const LANES: usize = 4;
 
 /// The step's place on the GPU, allocated once.
 #[derive(Clone, Debug)]
@@ -64,6 +64,14 @@ impl StepBuffer {
     /// # Panics
     /// If the step has more rows than the buffer's capacity.
     pub fn write(&self, gpu: &Gpu, step: &Step) {
+        self.write_with_prompts(gpu, step, &[]);
+    }
+
+    /// As [`StepBuffer::write`], with the length of the prompt that each row sees.
+    ///
+    /// # Panics
+    /// If there are more rows than the buffer's capacity.
+    pub fn write_with_prompts(&self, gpu: &Gpu, step: &Step, prompts: &[u32]) {
         assert!(
             step.rows() <= self.capacity,
             "a step of {} rows in {}",
@@ -71,7 +79,7 @@ impl StepBuffer {
             self.capacity
         );
         let mut words = vec![0u32; LANES * self.capacity];
-        let parts = [&step.positions, &step.slots, &step.head_rows];
+        let parts = [&step.positions[..], &step.slots, &step.head_rows, prompts];
         for (lane, part) in words.chunks_exact_mut(self.capacity).zip(parts) {
             lane[..part.len()].copy_from_slice(part);
         }

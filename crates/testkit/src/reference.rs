@@ -27,6 +27,25 @@ pub struct AttentionShape<'a> {
     pub window: Option<usize>,
     /// What a head's scores lose for each position of distance, `[heads]`; nothing where empty.
     pub slopes: &'a [f32],
+    /// What is added to a head's scores for each distance from the query to a key, `[heads][2 f + 1]`, from
+    /// -f to f, which also stand for what is farther; nothing where empty.
+    pub biases: &'a [Vec<f32>],
+    /// Whether every row sees all keys, however many there are.
+    pub sees_all: bool,
+}
+
+impl AttentionShape<'_> {
+    /// What a head adds to the score of a query and a key at these positions.
+    fn bias(&self, head: usize, query: usize, key: usize) -> f64 {
+        let (query, key) = (query as i64, key as i64);
+        let slope = self.slopes.get(head).map_or(0.0, |&slope| f64::from(slope));
+        let bias = self.biases.get(head).map_or(0.0, |biases| {
+            let farthest = (biases.len() / 2) as i64;
+            let distance = (key - query).clamp(-farthest, farthest);
+            f64::from(biases[(distance + farthest) as usize])
+        });
+        bias - slope * (query - key) as f64
+    }
 }
 
 /// Root-mean-square norm: `x / sqrt(mean(x^2) + epsilon) * weight`.
@@ -91,13 +110,13 @@ pub fn rope(head: &mut [f32], position: usize, theta: f32, style: RopeStyle) {
     }
 }
 
-/// Causal grouped-query attention of new rows over the positions so far. Row
-/// `r` stands at position `past + r` and sees what its window holds of `0..=past + r`; query head
-/// `h` reads key/value head `h / (heads / kv_heads)`.
+/// Grouped-query attention of new rows over the positions so far. Row
+/// `r` stands at position `past + r` and sees what its window holds of `0..=past + r`, or all that there
+/// are; query head `h` reads key/value head `h / (heads / kv_heads)`.
 ///
 /// # Shapes
 /// `queries` and the result: `[rows, heads, head_dim]`;
-/// `keys`, `values`: `[past + rows, kv_heads, head_dim]`.
+/// `keys`, `values`: `[past + rows, kv_heads, head_dim]`, or any number of rows where all are seen.
 pub fn attention(
     shape: AttentionShape<'_>,
     past: usize,
@@ -105,10 +124,11 @@ pub fn attention(
     keys: &[f32],
     values: &[f32],
 ) -> Vec<f32> {
-    let AttentionShape { heads, kv_heads, head_dim, scale, window, slopes } = shape;
+    let AttentionShape { heads, kv_heads, head_dim, scale, window, sees_all, .. } = shape;
     let rows = queries.len() / (heads * head_dim);
     assert_eq!(queries.len(), rows * heads * head_dim);
-    assert_eq!(keys.len(), (past + rows) * kv_heads * head_dim);
+    let positions = keys.len() / (kv_heads * head_dim);
+    assert!(sees_all || positions == past + rows);
     assert_eq!(keys.len(), values.len());
     let mut mixed = Vec::with_capacity(queries.len());
     for (index, query) in queries.chunks_exact(head_dim).enumerate() {
@@ -116,9 +136,10 @@ pub fn attention(
         let of_position = |tensor, p| head_of(tensor, p * kv_heads + kv_head, head_dim);
         let own = past + row;
         let first = window.map_or(0, |window| (own + 1).saturating_sub(window));
-        let slope = slopes.get(index % heads).map_or(0.0, |&slope| f64::from(slope));
-        let score = |p| dot(query, of_position(keys, p)) * scale - slope * (own - p) as f64;
-        let weights = softmax((first..=own).map(score).collect());
+        let end = if sees_all { positions } else { own + 1 };
+        let bias = |p| shape.bias(index % heads, own, p);
+        let score = |p| dot(query, of_position(keys, p)) * scale + bias(p);
+        let weights = softmax((first..end).map(score).collect());
         mixed.extend((0..head_dim).map(|c| {
             let terms = weights.iter().zip(first..);
             terms.map(|(w, p)| w * f64::from(of_position(values, p)[c])).sum::<f64>() as f32
@@ -243,6 +264,8 @@ mod tests {
             scale: 1.0 / (vector.head_dim as f64).sqrt(),
             window: None,
             slopes: &[],
+            biases: &[],
+            sees_all: false,
         };
         let mixed = attention(shape, vector.past, &vector.queries, &vector.keys, &vector.values);
         assert!(relative_error(&mixed, &vector.expected) < TOLERANCE);

@@ -29,7 +29,9 @@ pub struct AttentionBuffers<'a> {
     /// queries, keys and values. Any buffer where there is neither.
     pub head_gains: &'a Buffer,
     /// `f32 [context, head_dim / 2, 2]`: cosines and sines; or `f32 [heads]`: what a score loses for
-    /// each position of distance. Any buffer where there is neither.
+    /// each position of distance; or `f32 [heads, 2 farthest + 1]`: what is added to a score for each
+    /// distance, from keys that are farthest before a query to those farthest behind it. Any buffer where
+    /// there is none.
     pub rotary: &'a Buffer,
     /// `f32 [rows, heads, head_dim]`: rotated queries.
     pub queries: &'a Buffer,
@@ -40,7 +42,8 @@ pub struct AttentionBuffers<'a> {
 }
 
 impl Gpu {
-    /// Normalises and rotates queries and keys of `rows` rows; stores keys and values.
+    /// Normalises and rotates queries and keys of `rows` rows; stores keys and values. Without query heads,
+    /// keys and values are all that there is.
     pub fn rotate_and_store(
         &self,
         buffers: AttentionBuffers<'_>,
@@ -68,7 +71,7 @@ impl Gpu {
         }
     }
 
-    /// Attention of `rows` rows over the cache, each up to its own position.
+    /// Attention of `rows` rows over the cache, each to what it sees.
     pub fn attend(
         &self,
         buffers: AttentionBuffers<'_>,

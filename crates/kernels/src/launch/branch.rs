@@ -116,7 +116,7 @@ impl Gpu {
         }
     }
 
-    /// `output[row] = norm(input[row])`, a layer norm, for `rows` rows of `columns`.
+    /// `output[row] = norm(input[row])` for `rows` rows of `columns`.
     pub fn normalise(
         &self,
         input: &Buffer,
@@ -126,7 +126,6 @@ impl Gpu {
         rows: usize,
     ) {
         self.count_dispatch();
-        let norm_shape = InputNorm::Layer(norm.epsilon.to_bits());
         // SAFETY: as in `launch_linear`.
         unsafe {
             normalise::launch_unchecked(
@@ -136,7 +135,7 @@ impl Gpu {
                 vec4(input),
                 vec4(&norm.gain),
                 vec4(output),
-                InputShape { norm: norm_shape, ..InputShape::plain(columns, Tile::ONE) },
+                norm.shape(InputShape::plain(columns, Tile::ONE)),
             );
         }
     }

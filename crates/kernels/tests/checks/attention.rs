@@ -1,8 +1,8 @@
 //! Rotation, cache and attention together, chunk by chunk and token by token.
 
 use kernels::{
-    AttentionBuffers, AttentionShape, Cache, CacheType, Gpu, RopeStyle, Step, StepBuffer,
-    rows_bytes,
+    AttentionBuffers, AttentionShape, Cache, CacheType, Gpu, RopeStyle, ScoreBias, Sees, Step,
+    StepBuffer, rows_bytes,
 };
 use testkit::{KERNEL_TOLERANCE, Random, reference};
 
@@ -13,6 +13,9 @@ const THETA: f32 = 10_000.0;
 const EPSILON: f32 = 1e-6;
 const STEP_ROWS: usize = 40;
 const CONTEXT: usize = 48;
+/// Nearer than some of the tokens are to each other.
+const FARTHEST: usize = 9;
+const DISTANCES: ScoreBias = ScoreBias::Distances { farthest: FARTHEST };
 /// Keys and values have eleven bits.
 const HALVES_TOLERANCE: f32 = 1.0 / 1024.0;
 
@@ -26,16 +29,18 @@ pub async fn all(gpu: &Gpu) -> Vec<Check> {
         AttentionShape { rope_style: neighbours, ..normed },
         AttentionShape { has_bias: true, ..small },
         AttentionShape { has_bias: true, rope_style: None, ..small },
-        AttentionShape { has_slopes: true, rope_style: None, ..small },
-        AttentionShape { window: Some(7), ..small },
-        AttentionShape { window: Some(1), score_scale_bits: 0.3f32.to_bits(), ..small },
+        AttentionShape { bias: ScoreBias::Slopes, rope_style: None, ..small },
+        AttentionShape { bias: DISTANCES, rope_style: None, ..small },
+        AttentionShape { bias: DISTANCES, rope_style: None, sees: Sees::Prompt, ..small },
+        AttentionShape { sees: Sees::Before(Some(7)), ..small },
+        AttentionShape { sees: Sees::Before(Some(1)), score_scale_bits: 0.3f32.to_bits(), ..small },
         shape((6, 3, 32), neighbours),
         shape((2, 1, 64), neighbours),
         shape((1, 1, 128), halves),
         shape((2, 1, 256), halves),
         AttentionShape { cache: CacheType::F16, ..normed },
         AttentionShape { cache: CacheType::F16, ..shape((6, 3, 32), neighbours) },
-        AttentionShape { cache: CacheType::F16, has_slopes: true, rope_style: None, ..small },
+        AttentionShape { cache: CacheType::F16, bias: ScoreBias::Slopes, rope_style: None, ..small },
         shape((2, 1, 20), halves),
     ];
     let mut checks = Vec::new();
@@ -53,8 +58,8 @@ fn shape(sizes: (usize, usize, usize), rope_style: Option<RopeStyle>) -> Attenti
         head_dim,
         context: CONTEXT,
         rope_style,
-        has_slopes: false,
-        window: None,
+        bias: ScoreBias::None,
+        sees: Sees::Before(None),
         score_scale_bits: (1.0 / (head_dim as f32).sqrt()).to_bits(),
         head_norm_epsilon_bits: None,
         has_bias: false,
@@ -65,8 +70,15 @@ fn shape(sizes: (usize, usize, usize), rope_style: Option<RopeStyle>) -> Attenti
 
 /// As long as no two heads have the same.
 fn slopes(shape: AttentionShape) -> Vec<f32> {
-    let count = if shape.has_slopes { shape.heads } else { 0 };
+    let count = if shape.bias == ScoreBias::Slopes { shape.heads } else { 0 };
     (1..=count).map(|head| 0.1 * head as f32).collect()
+}
+
+/// Of every head for every distance.
+fn biases(shape: AttentionShape) -> Vec<Vec<f32>> {
+    let count = if shape.bias == DISTANCES { shape.heads } else { 0 };
+    let mut random = Random::new(17);
+    (0..count).map(|_| random.f32s(2 * FARTHEST + 1)).collect()
 }
 
 async fn check(gpu: &Gpu, shape: AttentionShape) -> Vec<Check> {
@@ -78,6 +90,11 @@ async fn check(gpu: &Gpu, shape: AttentionShape) -> Vec<Check> {
         CacheType::F16 => HALVES_TOLERANCE,
     };
     let mut checks = vec![within(tolerance, name.clone(), &whole, &case.expected())];
+    if shape.sees == Sees::Prompt {
+        checks.push(same(format!("{name}, again"), &whole, &case.run(gpu, &[TOKENS], 1).await));
+        checks.extend(of_kept(gpu, &case, &whole).await);
+        return checks;
+    }
     let pieces = case.run(gpu, &[1, 16, 3, 1, 16], 1).await;
     checks.push(same(format!("{name}, in chunks"), &whole, &pieces));
     checks
@@ -107,8 +124,7 @@ impl Case {
         let shape = self.shape;
         let cache_bytes = 2 * shape.kv_heads * CONTEXT * shape.head_dim * shape.cache.bytes();
         let cache = Cache { keys: gpu.empty(cache_bytes), values: gpu.empty(cache_bytes) };
-        let places = if shape.has_slopes { slopes(shape) } else { rotary(shape) };
-        let (gains, rotary) = (gpu.upload_f32(&self.gains), gpu.upload_f32(&places));
+        let (gains, rotary) = (gpu.upload_f32(&self.gains), gpu.upload_f32(&places(shape)));
         let query_width = shape.heads * shape.head_dim;
         let queries = gpu.empty(rows_bytes(STEP_ROWS, query_width));
         let output = gpu.empty(rows_bytes(STEP_ROWS, query_width));
@@ -119,7 +135,8 @@ impl Case {
             let width = Self::width(shape);
             let qkv = &self.qkv[position * width..(position + rows) * width];
             let qkv = upload_rows(gpu, qkv, width);
-            step.write(gpu, &Step::chunk(slot, position as u32, rows as u32));
+            let chunk = Step::chunk(slot, position as u32, rows as u32);
+            step.write_with_prompts(gpu, &chunk, &vec![TOKENS as u32; rows]);
             let buffers = AttentionBuffers {
                 qkv: &qkv,
                 head_gains: &gains,
@@ -154,8 +171,13 @@ impl Case {
             kv_heads,
             head_dim,
             scale: f32::from_bits(self.shape.score_scale_bits).into(),
-            window: self.shape.window,
+            window: match self.shape.sees {
+                Sees::Before(window) => window,
+                Sees::Prompt => None,
+            },
             slopes: &slopes(self.shape),
+            biases: &biases(self.shape),
+            sees_all: self.shape.sees == Sees::Prompt,
         };
         reference::attention(shape, 0, &queries, &keys, &values)
     }
@@ -184,6 +206,53 @@ impl Case {
         reference::rope(&mut head, position, THETA, style);
         head
     }
+}
+
+/// What the kernels know of positions.
+fn places(shape: AttentionShape) -> Vec<f32> {
+    match shape.bias {
+        ScoreBias::None => rotary(shape),
+        ScoreBias::Slopes => slopes(shape),
+        ScoreBias::Distances { .. } => biases(shape).concat(),
+    }
+}
+
+/// Keys and values are stored by themselves and in chunks, and queries come later, a few at a time.
+async fn of_kept(gpu: &Gpu, case: &Case, whole: &[f32]) -> Option<Check> {
+    let shape = case.shape;
+    let width = Case::width(shape);
+    let query_width = shape.heads * shape.head_dim;
+    let cache_bytes = 2 * shape.kv_heads * CONTEXT * shape.head_dim * shape.cache.bytes();
+    let cache = Cache { keys: gpu.empty(cache_bytes), values: gpu.empty(cache_bytes) };
+    let rotary = gpu.upload_f32(&places(shape));
+    let step = StepBuffer::new(gpu, STEP_ROWS);
+    let [queries, output] = [(); 2].map(|()| gpu.empty(rows_bytes(STEP_ROWS, query_width)));
+    let mut mixed = Vec::new();
+    for (is_query, rows) in [(false, 30), (false, 7), (true, 1), (true, 20), (true, 16)] {
+        let first = if is_query { mixed.len() / query_width } else { 30 * usize::from(rows == 7) };
+        let part = if is_query { 0..query_width } else { query_width..width };
+        let all = case.qkv.chunks(width).skip(first).take(rows);
+        let own: Vec<f32> = all.flat_map(|row| &row[part.clone()]).copied().collect();
+        let own = upload_rows(gpu, &own, part.len());
+        let chunk = Step::chunk(1, first as u32, rows as u32);
+        step.write_with_prompts(gpu, &chunk, &vec![TOKENS as u32; rows]);
+        let buffers = AttentionBuffers {
+            qkv: &own,
+            head_gains: &rotary,
+            rotary: &rotary,
+            queries: if is_query { &own } else { &queries },
+            cache: &cache,
+            output: &output,
+        };
+        if is_query {
+            gpu.attend(buffers, &step, shape, rows);
+            mixed.extend(gpu.read_f32(&output, rows * query_width).await.expect("it reads"));
+        } else {
+            let only_kept = AttentionShape { heads: 0, ..shape };
+            gpu.rotate_and_store(buffers, &step, only_kept, rows);
+        }
+    }
+    Some(same(format!("attention {shape:?}, keys first"), &mixed, whole))
 }
 
 fn rotary(shape: AttentionShape) -> Vec<f32> {

@@ -14,11 +14,12 @@ const OUTPUTS: usize = 96;
 const EPSILON: f32 = 1e-5;
 
 pub async fn all(gpu: &Gpu) -> Vec<Check> {
-    let mut checks = vec![normalise(gpu).await];
+    let mut checks = vec![normalise(gpu, NormKind::Layer).await, normalise(gpu, NormKind::Rms).await];
     for rows in [1, 5] {
         checks.extend([
             layer_linear(gpu, rows).await,
-            up(gpu, rows).await,
+            up(gpu, rows, Activation::Gelu).await,
+            up(gpu, rows, Activation::Relu).await,
             biased_add(gpu, rows).await,
             gelu_gate(gpu, rows).await,
         ]);
@@ -56,6 +57,10 @@ impl Input {
         let normed = |row| reference::layer_norm(row, &self.first, &self.second, EPSILON);
         self.rows.chunks(WIDTH).map(normed)
     }
+
+    fn rms_normed(&self) -> impl Iterator<Item = Vec<f32>> {
+        self.rows.chunks(WIDTH).map(|row| reference::rms_norm(row, &self.first, EPSILON))
+    }
 }
 
 fn matrix(rows: usize, columns: usize, seed: u64) -> Matrix {
@@ -70,12 +75,15 @@ async fn read(gpu: &Gpu, buffer: &Buffer, count: usize) -> Vec<f32> {
     gpu.read_f32(buffer, count).await.expect("it reads")
 }
 
-async fn normalise(gpu: &Gpu) -> Check {
+async fn normalise(gpu: &Gpu, kind: NormKind) -> Check {
     let input = Input::random(3);
     let output = gpu.empty(rows_bytes(3, WIDTH));
-    gpu.normalise(&input.buffer(gpu), &input.norm(gpu, NormKind::Layer), WIDTH, &output, 3);
-    let expected: Vec<f32> = input.layer_normed().flatten().collect();
-    close("normalise".into(), &read(gpu, &output, 3 * WIDTH).await, &expected)
+    gpu.normalise(&input.buffer(gpu), &input.norm(gpu, kind), WIDTH, &output, 3);
+    let expected: Vec<f32> = match kind {
+        NormKind::Layer => input.layer_normed().flatten().collect(),
+        NormKind::Rms => input.rms_normed().flatten().collect(),
+    };
+    close(format!("normalise {kind:?}"), &read(gpu, &output, 3 * WIDTH).await, &expected)
 }
 
 async fn layer_linear(gpu: &Gpu, rows: usize) -> Check {
@@ -89,19 +97,23 @@ async fn layer_linear(gpu: &Gpu, rows: usize) -> Check {
     close(format!("linear behind a layer norm x{rows}"), &values, &expected)
 }
 
-async fn up(gpu: &Gpu, rows: usize) -> Check {
+async fn up(gpu: &Gpu, rows: usize, activation: Activation) -> Check {
     let (input, matrix) = (Input::random(rows), matrix(OUTPUTS, WIDTH, 4));
     let (norm, bias) = (input.norm(gpu, NormKind::Layer), Random::new(6).f32s(OUTPUTS));
     let (output, bias_buffer) = (gpu.empty(rows_bytes(rows, OUTPUTS)), gpu.upload_f32(&bias));
     let packed = matrix.pack(gpu);
-    gpu.up(&input.buffer(gpu), &norm, &packed, Some(&bias_buffer), &output, rows);
+    gpu.up(&input.buffer(gpu), &norm, &packed, Some(&bias_buffer), activation, &output, rows);
     let active = |row: Vec<f32>| {
         let sums = added(&reference::matvec(&matrix.values, &row), &bias);
-        sums.into_iter().map(reference::gelu).collect::<Vec<_>>()
+        let one = |x: f32| match activation {
+            Activation::Relu => x.max(0.0),
+            _ => reference::gelu(x),
+        };
+        sums.into_iter().map(one).collect::<Vec<_>>()
     };
     let expected: Vec<f32> = input.layer_normed().flat_map(active).collect();
     let values = read(gpu, &output, rows * OUTPUTS).await;
-    close(format!("up x{rows}"), &values, &expected)
+    close(format!("up with {activation:?} x{rows}"), &values, &expected)
 }
 
 async fn biased_add(gpu: &Gpu, rows: usize) -> Check {
@@ -123,9 +135,7 @@ async fn gelu_gate(gpu: &Gpu, rows: usize) -> Check {
     let output = gpu.empty(rows_bytes(rows, OUTPUTS));
     let buffer = input.buffer(gpu);
     gpu.gate_up(&buffer, &norm, &gates.packed, Activation::Gelu, &output, rows);
-    let normed = input.rows.chunks(WIDTH);
-    let normed = normed.map(|row| reference::rms_norm(row, &input.first, EPSILON));
-    let expected: Vec<f32> = normed.flat_map(|row| gates.expected(&row)).collect();
+    let expected: Vec<f32> = input.rms_normed().flat_map(|row| gates.expected(&row)).collect();
     let values = read(gpu, &output, rows * OUTPUTS).await;
     close(format!("gate_up with GELU x{rows}"), &values, &expected)
 }
