@@ -5,11 +5,12 @@ use libfuzzer_sys::fuzz_target;
 use model::{MemoryFolder, ModelFile, Precision};
 
 /// Families that name and hold their tensors in different ways.
-const SETTINGS: [&[u8]; 4] = [
+const SETTINGS: [&[u8]; 5] = [
     include_bytes!("../../crates/testkit/golden/folders/llama-f32/config.json"),
     include_bytes!("../../crates/testkit/golden/folders/gpt2-f16/config.json"),
     include_bytes!("../../crates/testkit/golden/folders/bloom-q8_0/config.json"),
     include_bytes!("../../crates/testkit/golden/folders/gemma3-q8_0/config.json"),
+    include_bytes!("../../crates/testkit/golden/folders/t5-f32/config.json"),
 ];
 
 fuzz_target!(|bytes: &[u8]| SETTINGS.into_iter().for_each(|settings| open(settings, bytes)));

@@ -9,7 +9,7 @@ use graph::Modules;
 use model::{MemorySource, ModelFile};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{Files, MODELS, corrupt, folder, golden, split};
+use testkit::{ENCODER_DECODERS, Files, MODELS, corrupt, folder, golden, split};
 
 fn program(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lingualinked"));
@@ -90,6 +90,34 @@ fn every_architecture_has_two_modules_a_layer_and_two_more() {
         assert_eq!(answer["sequential_bytes"], json!(vec![4.0 * hidden as f64; 2 * layers + 1]));
         assert_eq!(answer["residual"], json!([]));
         assert_eq!(answer["model"]["file_bytes"], json!(golden(name).gguf.len()));
+    }
+}
+
+/// Three layers in the encoder and two in the decoder, heads of 4 x 32.
+#[test]
+fn an_encoders_output_goes_to_every_module_that_attends_to_it() {
+    for name in ENCODER_DECODERS {
+        let (_folder, path) = written("x.gguf", golden(name).gguf);
+        let told = answer(&path, &[]);
+        let encoder = (0..3).flat_map(|layer| ["attn", "mlp"].map(|part| format!("encoder_{part}.{layer}")));
+        let decoder = (0..2).flat_map(|layer| ["attn", "cross", "mlp"].map(|part| format!("{part}.{layer}")));
+        let ends = |name: &str| [name.to_owned()];
+        let expected = ends("embed").into_iter().chain(encoder).chain(ends("decoder_embed"));
+        let expected: Vec<_> = expected.chain(decoder).chain(ends("head")).collect();
+        assert_eq!(names(&told), expected, "{name}");
+        assert_eq!(told["residual"], json!([{"from": 6, "to": [9, 12], "bytes": 256.0}]), "{name}");
+        assert_eq!(told["sequential_bytes"][6], json!(0.0), "the decoder begins with its own tokens");
+        assert_eq!(told["model"]["encoder"], json!({"layers": 3, "first_token": 285}));
+        for (number, module) in told["modules"].as_array().expect("a list").iter().enumerate() {
+            let keeps = [8, 9, 11, 12].contains(&number);
+            assert_eq!(module["kv_bytes_per_token"], json!(if keeps { 2 * 128 * 4 } else { 0 }));
+            let is_decoder = number > 6;
+            assert_eq!(module["decode_flops_per_token"].as_f64() > Some(0.0), is_decoder, "{module}");
+        }
+        let text = output_of(&path, &[]);
+        assert!(text.contains("sent past a module: 256 B from encoder_mlp.2 to cross.0, cross.1"), "{text}");
+        assert!(text.contains("3 layers of an encoder and 2 behind it, of width 64"), "{text}");
+        check_syntax(&output_of(&path, &["--dot"]));
     }
 }
 

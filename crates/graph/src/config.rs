@@ -169,7 +169,7 @@ impl ModelConfig {
             ("context_tokens", self.context_tokens, MAX_CONTEXT_TOKENS),
             ("window", self.window.unwrap_or(1), MAX_CONTEXT_TOKENS),
             ("encoder.layers", self.encoder.map_or(1, |encoder| encoder.layers), MAX_LAYERS),
-            ("encoder.first_token + 1", first_token + 1, self.vocab),
+            ("encoder.first_token + 1", first_token.saturating_add(1), self.vocab),
             ("relative.buckets", relative.buckets, MAX_BUCKETS),
             ("relative.max_distance", relative.max_distance, MAX_DISTANCE),
         ];

@@ -1,6 +1,10 @@
 //! From a file's metadata to the sizes of the model, and the check that its tensors fit them.
 
-use graph::{Architecture, ModelConfig, Modules, NormKind, Rope};
+use std::collections::BTreeSet;
+
+use graph::{
+    Architecture, Encoder, ModelConfig, Modules, NormKind, Positions, RelativePositions, Rope,
+};
 
 use crate::{
     error::ModelError,
@@ -25,7 +29,16 @@ pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
         NormKind::Rms => "attention.layer_norm_rms_epsilon",
         NormKind::Layer => "attention.layer_norm_epsilon",
     };
-    let layers = fields.size("block_count")?;
+    let first_stack_layers = fields.size("block_count")?;
+    let encoder = match architecture.traits().has_encoder {
+        true => Some(fields.encoder(first_stack_layers)?),
+        false => None,
+    };
+    let layers = match encoder {
+        Some(_) => fields.optional_size("decoder_block_count")?.unwrap_or(first_stack_layers),
+        None => first_stack_layers,
+    };
+    let tied_embeddings = !index.tensors.contains_key("output.weight");
     let scored_width = match (architecture, layers) {
         (Architecture::Gemma3, GEMMA_27B_LAYERS) => hidden.checked_div(heads).unwrap_or(0),
         _ => head_dim,
@@ -33,6 +46,7 @@ pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
     let config = ModelConfig {
         architecture,
         layers,
+        encoder,
         hidden,
         ffn: fields.size("feed_forward_length")?,
         heads,
@@ -41,13 +55,24 @@ pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
         vocab: vocabulary(index)?,
         context_tokens: fields.size("context_length")?,
         rope: fields.rope(head_dim)?,
-        score_scale: fields.score_scale(scored_width)?,
+        relative: fields.relative(architecture)?,
+        score_scale: match architecture.traits().positions {
+            Positions::Relative => 1.0,
+            _ => fields.score_scale(scored_width)?,
+        },
+        logits_scale: logits_scale(architecture, tied_embeddings, hidden),
         window: fields.optional_size("attention.sliding_window")?.filter(|&window| window > 0),
         norm_epsilon: fields.number(epsilon)? as f32,
-        tied_embeddings: !index.tensors.contains_key("output.weight"),
+        tied_embeddings,
     };
     check(index, &config)?;
     Ok(config)
+}
+
+/// What logits are multiplied with: T5 scales them where they come from the embedding's table.
+pub(crate) fn logits_scale(architecture: Architecture, is_tied: bool, hidden: usize) -> f32 {
+    let is_scaled = architecture.traits().has_encoder && is_tied;
+    if is_scaled { (1.0 / (hidden as f64).sqrt()) as f32 } else { 1.0 }
 }
 
 /// The sizes are those of a model that can be run, and the tensors are its tensors.
@@ -72,10 +97,15 @@ fn architecture(index: &Index) -> Result<Architecture, ModelError> {
     let key = "general.architecture";
     let name = index.metadata.get(key).and_then(Value::as_str);
     let name = name.ok_or_else(|| ModelError::field(key, "is missing"))?;
-    Architecture::named(name).ok_or_else(|| {
-        let known = Architecture::ALL.map(Architecture::name).join(", ");
-        ModelError::field(key, format!("`{name}` is not supported; {known} are"))
-    })
+    match Architecture::named(name) {
+        Some(Architecture::T5) if index.tensors.contains_key(GATE) => Ok(Architecture::T5Gated),
+        Some(architecture) => Ok(architecture),
+        None => {
+            let known = BTreeSet::from(Architecture::ALL.map(Architecture::name));
+            let known = known.into_iter().collect::<Vec<_>>().join(", ");
+            Err(ModelError::field(key, format!("`{name}` is not supported; {known} are")))
+        }
+    }
 }
 
 fn vocabulary(index: &Index) -> Result<usize, ModelError> {
@@ -90,7 +120,7 @@ fn vocabulary(index: &Index) -> Result<usize, ModelError> {
 /// Every tensor of the model is in the file with its shape, and the file has no other.
 fn check_tensors(index: &Index, config: &ModelConfig) -> Result<(), ModelError> {
     let modules = Modules::of(config)?;
-    let mut known = std::collections::BTreeSet::new();
+    let mut known = BTreeSet::new();
     for spec in (0..modules.list.len()).flat_map(|module| modules.tensors(module)) {
         let info = index
             .tensors
@@ -158,6 +188,22 @@ impl Fields<'_> {
         }
     }
 
+    fn encoder(&self, layers: usize) -> Result<Encoder, ModelError> {
+        let name = "decoder_start_token_id";
+        // Where a file does not say, it is T5's own: what texts are padded with.
+        let token = self.optional_size(name)?.unwrap_or(0);
+        let token = u32::try_from(token).map_err(|_| self.wrong(name, "is not a token"))?;
+        Ok(Encoder { layers, first_token: token })
+    }
+
+    fn relative(&self, architecture: Architecture) -> Result<Option<RelativePositions>, ModelError> {
+        if architecture.traits().positions != Positions::Relative {
+            return Ok(None);
+        }
+        let buckets = self.size("attention.relative_buckets_count")?;
+        Ok(Some(RelativePositions { buckets, max_distance: RELATIVE_MAX_DISTANCE }))
+    }
+
     fn rope(&self, head_dim: usize) -> Result<Rope, ModelError> {
         self.expect("rope.dimension_count", head_dim)?;
         let theta = self.optional_number("rope.freq_base")?.unwrap_or(DEFAULT_ROPE_THETA);
@@ -187,6 +233,10 @@ impl Fields<'_> {
 
 /// What the attention kernel's lanes can hold in 16 KiB of workgroup memory, WebGPU's least.
 const MAX_HEAD_DIM: usize = 256;
+/// The files do not say it, and no T5 has another (arXiv 1910.10683, section 2.1).
+pub(crate) const RELATIVE_MAX_DISTANCE: usize = 128;
+/// Both kinds of T5 have one name, and only one of them has this tensor.
+const GATE: &str = "enc.blk.0.ffn_gate.weight";
 /// The one Gemma 3 whose scores are scaled by another width than its heads' ("Gemma 3 Technical
 /// Report", arXiv 2503.19786); its files do not say so.
 const GEMMA_27B_LAYERS: usize = 62;

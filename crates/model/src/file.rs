@@ -26,6 +26,11 @@ pub struct ModelFile<S> {
     cache: CacheType,
 }
 
+/// T5's first files have biases for the distances from an answer to its prompt, which no reader uses.
+fn is_unused(name: &str) -> bool {
+    name.ends_with(".cross_attn_rel_b.weight")
+}
+
 /// Who wrote the files.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
@@ -84,6 +89,7 @@ impl<S: ByteSource> ModelFile<S> {
     }
 
     fn from_gguf(source: S, mut index: Index) -> Result<Self, ModelError> {
+        index.tensors.retain(|name, _| !is_unused(name));
         let config = read_config(&index)?;
         // They take tens of megabytes, and only the crate `text` needs them: see `text_files`.
         index.metadata.retain(|key, _| !key.starts_with("tokenizer."));
@@ -102,6 +108,11 @@ impl<S: ByteSource> ModelFile<S> {
     fn new(source: S, index: Index, config: ModelConfig, origin: Origin) -> Self {
         let (precision, cache) = (Precision::default(), CacheType::default());
         Self { source, index: Arc::new(index), config, origin, precision, cache }
+    }
+
+    /// The modules that it falls into.
+    pub fn modules(&self) -> Modules {
+        Modules::of(&self.config).expect("the sizes were checked when it was opened")
     }
 
     /// The model's sizes.
@@ -158,7 +169,7 @@ impl<S: ByteSource> ModelFile<S> {
     /// # Errors
     /// [`ModelError::Step`] for modules that the model does not have.
     pub fn stage_bytes(&self, modules: ModuleRange) -> Result<u64, ModelError> {
-        let all = Modules::of(&self.config)?;
+        let all = self.modules();
         if modules.end > all.list.len() {
             return Err(ModelError::Step(format!("modules {modules} of 0..{}", all.list.len())));
         }

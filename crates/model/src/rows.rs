@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use graph::POSITION_TABLE;
+use graph::{POSITION_TABLE, is_relative_table};
 use kernels::{GROUP_ROWS, RowShape, RowSource, WeightType};
 
 use crate::{
@@ -61,6 +61,17 @@ impl<S: ByteSource> ModelFile<S> {
         Ok(info.arrangement.vector(Rows { shape, bytes }.source().widened_row(0)))
     }
 
+    /// Reads all of a small matrix, row after row.
+    ///
+    /// # Errors
+    /// As [`ModelFile::piece`].
+    pub(crate) async fn table(&self, name: &str) -> Result<Vec<f32>, ModelError> {
+        let RowShape { rows, columns, .. } = self.row_shape(name)?;
+        let piece = Piece { rows: 0..rows, columns: 0..columns };
+        let read = self.piece(name, &piece).await?;
+        Ok((0..rows).flat_map(|row| read.source().widened_row(row)).collect())
+    }
+
     /// The model with all of one tensor on this device, and nothing else.
     ///
     /// # Errors
@@ -87,21 +98,26 @@ impl<S: ByteSource> ModelFile<S> {
         Ok(bytes)
     }
 
-    /// A tensor's rows as they are kept: vectors, and those that are added to the embedding, as they
-    /// are stored.
+    /// A tensor's rows as they are kept: vectors, tables for positions, and those that are added to the
+    /// embedding, as they are stored.
     fn kept(&self, info: &TensorInfo) -> RowShape {
         let stored = info.row_shape();
         match info.shape.len() {
             1 => stored,
-            _ if info.name == POSITION_TABLE => stored,
+            _ if info.name == POSITION_TABLE || is_relative_table(&info.name) => stored,
             _ => RowShape { weight_type: self.precision.of(stored.weight_type), ..stored },
         }
     }
 
-    /// Bytes that a tensor takes on the GPU: a vector as `f32`, a matrix packed.
+    /// Bytes that a tensor takes on the GPU: a vector as `f32`, a table of biases as one for each distance,
+    /// a matrix packed.
     pub(crate) fn resident_bytes(&self, info: &TensorInfo) -> u64 {
         let RowShape { weight_type, rows, columns } = self.kept(info);
         match info.shape.len() {
+            _ if is_relative_table(&info.name) => {
+                let farthest = self.config().relative.map_or(0, |relative| relative.max_distance);
+                4 * (columns * (2 * farthest + 1)) as u64
+            }
             1 => 4 * columns as u64,
             _ => {
                 let rows = rows.next_multiple_of(GROUP_ROWS) as u64;

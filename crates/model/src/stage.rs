@@ -1,5 +1,8 @@
 //! The modules that one device runs, with their weights and KV caches.
 
+mod check;
+mod cross;
+mod encode;
 mod load;
 mod lookup;
 mod matrices;
@@ -21,14 +24,14 @@ pub struct StageOptions {
     pub context_tokens: usize,
     /// Requests that can be in flight at once.
     pub slots: usize,
-    /// The most rows of one step.
+    /// The most rows of one step, and of a prompt where there is an encoder: all of it is one step.
     pub rows: usize,
 }
 
 /// The rows of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum StageInput<'a> {
-    /// Token of each row, for a stage that starts with `embed`.
+    /// Token of each row, for a stage that starts with an embedding.
     Tokens(&'a [u32]),
     /// `f32 [rows, hidden]`, little-endian: what the stage before put out.
     Hidden(&'a [u8]),
@@ -47,14 +50,21 @@ pub enum StageOutput {
 
 /// Consecutive modules on a GPU, of which some run and the others are dormant. What `embed` looks up stays
 /// where the file is: `S` has it on this device.
+///
+/// Behind an encoder the decoder has two kinds of keys and values. Those of its own tokens come with
+/// [`Stage::run`]; those of the prompt come once, with [`Stage::remember`] of what [`Stage::encode`] gave.
 #[derive(Debug)]
 pub struct Stage<S> {
     gpu: Gpu,
     config: ModelConfig,
     /// All that is on the GPU.
     resident: ModuleRange,
-    /// The part of it that a step runs.
+    /// The part of it that runs.
     range: ModuleRange,
+    /// How many modules of the model are an encoder's; they come first.
+    encoder_modules: usize,
+    /// How long the prompt is whose keys and values each slot has; 0 where it has none.
+    prompts: Vec<u32>,
     options: StageOptions,
     lookup: Option<Lookup<S>>,
     /// The resident ones, in order.
@@ -79,7 +89,8 @@ impl<L: ByteSource> Stage<L> {
     }
 
     /// Loads other modules of the same file in place of these; those that are on the GPU already stay there
-    /// with their KV caches, unless their norms have gains of their neighbours (Gemma 3). All of them run until
+    /// with their KV caches, unless their norms have gains of their neighbours (Gemma 3). Where others were
+    /// loaded, prompts are to be given to [`Stage::remember`] again. All of them run until
     /// [`Stage::activate`] says otherwise.
     ///
     /// # Errors
@@ -100,13 +111,30 @@ impl<L: ByteSource> Stage<L> {
         resident: ModuleRange,
     ) -> Result<Self, ModelError> {
         let is_warm = loader.has_all(resident);
+        if !is_warm {
+            // Modules are new that know of none, and running all of them once writes to caches.
+            loader.prompts.fill(0);
+        }
         let modules = loader.modules(resident).await?;
         let (gpu, file, options) = (loader.gpu, loader.file, loader.options);
         let (config, range) = (file.config().clone(), resident);
-        let has_head = resident.end == 2 * config.layers + 2;
-        let shared = Shared::new(gpu, &config, options, has_head);
+        let all = file.modules();
+        let encoder_modules = all.encoder_modules();
+        let has = [resident.start < encoder_modules, resident.end == all.list.len()];
+        let shared = Shared::new(gpu, &config, options, has);
         let (gpu, lookup) = (gpu.clone(), loader.lookup);
-        let mut stage = Self { gpu, config, resident, range, options, lookup, modules, shared };
+        let mut stage = Self {
+            gpu,
+            config,
+            resident,
+            range,
+            encoder_modules,
+            prompts: loader.prompts,
+            options,
+            lookup,
+            modules,
+            shared,
+        };
         if !is_warm {
             stage.warm_up().await?;
         }
@@ -148,7 +176,7 @@ impl<L: ByteSource> Stage<L> {
     }
 
     /// Runs one step: consecutive or unrelated rows of any requests, in any mix, as long as a
-    /// request's rows come in the order of their positions.
+    /// request's rows come in the order of their positions. Modules of an encoder have no part in it.
     ///
     /// # Errors
     /// [`ModelError::Step`] where the step does not fit the stage; [`ModelError::Gpu`].
@@ -157,57 +185,61 @@ impl<L: ByteSource> Stage<L> {
         step: Step,
         input: StageInput<'_>,
     ) -> Result<StageOutput, ModelError> {
-        self.check(&step, input)?;
-        let rows = match (input, &self.lookup) {
-            (StageInput::Tokens(tokens), Some(lookup)) => {
-                lookup.rows(tokens, &step.positions).await?
-            }
-            (StageInput::Tokens(_), None) => Vec::new(),
-            (StageInput::Hidden(rows), _) => rows.to_vec(),
-        };
-        self.launch(&step, rows);
-        self.output(&step).await
+        let modules = self.decoding();
+        self.check(modules, &step, input)?;
+        let rows = self.input_rows(&step, input).await?;
+        let flow = self.launch(modules, &step, rows);
+        self.output(modules, &step, flow).await
     }
 
-    fn launch(&self, step: &Step, rows: Vec<u8>) {
-        let mut flow = Flow::default();
-        self.shared.step.write(&self.gpu, step);
-        self.gpu.write(&self.shared.hidden[self.input()], rows);
-        for module in self.active() {
+    /// The rows that go to the first module.
+    async fn input_rows(&self, step: &Step, input: StageInput<'_>) -> Result<Vec<u8>, ModelError> {
+        match (input, &self.lookup) {
+            (StageInput::Tokens(tokens), Some(lookup)) => {
+                lookup.rows(tokens, &step.positions).await
+            }
+            (StageInput::Tokens(_), None) => Ok(Vec::new()),
+            (StageInput::Hidden(rows), _) => Ok(rows.to_vec()),
+        }
+    }
+
+    fn launch(&self, modules: ModuleRange, step: &Step, rows: Vec<u8>) -> Flow {
+        let (mut flow, list) = (Flow::default(), self.of(modules));
+        let prompts = match modules.start < self.encoder_modules {
+            true => vec![step.rows() as u32; step.rows()],
+            false => self.prompts_of(step),
+        };
+        self.shared.step.write_with_prompts(&self.gpu, step, &prompts);
+        let first = usize::from(matches!(list.first(), Some(Module::Embed(Some(_)))));
+        self.gpu.write(&self.shared.hidden[first], rows);
+        for module in list {
             module.launch(&self.gpu, &self.shared, step, &mut flow);
         }
-        if let Some(last) = self.active().last() {
+        if let Some(last) = list.last() {
             last.settle(&self.gpu, &self.shared, step, &mut flow);
         }
+        flow
     }
 
-    /// The modules that run.
-    fn active(&self) -> &[Module] {
-        let first = self.range.start - self.resident.start;
-        &self.modules[first..first + self.range.len()]
+    /// Resident modules.
+    fn of(&self, modules: ModuleRange) -> &[Module] {
+        let first = modules.start - self.resident.start;
+        &self.modules[first..first + modules.len()]
     }
 
-    /// Which of the shared hidden buffers the input goes to.
-    fn input(&self) -> usize {
-        usize::from(matches!(self.active().first(), Some(Module::Embed(Some(_)))))
-    }
-
-    /// Which of them has the output: each branch that was added moved the residual stream.
-    fn stream(&self) -> usize {
-        let left = self.active().iter().filter(|module| module.leaves_branch()).count();
-        left % 2
-    }
-
-    async fn output(&self, step: &Step) -> Result<StageOutput, ModelError> {
-        let hidden = &self.shared.hidden[self.stream()];
-        if !matches!(self.active().last(), Some(Module::Head(_))) {
-            let size = step.rows() * self.config.hidden * size_of::<f32>();
-            return Ok(StageOutput::Hidden(self.gpu.read(hidden, size).await?));
+    async fn output(
+        &self,
+        modules: ModuleRange,
+        step: &Step,
+        flow: Flow,
+    ) -> Result<StageOutput, ModelError> {
+        if !matches!(self.of(modules).last(), Some(Module::Head(_))) {
+            return Ok(StageOutput::Hidden(self.read_hidden(step, flow).await?));
         }
         if step.head_rows.is_empty() {
             // A few bytes, so that the step is over when this is: else a long prompt's chunks would all
             // wait on the device, and none would be seen to get on.
-            self.gpu.read(hidden, SIGN_OF_LIFE_BYTES).await?;
+            self.gpu.read(&self.shared.hidden[flow.stream], SIGN_OF_LIFE_BYTES).await?;
             return Ok(StageOutput::Nothing);
         }
         let padded = self.config.vocab.next_multiple_of(4);
@@ -217,72 +249,44 @@ impl<L: ByteSource> Stage<L> {
         Ok(StageOutput::Logits(rows.copied().collect()))
     }
 
-    /// The step and its input are what this stage can run without reading or writing astray.
-    fn check(&self, step: &Step, input: StageInput<'_>) -> Result<(), ModelError> {
-        let wrong = |problem: String| Err(ModelError::Step(problem));
-        let rows = step.rows();
-        let StageOptions { context_tokens, slots, rows: most_rows } = self.options;
-        if rows == 0 || rows > most_rows || step.slots.len() != rows {
-            return wrong(format!("{rows} rows where 1 to {most_rows} are possible"));
-        }
-        if step.positions.iter().any(|&position| position as usize >= context_tokens) {
-            return wrong(format!("a position is not below the context of {context_tokens}"));
-        }
-        if step.slots.iter().any(|&slot| slot as usize >= slots) {
-            return wrong(format!("a slot is not below {slots}"));
-        }
-        if step.head_rows.len() > HEAD_ROWS
-            || step.head_rows.iter().any(|&row| row as usize >= rows)
-        {
-            return wrong("a head row is not a row of the step".into());
-        }
-        self.check_input(rows, input)
+    async fn read_hidden(&self, step: &Step, flow: Flow) -> Result<Vec<u8>, ModelError> {
+        let size = step.rows() * self.row_bytes();
+        Ok(self.gpu.read(&self.shared.hidden[flow.stream], size).await?)
     }
 
-    fn check_input(&self, rows: usize, input: StageInput<'_>) -> Result<(), ModelError> {
-        let embeds = self.range.start == 0;
-        let problem = match input {
-            StageInput::Tokens(_) if !embeds => "tokens for a stage that does not embed",
-            StageInput::Hidden(_) if embeds => "hidden states for a stage that embeds",
-            StageInput::Tokens(tokens) if tokens.len() != rows => "not one token for each row",
-            StageInput::Tokens(tokens)
-                if tokens.iter().any(|&token| token as usize >= self.config.vocab) =>
-            {
-                "a token is not in the vocabulary"
-            }
-            StageInput::Hidden(bytes)
-                if bytes.len() != rows * self.config.hidden * size_of::<f32>() =>
-            {
-                "hidden states of another size than rows times hidden"
-            }
-            _ => return Ok(()),
-        };
-        Err(ModelError::Step(problem.into()))
+    /// Bytes of a hidden state.
+    fn row_bytes(&self) -> usize {
+        self.config.hidden * size_of::<f32>()
     }
 
     /// Runs every kernel for one row and for several, so that all pipelines are compiled
     /// and all staging buffers exist: all modules in a row, and each as the first and the last.
     async fn warm_up(&mut self) -> Result<(), ModelError> {
+        self.prompts[0] = 1;
         for rows in [self.options.rows.min(2) as u32, 1] {
             let mut step = Step::chunk(0, 0, rows);
+            self.launch_remember(&step, self.zeros(rows));
             if self.options.slots > 1 {
                 step.head_rows = (0..rows).collect();
             }
             for module in self.resident.indices().filter(|_| self.shared.has_branch()) {
-                self.range = ModuleRange::new(module, module + 1);
-                self.launch(&step, self.zeros(rows));
+                self.launch(ModuleRange::new(module, module + 1), &step, self.zeros(rows));
             }
-            self.range = self.resident;
-            self.launch(&step, self.zeros(rows));
-            self.output(&step).await?;
+            let parts = [self.encoding(), self.decoding()];
+            for modules in parts.into_iter().filter(|modules| !modules.is_empty()) {
+                let flow = self.launch(modules, &step, self.zeros(rows));
+                self.output(modules, &step, flow).await?;
+            }
+            let last = ModuleRange::new(self.resident.end - 1, self.resident.end);
             step.head_rows.clear();
-            self.output(&step).await?;
+            self.output(last, &step, Flow::default()).await?;
         }
+        self.prompts[0] = 0;
         Ok(())
     }
 
     fn zeros(&self, rows: u32) -> Vec<u8> {
-        vec![0; rows as usize * self.config.hidden * size_of::<f32>()]
+        vec![0; rows as usize * self.row_bytes()]
     }
 }
 

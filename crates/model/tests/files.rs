@@ -81,6 +81,8 @@ fn floats_are_quantised_to_the_bits_of_the_gguf_file() {
         ("gemma3-q8_0", Precision::Q8_0),
         ("bloom-q8_0", Precision::Q8_0),
         ("gpt2-f16", Precision::AsStored),
+        ("t5-f32", Precision::AsStored),
+        ("flan-t5-f16", Precision::AsStored),
     ] {
         let file = whole(name).with_precision(precision);
         let stored = open(golden(name).gguf);

@@ -5,7 +5,9 @@ mod common;
 use base::ModuleRange;
 use common::{Room, gpu, open};
 use kernels::{CacheType, Tiling};
-use testkit::{HIDDEN_TOLERANCE, LOGITS_TOLERANCE, MODELS, golden, relative_error};
+use testkit::{
+    ENCODER_DECODERS, HIDDEN_TOLERANCE, LOGITS_TOLERANCE, MODELS, golden, relative_error,
+};
 
 const GREEDY_TOKENS: usize = 64;
 /// Less than any matrix of the tiny models has.
@@ -17,7 +19,7 @@ const HALVES_TOLERANCE: f32 = 1e-2;
 
 #[test]
 fn logits_and_greedy_tokens_agree_with_transformers() {
-    for name in MODELS {
+    for name in MODELS.into_iter().chain(ENCODER_DECODERS) {
         let golden = golden(name);
         let file = open(golden.gguf);
         let gpu = gpu();
@@ -36,7 +38,7 @@ fn logits_and_greedy_tokens_agree_with_transformers() {
 
 #[test]
 fn hidden_states_between_layers_agree_with_transformers() {
-    for name in MODELS {
+    for name in MODELS.into_iter().chain(ENCODER_DECODERS) {
         let golden = golden(name);
         let file = open(golden.gguf);
         let gpu = gpu();
@@ -50,13 +52,23 @@ fn hidden_states_between_layers_agree_with_transformers() {
 
 #[test]
 fn every_cut_gives_the_bits_of_one_device() {
-    let names =
-        ["llama-q8_0", "llama-q4_k_m", "qwen2-q4_0", "gemma3-q8_0", "gpt2-f16", "bloom-q8_0"];
+    let names = [
+        "llama-q8_0",
+        "llama-q4_k_m",
+        "qwen2-q4_0",
+        "gemma3-q8_0",
+        "gpt2-f16",
+        "bloom-q8_0",
+        "t5-f32",
+        "t5-q8_0",
+        "flan-t5-f16",
+        "flan-t5-q8_0",
+    ];
     for name in names {
         let golden = golden(name);
         let file = open(golden.gguf);
         let gpu = gpu();
-        let modules = 2 * file.config().layers + 2;
+        let modules = file.modules().list.len();
         let (prompt, count) = (&golden.long, GREEDY_TOKENS);
         let whole = Room::load(&gpu, &file, &[], 16).generate(&prompt.ids, count);
         for cut in 1..modules {
@@ -70,11 +82,11 @@ fn every_cut_gives_the_bits_of_one_device() {
 
 #[test]
 fn modules_that_are_resident_and_dormant_change_nothing() {
-    for name in ["qwen3-f32", "gemma3-q8_0", "bloom-q8_0"] {
+    for name in ["qwen3-f32", "gemma3-q8_0", "bloom-q8_0", "t5-q8_0"] {
         let golden = golden(name);
         let file = open(golden.gguf);
         let gpu = gpu();
-        let modules = 2 * file.config().layers + 2;
+        let modules = file.modules().list.len();
         let whole = Room::load(&gpu, &file, &[], 16).generate(&golden.long.ids, 4);
         for cut in 1..modules {
             let mut split = Room::load_with_copies(&gpu, &file, cut, 2);
@@ -114,7 +126,9 @@ fn only_resident_modules_can_be_activated() {
 
 #[test]
 fn matrices_that_take_several_bindings_give_the_same_bits() {
-    for name in ["qwen3-f32", "llama-q4_k_m", "gemma3-q8_0", "gpt2-f16", "bloom-q8_0"] {
+    for name in
+        ["qwen3-f32", "llama-q4_k_m", "gemma3-q8_0", "gpt2-f16", "bloom-q8_0", "flan-t5-q8_0"]
+    {
         let golden = golden(name);
         let file = open(golden.gguf);
         let gpu = gpu();
@@ -147,7 +161,7 @@ fn what_no_binding_can_hold_is_refused_with_its_name_and_size() {
 
 #[test]
 fn tiles_of_any_size_give_the_same_bits() {
-    for name in ["qwen3-q8_0", "gemma3-q8_0", "gpt2-f16"] {
+    for name in ["qwen3-q8_0", "gemma3-q8_0", "gpt2-f16", "t5-f32"] {
         let golden = golden(name);
         let file = open(golden.gguf);
         let gpu = gpu();
@@ -163,7 +177,7 @@ fn tiles_of_any_size_give_the_same_bits() {
 /// Keys and values of eleven bits, as people run it.
 #[test]
 fn a_cache_of_halves_is_near_and_does_not_depend_on_cuts() {
-    for name in ["qwen3-f32", "llama-f32", "bloom-q8_0"] {
+    for name in ["qwen3-f32", "llama-f32", "bloom-q8_0", "t5-f32"] {
         let golden = golden(name);
         let file = open(golden.gguf).with_cache(CacheType::F16);
         assert_eq!(file.cache_type(), CacheType::F16, "{name}");
@@ -185,7 +199,7 @@ fn three_and_four_devices_give_the_bits_of_one() {
     let golden = golden("qwen3-q8_0");
     let file = open(golden.gguf);
     let gpu = gpu();
-    let modules = 2 * file.config().layers + 2;
+    let modules = file.modules().list.len();
     let whole = Room::load(&gpu, &file, &[], 16).generate(&golden.short.ids, 3);
     let mut all_cuts = Vec::new();
     for first in 1..modules - 1 {
@@ -218,12 +232,14 @@ fn chunks_of_any_size_give_the_same_bits() {
 
 #[test]
 fn a_row_does_not_depend_on_the_rows_beside_it() {
-    let golden = golden("llama-f32");
-    let file = open(golden.gguf);
-    let mut room = Room::load(&gpu(), &file, &[3], 16);
-    let alone = room.generate(&golden.short.ids, 4);
-    let together = room.generate_in_two_slots(&golden.short.ids, 4);
-    assert_eq!(together, [alone.clone(), alone]);
+    for name in ["llama-f32", "flan-t5-f16"] {
+        let golden = golden(name);
+        let file = open(golden.gguf);
+        let mut room = Room::load(&gpu(), &file, &[3], 16);
+        let alone = room.generate(&golden.short.ids, 4);
+        let together = room.generate_in_two_slots(&golden.short.ids, 4);
+        assert_eq!(together, [alone.clone(), alone], "{name}");
+    }
 }
 
 #[test]

@@ -95,6 +95,30 @@ fn settings_that_cannot_be_run_are_refused() {
 }
 
 #[test]
+fn settings_of_an_encoder_that_cannot_be_run_are_refused() {
+    type Spoil = fn(&mut Value);
+    let cases: [(Spoil, &str); 13] = [
+        (|c| c["num_layers"] = json!(0), "encoder.layers is 0"),
+        (|c| c["num_layers"] = json!(4), "`enc.blk.3.attn_norm.weight`: is missing"),
+        (|c| c["num_decoder_layers"] = json!(u64::MAX), "layers is"),
+        (|c| c["num_decoder_layers"] = json!(1), "is not one that this architecture"),
+        (|c| c["decoder_start_token_id"] = json!(288), "encoder.first_token + 1 is 289"),
+        (|c| c["decoder_start_token_id"] = json!(u64::MAX), "is not a token"),
+        (|c| c["relative_attention_num_buckets"] = json!(8), "`enc.blk.0.attn_rel_b.weight`"),
+        (|c| c["relative_attention_num_buckets"] = json!(1 << 20), "relative.buckets is"),
+        (|c| c["relative_attention_max_distance"] = json!(1 << 40), "relative.max_distance is"),
+        (|c| c["relative_attention_max_distance"] = json!(8), "relative.max_distance does not fit"),
+        (|c| c["feed_forward_proj"] = json!("gated-silu"), "`gated-silu` is not supported"),
+        (|c| c["feed_forward_proj"] = json!("gated-gelu"), "`enc.blk.0.ffn_gate.weight`: is missing"),
+        (|c| c["d_kv"] = json!(20), "heads * head_dim is 80"),
+    ];
+    for (spoil, expected) in cases {
+        let error = complaint("t5-f32", "config.json", spoil);
+        assert!(error.contains(expected), "{error} should say {expected}");
+    }
+}
+
+#[test]
 fn an_index_that_is_not_that_of_the_files_is_refused() {
     type Spoil = fn(&mut serde_json::Map<String, Value>);
     let cases: [(Spoil, &str); 4] = [

@@ -82,14 +82,15 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{MODELS, golden};
+    use crate::{ENCODER_DECODERS, MODELS, golden};
 
     #[test]
     fn every_case_is_damaged_as_its_group_says() {
         // Of the others, one has square matrices, which are not damaged by transposing them, and some have no head
         // length.
         let others = ["llama-q4_k_m", "qwen2-q4_0", "gpt2-f16", "bloom-q8_0"];
-        for name in MODELS.into_iter().filter(|name| !others.contains(name)) {
+        let names = MODELS.into_iter().chain(ENCODER_DECODERS);
+        for name in names.filter(|name| !others.contains(name)) {
             let bytes = golden(name).gguf;
             let sound = Image::parse(bytes);
             for Case { name: case, bytes: damaged, .. } in cases(bytes) {

@@ -1,4 +1,4 @@
-//! Golden models in other files (`golden/make_files.py`).
+//! Golden models in other files (`golden/make_files.py`, `golden/make_t5.py`).
 
 use serde::Deserialize;
 
@@ -18,7 +18,7 @@ pub fn split() -> Files {
 }
 
 /// A model as Hugging Face keeps it, by the name of the golden model that it becomes: `qwen3-f16` holds
-/// F16 (and its norms F32) in three files, `gpt2-f16` the same in one, `bloom-q8_0` and `gemma3-q8_0` F32 in several,
+/// F16 (and its norms F32) in three files, `gpt2-f16` and `flan-t5-f16` the same in one, `bloom-q8_0`, `gemma3-q8_0` and `t5-f32` F32 in several,
 /// the others F32 in one.
 ///
 /// # Panics
@@ -38,6 +38,7 @@ pub fn folder(name: &str) -> Files {
             "model-00002-of-00002.safetensors",
             "model.safetensors.index.json"
         ),
+        "flan-t5-f16" => beside!("../golden/folders/flan-t5-f16/", "model.safetensors"),
         "gpt2-f16" => beside!("../golden/folders/gpt2-f16/", "model.safetensors"),
         "llama-f32" => beside!("../golden/folders/llama-f32/", "model.safetensors"),
         "qwen2-q4_0" => beside!("../golden/folders/qwen2-q4_0/", "model.safetensors"),
@@ -46,6 +47,12 @@ pub fn folder(name: &str) -> Files {
             "model-00001-of-00003.safetensors",
             "model-00002-of-00003.safetensors",
             "model-00003-of-00003.safetensors",
+            "model.safetensors.index.json"
+        ),
+        "t5-f32" => beside!(
+            "../golden/folders/t5-f32/",
+            "model-00001-of-00002.safetensors",
+            "model-00002-of-00002.safetensors",
             "model.safetensors.index.json"
         ),
         other => panic!("no golden folder {other:?}"),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// The names that [`golden`] knows, `ARCHITECTURE-TYPE`. All have 288 tokens and a context of 256, and, where nothing
+/// The decoders that [`golden`] knows, `ARCHITECTURE-TYPE`. All have 288 tokens and a context of 256, and, where nothing
 /// else is said, a hidden width of 64, 4 layers, 4 query and 2 key/value heads of 16, and a
 /// feed-forward width of 96.
 ///
@@ -24,13 +24,23 @@ pub const MODELS: [&str; 10] = [
     "bloom-q8_0",
 ];
 
+/// The encoder-decoders that [`golden`] knows: a prompt goes through the encoder, and the answer begins
+/// behind token 285. Both have 288 tokens, a hidden width of 64, 3 layers in the encoder and 2 in the
+/// decoder, 4 heads of 32 (so 4 x 32 is not the hidden width), a feed-forward width of 96, and 16 buckets of
+/// distances. `t5`: ReLU, one table for embedding and head. `flan-t5`: GELU with a gate, a matrix of its own
+/// for the head.
+pub const ENCODER_DECODERS: [&str; 4] = ["t5-f32", "t5-q8_0", "flan-t5-f16", "flan-t5-q8_0"];
+
 /// Load a tiny model with its expectations.
 ///
 /// # Panics
-/// When `name` is not one of [`MODELS`].
+/// When `name` is not one of [`MODELS`] or [`ENCODER_DECODERS`].
 pub fn golden(name: &str) -> Golden {
-    let index = MODELS.iter().position(|&known| known == name);
-    let index = index.unwrap_or_else(|| panic!("no golden model {name:?}; there are {MODELS:?}"));
+    let mut names = MODELS.iter().chain(&ENCODER_DECODERS);
+    let index = names.position(|&known| known == name);
+    let index = index.unwrap_or_else(|| {
+        panic!("no golden model {name:?}; there are {MODELS:?} and {ENCODER_DECODERS:?}")
+    });
     let (gguf, json, tensors) = FILES[index];
     let index: Index =
         serde_json::from_str(json).expect("the index is written by make_golden.py in this form");
@@ -44,7 +54,7 @@ pub struct Golden {
     pub name: String,
     /// The whole model file.
     pub gguf: &'static [u8],
-    /// As the file names it.
+    /// As the file names it; `flan-t5` for T5 1.1.
     pub architecture: String,
     /// Type of the matrices: `f32`, `f16`, `q8_0`, `q4_0` or `q4_k_m`. Norms are always f32.
     pub weights: String,
@@ -57,7 +67,8 @@ pub struct Golden {
     /// A prompt of 40 tokens, so that prefill in chunks is crossed.
     pub long: Prompt,
     /// `[1 + layers][hidden]`: the short prompt's last position after the
-    /// embedding and after each layer (before the output norm).
+    /// embedding and after each layer (before the output norm). Of an encoder-decoder they are those of the
+    /// encoder, the last of them behind its norm.
     pub hidden: Vec<Vec<f32>>,
     /// Texts and their ids, without a beginning-of-sequence token.
     pub texts: Vec<Tokenized>,
@@ -199,8 +210,8 @@ macro_rules! files {
     };
 }
 
-/// Model, index and tensors, in the order of [`MODELS`].
-static FILES: [(&[u8], &str, &[u8]); 10] = [
+/// Model, index and tensors, in the order of [`MODELS`] and then [`ENCODER_DECODERS`].
+static FILES: [(&[u8], &str, &[u8]); 14] = [
     files!("llama-f32"),
     files!("llama-q8_0"),
     files!("llama-q4_k_m"),
@@ -211,6 +222,10 @@ static FILES: [(&[u8], &str, &[u8]); 10] = [
     files!("gemma3-q8_0"),
     files!("gpt2-f16"),
     files!("bloom-q8_0"),
+    files!("t5-f32"),
+    files!("t5-q8_0"),
+    files!("flan-t5-f16"),
+    files!("flan-t5-q8_0"),
 ];
 
 #[cfg(test)]
@@ -220,7 +235,7 @@ mod tests {
 
     #[test]
     fn every_model_has_the_documented_shapes() {
-        for name in MODELS {
+        for name in MODELS.into_iter().chain(ENCODER_DECODERS) {
             let golden = golden(name);
             assert_eq!(format!("{}-{}", golden.architecture, golden.weights), name);
             assert_eq!((golden.short.ids.len(), golden.long.ids.len()), (9, 40));
@@ -228,6 +243,7 @@ mod tests {
                 "llama-q4_k_m" => (3, 256),
                 "gemma3-q8_0" => (7, 64),
                 "bloom-q8_0" => (5, 96),
+                _ if ENCODER_DECODERS.contains(&name) => (4, 64),
                 _ => (5, 64),
             };
             assert_eq!((golden.hidden.len(), golden.hidden[0].len()), sizes);
@@ -240,7 +256,7 @@ mod tests {
 
     #[test]
     fn the_greedy_tokens_are_the_best_logits_by_more_than_the_tolerance() {
-        for name in MODELS {
+        for name in MODELS.into_iter().chain(ENCODER_DECODERS) {
             let golden = golden(name);
             assert!(golden.float64_error < 0.1 * LOGITS_TOLERANCE);
             for prompt in [&golden.short, &golden.long] {

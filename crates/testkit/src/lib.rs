@@ -3,12 +3,13 @@
 //! model files. A development dependency only, so it may panic on its own files.
 //!
 //! Its one law: an expectation here never comes from the code under test. The
-//! golden files are written by `golden/make_golden.py` with torch and
+//! golden files are written by the scripts in `golden/` with torch and
 //! transformers, and the references are plain scalar Rust in `f64`.
 
 pub mod corrupt;
 pub mod reference;
 
+mod buckets;
 mod files;
 mod golden;
 mod image;
@@ -18,8 +19,9 @@ mod sampling;
 mod tokenizers;
 mod vectors;
 
+pub use buckets::{Buckets, buckets};
 pub use files::{Files, Quantised, folder, quantised, split};
-pub use golden::{Chat, Golden, MODELS, Message, Prompt, Tokenized, golden};
+pub use golden::{Chat, ENCODER_DECODERS, Golden, MODELS, Message, Prompt, Tokenized, golden};
 pub use large::with_vocabulary;
 pub use random::Random;
 pub use sampling::{SamplingCase, SamplingGolden, sampling};

@@ -55,6 +55,7 @@ const TARGETS: &[Target] = &[
         seeds: &[
             "crates/testkit/golden/folders/llama-f32",
             "crates/testkit/golden/folders/gpt2-f16",
+            "crates/testkit/golden/folders/flan-t5-f16",
         ],
         longest_bytes: 1 << 20,
     },
@@ -63,6 +64,7 @@ const TARGETS: &[Target] = &[
         seeds: &[
             "crates/testkit/golden/folders/qwen3-f16",
             "crates/testkit/golden/folders/gemma3-q8_0",
+            "crates/testkit/golden/folders/t5-f32",
         ],
         longest_bytes: 1 << 14,
     },

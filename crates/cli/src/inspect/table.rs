@@ -23,12 +23,16 @@ fn about(inspected: &Inspected) -> Vec<String> {
     let name: String = file.name().chars().filter(|letter| !letter.is_control()).collect();
     let ModelConfig { architecture, layers, hidden, ffn, heads, kv_heads, head_dim, vocab, .. } =
         file.config();
+    let layers = match file.config().encoder {
+        Some(encoder) => format!("{} layers of an encoder and {layers} behind it", encoder.layers),
+        None => format!("{layers} layers"),
+    };
     let (architecture, bytes) = (architecture.name(), scaled(file.bytes() as f64));
     let requests = if *concurrency == 1 { "1 request" } else { &format!("{concurrency} requests") };
     let value_bits = 8 * file.cache_type().bytes();
     vec![
         format!("{name}: {architecture}, {bytes}B"),
-        format!("{layers} layers of width {hidden}, feed-forward width {ffn}, {vocab} tokens"),
+        format!("{layers}, of width {hidden}, feed-forward width {ffn}, {vocab} tokens"),
         format!("heads of width {head_dim}: {heads} for queries, {kv_heads} for keys and values"),
         format!(
             "room for {requests} of {context_tokens} tokens (the model's most is {}); \

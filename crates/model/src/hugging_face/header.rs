@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     MAX_JSON_BYTES,
-    names::{arrangement, is_computed, our_name},
+    names::{arrangement, is_computed, may_repeat, our_name},
 };
 use crate::{
     arrangement::Arrangement,
@@ -83,7 +83,8 @@ fn parse(
             let problem = format!("its data ends behind `{file}`; download that file again");
             return Err(ModelError::tensor(theirs, problem));
         }
-        if tensors.insert(info.name.clone(), info).is_some() {
+        let may_repeat = may_repeat(config, &info.name);
+        if tensors.insert(info.name.clone(), info).is_some() && !may_repeat {
             return Err(ModelError::tensor(theirs, "is there twice"));
         }
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use graph::{EMBEDDING_TABLE, FeedForward, NormKind, POSITION_TABLE, Positions, Traits};
-use kernels::{Activation, AttentionShape, Cache, Norm};
+use cross::Cross;
+use graph::{EMBEDDING_TABLE, FeedForward, NormKind, POSITION_TABLE, Positions, Stack, Traits};
+use kernels::{Activation, AttentionShape, Cache, Norm, ScoreBias, Sees};
 use lookup::Table as LookupTable;
 use modules::{Attention, Head, Mlp, Normalise, Output, Settle, Up};
-use positions::{rotary_table, slopes};
+use positions::{biases, rotary_table, slopes};
 
 /// Loads the modules of one stage.
 pub(super) struct Loader<'a, S: ByteSource> {
@@ -15,12 +16,15 @@ pub(super) struct Loader<'a, S: ByteSource> {
     pub(super) file: &'a ModelFile<S>,
     traits: &'static Traits,
     pub(super) options: StageOptions,
-    /// Rotary tables or slopes, for layers that see everything and those with a window.
+    /// Rotary tables or slopes, for layers that see everything and those with a window; or biases, for the
+    /// decoder and the encoder.
     positions: [Option<Buffer>; 2],
     /// What `embed` looks up.
     pub(super) lookup: Option<Lookup<S::Local>>,
     /// Modules that are on the GPU already.
     held: BTreeMap<usize, Module>,
+    /// How long the prompt is whose keys and values each slot has there.
+    pub(super) prompts: Vec<u32>,
     /// Gains of the norm of what the last module gave, until somebody adds that.
     branch: Option<Vec<f32>>,
 }
@@ -28,8 +32,9 @@ pub(super) struct Loader<'a, S: ByteSource> {
 impl<'a, S: ByteSource> Loader<'a, S> {
     pub(super) fn new(gpu: &'a Gpu, file: &'a ModelFile<S>, options: StageOptions) -> Self {
         let traits = file.config().architecture.traits();
-        let (positions, held) = ([None, None], BTreeMap::new());
-        Self { gpu, file, traits, options, positions, lookup: None, held, branch: None }
+        let (positions, lookup, branch) = ([None, None], None, None);
+        let (held, prompts) = (BTreeMap::new(), vec![0; options.slots]);
+        Self { gpu, file, traits, options, positions, lookup, held, prompts, branch }
     }
 
     /// Takes over what a stage of the same file holds of `wanted`, and frees the rest.
@@ -38,11 +43,17 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         let can_keep = stage.options == self.options && !self.traits.branch_norm;
         let held = stage.resident.indices().zip(stage.modules);
         self.held = held.filter(|&(module, _)| can_keep && wanted.contains(module)).collect();
-        self.lookup = stage.lookup.filter(|_| self.held.contains_key(&0));
+        let embeds = |module: &Module| matches!(module, Module::Embed(_));
+        self.lookup = stage.lookup.filter(|_| self.held.values().any(embeds));
+        if can_keep {
+            self.prompts = stage.prompts;
+        }
+        let all = self.file.modules().list;
         for (&module, kept) in &self.held {
             if let Module::Attention(attention) = kept {
-                let is_local = self.config().is_local((module - 1) / 2);
-                self.positions[usize::from(is_local)] = Some(attention.rotary.clone());
+                let (part, layer) = all[module].part();
+                let place = self.place_of(part == "encoder_attn", layer);
+                self.positions[place] = Some(attention.rotary.clone());
             }
         }
         self.gpu.release();
@@ -54,9 +65,9 @@ impl<'a, S: ByteSource> Loader<'a, S> {
     }
 
     pub(super) async fn modules(&mut self, range: ModuleRange) -> Result<Vec<Module>, ModelError> {
-        let last = 2 * self.config().layers + 1;
-        if range.is_empty() || range.end > last + 1 {
-            return Err(ModelError::Step(format!("modules {range} of 0..{}", last + 1)));
+        let all = self.file.modules().list;
+        if range.is_empty() || range.end > all.len() {
+            return Err(ModelError::Step(format!("modules {range} of 0..{}", all.len())));
         }
         let mut modules = Vec::with_capacity(range.len());
         for module in range.indices() {
@@ -66,26 +77,30 @@ impl<'a, S: ByteSource> Loader<'a, S> {
             }
             // Before more is fetched for a device that has no room for it.
             self.gpu.check()?;
-            modules.push(match module {
-                0 => self.embed().await?,
-                _ if module == last => self.head().await?,
-                _ if module % 2 == 1 => self.attention((module - 1) / 2).await?,
-                _ => self.mlp((module - 2) / 2).await?,
-            });
+            modules.push(self.module(all[module].part()).await?);
         }
         Ok(modules)
     }
 
+    async fn module(&mut self, (part, layer): (&str, usize)) -> Result<Module, ModelError> {
+        let decoder = Stack::decoder(self.config().architecture);
+        match part {
+            "embed" | "decoder_embed" => self.embed().await,
+            "encoder_attn" => self.attention(Stack::ENCODER, layer).await,
+            "encoder_mlp" => self.mlp(Stack::ENCODER, layer).await,
+            "attn" => self.attention(decoder, layer).await,
+            "cross" => self.cross(decoder, layer).await,
+            "mlp" => self.mlp(decoder, layer).await,
+            "head" => self.head(decoder).await,
+            other => Err(ModelError::Step(format!("a module {other}, which is not known here"))),
+        }
+    }
+
     /// Brings what is looked up onto this device. A norm behind it runs on the GPU.
     async fn embed(&mut self) -> Result<Module, ModelError> {
-        let tokens = LookupTable::of(self.file, EMBEDDING_TABLE).await?;
-        let places = match self.traits.positions {
-            Positions::Learned => Some(LookupTable::of(self.file, POSITION_TABLE).await?),
-            _ => None,
-        };
-        let root = (self.config().hidden as f32).sqrt();
-        let scale = self.traits.scaled_embedding.then_some(root);
-        self.lookup = Some(Lookup { tokens, scale, places });
+        if self.lookup.is_none() {
+            self.lookup = Some(self.look_up().await?);
+        }
         if !self.traits.embedding_norm {
             return Ok(Module::Embed(None));
         }
@@ -93,8 +108,19 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         Ok(Module::Embed(Some(Box::new(Normalise { norm, columns }))))
     }
 
-    async fn attention(&mut self, layer: usize) -> Result<Module, ModelError> {
-        let part = |part: &str| format!("blk.{layer}.{part}");
+    async fn look_up(&self) -> Result<Lookup<S::Local>, ModelError> {
+        let tokens = LookupTable::of(self.file, EMBEDDING_TABLE).await?;
+        let places = match self.traits.positions {
+            Positions::Learned => Some(LookupTable::of(self.file, POSITION_TABLE).await?),
+            _ => None,
+        };
+        let root = (self.config().hidden as f32).sqrt();
+        let scale = self.traits.scaled_embedding.then_some(root);
+        Ok(Lookup { tokens, scale, places })
+    }
+
+    async fn attention(&mut self, stack: Stack, layer: usize) -> Result<Module, ModelError> {
+        let part = |part: &str| stack.part(layer, part);
         let norm = self.entrance(&part("attn_norm")).await?;
         let projections: &[&str] =
             if self.traits.fused_qkv { &["attn_qkv"] } else { &["attn_q", "attn_k", "attn_v"] };
@@ -113,12 +139,28 @@ impl<'a, S: ByteSource> Loader<'a, S> {
             }
         }
         let head_gains = self.gpu.upload_f32(&head_gains);
-        let shape = self.attention_shape(layer);
-        let cache = self.cache(layer, shape)?;
-        let rotary = self.positions(layer, &head_gains).await?;
-        let output = self.output(&part("attn_output"), &part("post_attention_norm")).await?;
+        let shape = self.attention_shape(stack, layer);
+        let is_kept = stack != Stack::ENCODER;
+        let cache = if is_kept { Some(self.cache(layer, shape)?) } else { None };
+        let rotary = self.positions(stack, layer, &head_gains).await?;
+        let post_norm = part("post_attention_norm");
+        let output = self.output(&part(stack.attention_output), &post_norm).await?;
         let module = Attention { norm, qkv, head_gains, rotary, cache, output, shape };
         Ok(Module::Attention(Box::new(module)))
+    }
+
+    async fn cross(&mut self, stack: Stack, layer: usize) -> Result<Module, ModelError> {
+        let part = |part: &str| stack.part(layer, &format!("cross_attn_{part}"));
+        let weights = |letter: &str| format!("{}.weight", part(letter));
+        let norm = self.norm(&part("norm")).await?;
+        let query = self.matrix(&[&weights("q")]).await?;
+        let memory = self.matrix(&[&weights("k"), &weights("v")]).await?;
+        let own = self.attention_shape(stack, layer);
+        let shape = AttentionShape { bias: ScoreBias::None, sees: Sees::Prompt, ..own };
+        let (cache, nothing) = (self.cache(layer, shape)?, norm.gain.clone());
+        let output = self.output(&part("o"), "").await?;
+        let module = Cross { norm, query, memory, nothing, cache, output, shape };
+        Ok(Module::Cross(Box::new(module)))
     }
 
     fn cache(&self, layer: usize, shape: AttentionShape) -> Result<Cache, ModelError> {
@@ -128,10 +170,22 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         Ok(Cache { keys: self.gpu.empty(bytes), values: self.gpu.empty(bytes) })
     }
 
+    /// Which of the tables for positions a layer has.
+    fn place_of(&self, is_encoder: bool, layer: usize) -> usize {
+        usize::from(is_encoder || self.config().is_local(layer))
+    }
+
     /// What the layer's kernels know of positions; `none` where they know nothing.
-    async fn positions(&mut self, layer: usize, none: &Buffer) -> Result<Buffer, ModelError> {
+    async fn positions(
+        &mut self,
+        stack: Stack,
+        layer: usize,
+        none: &Buffer,
+    ) -> Result<Buffer, ModelError> {
         let (config, is_local) = (self.config(), self.config().is_local(layer));
-        if let Some(buffer) = &self.positions[usize::from(is_local)] {
+        let is_encoder = stack == Stack::ENCODER;
+        let place = self.place_of(is_encoder, layer);
+        if let Some(buffer) = &self.positions[place] {
             return Ok(buffer.clone());
         }
         let values = match self.traits.positions {
@@ -141,34 +195,44 @@ impl<'a, S: ByteSource> Loader<'a, S> {
                 let divisors = self.file.rope_divisors().await?.filter(|_| !is_local);
                 rotary_table(config, self.options.context_tokens, is_local, divisors.as_deref())
             }
+            Positions::Relative => {
+                let table = self.file.table(&stack.relative_table()).await?;
+                let relative = config.relative.expect("the sizes were checked");
+                biases(relative, is_encoder, &table)
+            }
         };
         let buffer = self.gpu.upload_f32(&values);
-        self.positions[usize::from(is_local)] = Some(buffer.clone());
+        self.positions[place] = Some(buffer.clone());
         Ok(buffer)
     }
 
-    async fn mlp(&mut self, layer: usize) -> Result<Module, ModelError> {
-        let part = |part: &str| format!("blk.{layer}.{part}");
+    async fn mlp(&mut self, stack: Stack, layer: usize) -> Result<Module, ModelError> {
+        let part = |part: &str| stack.part(layer, part);
         let norm = self.entrance(&part("ffn_norm")).await?;
+        let [gate, up] = ["ffn_gate", "ffn_up"].map(|name| format!("{}.weight", part(name)));
         let up = match self.traits.feed_forward {
-            FeedForward::SiluGate => self.gate_up(layer, Activation::Silu).await?,
-            FeedForward::GeluGate => self.gate_up(layer, Activation::Gelu).await?,
-            FeedForward::Gelu => {
-                let up = self.matrix(&[&format!("{}.weight", part("ffn_up"))]).await?;
-                Up::Plain(up, self.bias(&part("ffn_up")).await?)
+            FeedForward::SiluGate => Up::Gated(self.pair([&gate, &up]).await?, Activation::Silu),
+            FeedForward::GeluGate => Up::Gated(self.pair([&gate, &up]).await?, Activation::Gelu),
+            plain => {
+                let is_relu = plain == FeedForward::Relu;
+                let activation = if is_relu { Activation::Relu } else { Activation::Gelu };
+                let bias = self.bias(&part("ffn_up")).await?;
+                Up::Plain(self.matrix(&[&up]).await?, bias, activation)
             }
         };
         let down = self.output(&part("ffn_down"), &part("post_ffw_norm")).await?;
-        Ok(Module::Mlp(Box::new(Mlp { norm, up, down })))
+        let encoder_layers = self.config().encoder.map_or(0, |encoder| encoder.layers);
+        let mut last_norm = None;
+        if stack == Stack::ENCODER && layer + 1 == encoder_layers {
+            let (norm, columns) = (self.norm(stack.last_norm).await?, self.config().hidden);
+            last_norm = Some(Normalise { norm, columns });
+        }
+        Ok(Module::Mlp(Box::new(Mlp { norm, up, down, last_norm })))
     }
 
-    async fn gate_up(&mut self, layer: usize, activation: Activation) -> Result<Up, ModelError> {
-        let [gate, up] = ["gate", "up"].map(|name| format!("blk.{layer}.ffn_{name}.weight"));
-        Ok(Up::Gated(self.pair([&gate, &up]).await?, activation))
-    }
-
-    async fn head(&mut self) -> Result<Module, ModelError> {
-        let (settle, norm) = (self.settle(), self.norm("output_norm").await?);
+    async fn head(&mut self, stack: Stack) -> Result<Module, ModelError> {
+        let (settle, scale) = (self.settle(), self.config().logits_scale);
+        let norm = self.scaled_norm(stack.last_norm, scale).await?;
         let logits = match &self.lookup {
             _ if !self.config().tied_embeddings => self.single(self.file, "output.weight").await?,
             // It is on this device already.
@@ -213,16 +277,22 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         Ok(Some(self.gpu.upload_f32(&bias)))
     }
 
-    fn attention_shape(&self, layer: usize) -> AttentionShape {
-        let config = self.config();
+    fn attention_shape(&self, stack: Stack, layer: usize) -> AttentionShape {
+        let (config, is_encoder) = (self.config(), stack == Stack::ENCODER);
+        let farthest = config.relative.map_or(0, |relative| relative.max_distance);
+        let window = config.window.filter(|_| config.is_local(layer));
         AttentionShape {
             heads: config.heads,
             kv_heads: config.kv_heads,
             head_dim: config.head_dim,
-            context: self.options.context_tokens,
+            context: if is_encoder { self.options.rows } else { self.options.context_tokens },
             rope_style: self.traits.positions.is_rotary().then(|| self.file.rope_style()),
-            has_slopes: self.traits.positions == Positions::Linear,
-            window: config.window.filter(|_| config.is_local(layer)),
+            bias: match self.traits.positions {
+                Positions::Linear => ScoreBias::Slopes,
+                Positions::Relative => ScoreBias::Distances { farthest },
+                _ => ScoreBias::None,
+            },
+            sees: if is_encoder { Sees::Prompt } else { Sees::Before(window) },
             score_scale_bits: config.score_scale.to_bits(),
             head_norm_epsilon_bits: self.traits.head_norm.then(|| config.norm_epsilon.to_bits()),
             has_bias: self.traits.qkv_bias,
@@ -232,6 +302,11 @@ impl<'a, S: ByteSource> Loader<'a, S> {
     }
 
     async fn norm(&mut self, part: &str) -> Result<Norm, ModelError> {
+        self.scaled_norm(part, 1.0).await
+    }
+
+    /// A norm whose output is multiplied with `scale`.
+    async fn scaled_norm(&mut self, part: &str, scale: f32) -> Result<Norm, ModelError> {
         let mut gain = self.vector(&format!("{part}.weight")).await?;
         let kind = match self.traits.norm {
             NormKind::Rms => kernels::NormKind::Rms,
@@ -240,6 +315,7 @@ impl<'a, S: ByteSource> Loader<'a, S> {
                 kernels::NormKind::Layer
             }
         };
+        gain.iter_mut().for_each(|gain| *gain *= scale);
         Ok(self.norm_of(kind, &gain))
     }
 

@@ -1,6 +1,7 @@
 //! The kinds of modules and their dispatches.
 
 use super::*;
+use cross::Cross;
 use kernels::{Activation, AttentionBuffers, AttentionShape, Branch, Cache, Matrix, Norm};
 
 /// What all modules of a stage use: the rows on their way through, and scratch space.
@@ -14,13 +15,16 @@ pub(super) struct Shared {
     /// `[rows, hidden]`: what a module gave, where that is normalised before it is added.
     branch: Buffer,
     /// `[rows, query + 2 key/value widths]`.
-    qkv: Buffer,
+    pub(super) qkv: Buffer,
     /// `[rows, query width]`.
-    queries: Buffer,
+    pub(super) queries: Buffer,
     /// `[rows, query width]`.
-    mixed: Buffer,
+    pub(super) mixed: Buffer,
     /// `[rows, ffn]`.
     gated: Buffer,
+    /// Keys and values of a prompt that is on its way through the encoder, one layer after the other; next
+    /// to nothing where no layer of an encoder is.
+    prompt: Cache,
     /// `[head rows, vocab]`, rows padded to multiples of 4; next to nothing without the head.
     pub(super) logits: Buffer,
 }
@@ -30,27 +34,31 @@ impl Shared {
         gpu: &Gpu,
         config: &ModelConfig,
         options: StageOptions,
-        has_head: bool,
+        [has_encoder, has_head]: [bool; 2],
     ) -> Self {
         let vocab = if has_head { config.vocab.next_multiple_of(4) } else { 4 };
+        let prompt_width = if has_encoder { config.kv_width() } else { 4 };
         let rows = |columns: usize| gpu.empty(rows_bytes(options.rows, columns));
         let optional = |is_used: bool| rows(if is_used { config.hidden } else { 4 });
         let traits = config.architecture.traits();
+        let moves = traits.branch_norm || traits.embedding_norm || has_encoder;
         Self {
             step: StepBuffer::new(gpu, options.rows),
-            hidden: [rows(config.hidden), optional(traits.branch_norm || traits.embedding_norm)],
+            hidden: [rows(config.hidden), optional(moves)],
             branch: optional(traits.branch_norm),
             qkv: rows(config.query_width() + 2 * config.kv_width()),
             queries: rows(config.query_width()),
             mixed: rows(config.query_width()),
             gated: rows(config.ffn),
+            prompt: Cache { keys: rows(prompt_width), values: rows(prompt_width) },
             logits: gpu.empty(HEAD_ROWS * vocab * size_of::<f32>()),
         }
     }
 
     pub(super) fn bytes(&self) -> u64 {
         let buffers = [&self.branch, &self.qkv, &self.queries, &self.mixed, &self.gated];
-        let all = buffers.into_iter().chain(&self.hidden).chain([&self.logits]);
+        let others = [&self.logits, &self.prompt.keys, &self.prompt.values];
+        let all = buffers.into_iter().chain(&self.hidden).chain(others);
         all.map(Buffer::bytes).sum()
     }
 
@@ -75,7 +83,7 @@ impl Shared {
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Flow {
     /// Where the residual stream is, as an index of [`Shared::hidden`].
-    stream: usize,
+    pub(super) stream: usize,
     /// Whether the module before left a branch that is still to be added.
     has_branch: bool,
 }
@@ -87,13 +95,15 @@ pub(super) enum Module {
     Embed(Option<Box<Normalise>>),
     /// Attention with its residual connection.
     Attention(Box<Attention>),
-    /// The feed-forward part with its residual connection.
+    /// Attention to the encoder's output, with its residual connection.
+    Cross(Box<Cross>),
+    /// The feed-forward part with its residual connection, and the norm behind an encoder.
     Mlp(Box<Mlp>),
     /// The last norm and the logits.
     Head(Box<Head>),
 }
 
-/// The norm of looked-up rows.
+/// The norm of looked-up rows, or of an encoder's output.
 #[derive(Debug)]
 pub(super) struct Normalise {
     pub(super) norm: Norm,
@@ -116,9 +126,10 @@ pub(super) struct Attention {
     pub(super) norm: Norm,
     pub(super) qkv: Matrix,
     pub(super) head_gains: Buffer,
-    /// Cosines and sines, or slopes; see [`AttentionBuffers::rotary`].
+    /// Cosines and sines, slopes or biases; see [`AttentionBuffers::rotary`].
     pub(super) rotary: Buffer,
-    pub(super) cache: Cache,
+    /// None where all that is attended to comes in one step.
+    pub(super) cache: Option<Cache>,
     pub(super) output: Output,
     pub(super) shape: AttentionShape,
 }
@@ -130,6 +141,8 @@ pub(super) struct Mlp {
     pub(super) norm: Norm,
     pub(super) up: Up,
     pub(super) down: Output,
+    /// What an encoder ends with.
+    pub(super) last_norm: Option<Normalise>,
 }
 
 /// The first half of a feed-forward part.
@@ -137,8 +150,8 @@ pub(super) struct Mlp {
 pub(super) enum Up {
     /// Two projections, one of them through an activation.
     Gated(Matrix, Activation),
-    /// One, through GELU.
-    Plain(Matrix, Option<Buffer>),
+    /// One, with its bias, through an activation.
+    Plain(Matrix, Option<Buffer>, Activation),
 }
 
 /// The norm of a branch; its gains are the second half of the norm's.
@@ -161,16 +174,15 @@ impl Module {
     pub(super) fn launch(&self, gpu: &Gpu, shared: &Shared, step: &Step, flow: &mut Flow) {
         match self {
             Self::Embed(None) => {}
-            Self::Embed(Some(normalise)) => normalise.launch(gpu, shared, step.rows()),
+            Self::Embed(Some(normalise)) => {
+                let [hidden, other] = &shared.hidden;
+                normalise.launch(gpu, other, hidden, step.rows());
+            }
             Self::Attention(attention) => attention.launch(gpu, shared, step.rows(), flow),
+            Self::Cross(cross) => cross.launch(gpu, shared, step.rows(), flow),
             Self::Mlp(mlp) => mlp.launch(gpu, shared, step.rows(), flow),
             Self::Head(head) => head.launch(gpu, shared, step, flow),
         }
-    }
-
-    /// Whether what it gives is still to be added to the residual stream.
-    pub(super) fn leaves_branch(&self) -> bool {
-        self.own_settle().is_some()
     }
 
     /// Adds the branch that it left.
@@ -184,13 +196,14 @@ impl Module {
         match self {
             Self::Attention(attention) => attention.output.settle.as_ref(),
             Self::Mlp(mlp) => mlp.down.settle.as_ref(),
-            Self::Embed(_) | Self::Head(_) => None,
+            Self::Embed(_) | Self::Cross(_) | Self::Head(_) => None,
         }
     }
 
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Attention(attention) => attention.bytes(),
+            Self::Cross(cross) => cross.bytes(),
             Self::Mlp(mlp) => mlp.up.bytes() + mlp.down.matrix.bytes(),
             Self::Embed(_) => 0,
             Self::Head(head) => head.logits.bytes(),
@@ -199,9 +212,8 @@ impl Module {
 }
 
 impl Normalise {
-    fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize) {
-        let [hidden, other] = &shared.hidden;
-        gpu.normalise(other, &self.norm, self.columns, hidden, rows);
+    fn launch(&self, gpu: &Gpu, input: &Buffer, output: &Buffer, rows: usize) {
+        gpu.normalise(input, &self.norm, self.columns, output, rows);
     }
 }
 
@@ -212,7 +224,7 @@ impl Attention {
             head_gains: &self.head_gains,
             rotary: &self.rotary,
             queries: &shared.queries,
-            cache: &self.cache,
+            cache: self.cache.as_ref().unwrap_or(&shared.prompt),
             output: &shared.mixed,
         };
         let (step, qkv) = (&shared.step, &shared.qkv);
@@ -228,7 +240,8 @@ impl Attention {
     }
 
     fn bytes(&self) -> u64 {
-        let cache = self.cache.keys.bytes() + self.cache.values.bytes();
+        let bytes = |cache: &Cache| cache.keys.bytes() + cache.values.bytes();
+        let cache = self.cache.as_ref().map_or(0, bytes);
         self.qkv.bytes() + self.output.matrix.bytes() + cache
     }
 }
@@ -237,7 +250,9 @@ impl Mlp {
     fn launch(&self, gpu: &Gpu, shared: &Shared, rows: usize, flow: &mut Flow) {
         let (hidden, gated) = (&shared.hidden[flow.stream], &shared.gated);
         match &self.up {
-            Up::Plain(up, bias) => gpu.up(hidden, &self.norm, up, bias.as_ref(), gated, rows),
+            Up::Plain(up, bias, activation) => {
+                gpu.up(hidden, &self.norm, up, bias.as_ref(), *activation, gated, rows);
+            }
             Up::Gated(gate_up, activation) if flow.has_branch => {
                 let branch = shared.branch(flow);
                 gpu.gate_up_settling(branch, &self.norm, gate_up, *activation, gated, rows);
@@ -247,18 +262,30 @@ impl Mlp {
             }
         }
         self.down.launch(gpu, shared, gated, rows, flow);
+        if let Some(normalise) = &self.last_norm {
+            let hidden = &shared.hidden[flow.stream];
+            flow.stream = 1 - flow.stream;
+            normalise.launch(gpu, hidden, &shared.hidden[flow.stream], rows);
+        }
     }
 }
 
 impl Up {
     fn bytes(&self) -> u64 {
-        let (Self::Gated(matrix, _) | Self::Plain(matrix, _)) = self;
+        let (Self::Gated(matrix, _) | Self::Plain(matrix, ..)) = self;
         matrix.bytes()
     }
 }
 
 impl Output {
-    fn launch(&self, gpu: &Gpu, shared: &Shared, input: &Buffer, rows: usize, flow: &mut Flow) {
+    pub(super) fn launch(
+        &self,
+        gpu: &Gpu,
+        shared: &Shared,
+        input: &Buffer,
+        rows: usize,
+        flow: &mut Flow,
+    ) {
         flow.has_branch = self.settle.is_some();
         if flow.has_branch {
             gpu.linear_plain(input, &self.matrix, &shared.step, &shared.branch, rows);

@@ -1,6 +1,7 @@
-//! What the kernels need to know of positions: tables of rotary embedding, slopes of ALiBi.
+//! What the kernels need to know of positions: tables of rotary embedding, slopes of ALiBi, T5's biases
+//! for distances.
 
-use graph::ModelConfig;
+use graph::{ModelConfig, RelativePositions};
 
 /// Cosine and sine of every position and pair, `[context, head_dim / 2, 2]` (RoFormer,
 /// arXiv 2104.09864). Computed in 64 bits here: a GPU's own sine is only promised for
@@ -43,9 +44,63 @@ pub(super) fn slopes(heads: usize) -> Vec<f32> {
     (0..power).map(|at| of(power, at)).chain(others).collect()
 }
 
+/// The bias of each head for each distance from a query to a key, `[heads, 2 max_distance + 1]`, keys
+/// before the query first, from a table `[buckets, heads]`.
+pub(super) fn biases(relative: RelativePositions, is_two_sided: bool, table: &[f32]) -> Vec<f32> {
+    let heads = table.len() / relative.buckets;
+    let farthest = relative.max_distance as i64;
+    let of = |head: usize, distance| table[bucket(relative, is_two_sided, distance) * heads + head];
+    (0..heads).flat_map(|head| (-farthest..=farthest).map(move |at| of(head, at))).collect()
+}
+
+/// The bucket of a key that is so far behind a query (T5, arXiv 1910.10683, section 2.1): near ones have
+/// one each, and the farther they are the more share one. Where that is not two-sided, all keys behind the
+/// query are as if they were at its place.
+fn bucket(relative: RelativePositions, is_two_sided: bool, distance: i64) -> usize {
+    let RelativePositions { buckets, max_distance } = relative;
+    let (side, first) = match is_two_sided {
+        true => (buckets / 2, if distance > 0 { buckets / 2 } else { 0 }),
+        false => (buckets, 0),
+    };
+    let seen = if is_two_sided { distance } else { distance.min(0) };
+    let away = seen.unsigned_abs() as usize;
+    let single = side / 2;
+    if away < single {
+        return first + away;
+    }
+    // In 32 bits and in this order, as the model was trained: a rounded quotient decides on a bucket.
+    let share = (away as f32 / single as f32).ln() / (max_distance as f64 / single as f64).ln() as f32;
+    let more = (share * (side - single) as f32) as usize;
+    first + (single + more).min(side - 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buckets_are_those_of_transformers() {
+        for case in testkit::buckets() {
+            let (buckets, max_distance) = (case.buckets, case.max_distance);
+            let relative = RelativePositions { buckets, max_distance };
+            for (distance, expected) in case.expected {
+                let found = bucket(relative, case.two_sided, distance);
+                assert_eq!(found, expected, "{buckets} to {max_distance}: {distance}");
+            }
+        }
+    }
+
+    #[test]
+    fn distances_have_the_biases_of_their_buckets() {
+        let relative = RelativePositions { buckets: 4, max_distance: 3 };
+        let table = [0.0, 10.0, 1.0, 11.0, 2.0, 12.0, 3.0, 13.0];
+        let two_sided = [1.0, 1.0, 1.0, 0.0, 3.0, 3.0, 3.0];
+        let before = [3.0, 2.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+        for (is_two_sided, first) in [(true, two_sided), (false, before)] {
+            let second = first.map(|bias| bias + 10.0);
+            assert_eq!(biases(relative, is_two_sided, &table), [first, second].concat());
+        }
+    }
 
     #[test]
     fn slopes_are_those_of_the_paper() {

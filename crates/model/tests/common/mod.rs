@@ -54,8 +54,24 @@ pub struct Choice {
 }
 
 pub struct Room<L> {
-    stages: Vec<Stage<L>>,
+    pub stages: Vec<Stage<L>>,
     chunk: usize,
+    /// How many modules are an encoder's, and the token that answers begin behind.
+    encoder: Option<(usize, u32)>,
+}
+
+/// Room for a whole prompt of the golden files.
+const PROMPT_ROWS: usize = 40;
+
+/// An encoder takes prompts whole.
+fn rows(file: &ModelFile<impl ByteSource>, chunk: usize) -> usize {
+    let is_whole = file.config().encoder.is_some();
+    if is_whole { PROMPT_ROWS } else { chunk.max(2) }
+}
+
+fn encoder(file: &ModelFile<impl ByteSource>) -> Option<(usize, u32)> {
+    let encoder = file.config().encoder?;
+    Some((file.modules().encoder_modules(), encoder.first_token))
 }
 
 impl<L: ByteSource> Room<L> {
@@ -77,15 +93,16 @@ impl<L: ByteSource> Room<L> {
         chunk: usize,
         context_tokens: usize,
     ) -> Self {
-        let modules = 2 * file.config().layers + 2;
+        let modules = file.modules().list.len();
         let starts = [0].into_iter().chain(cuts.iter().copied());
         let ends = cuts.iter().copied().chain([modules]);
         let load = |(start, end)| {
             let range = ModuleRange::new(start, end);
-            let options = StageOptions { context_tokens, ..options(chunk.max(2)) };
+            let options = StageOptions { context_tokens, ..options(rows(file, chunk)) };
             pollster::block_on(Stage::load(gpu, file, range, options)).expect("the stage loads")
         };
-        Self { stages: starts.zip(ends).map(load).collect(), chunk }
+        let stages = starts.zip(ends).map(load).collect();
+        Self { stages, chunk, encoder: encoder(file) }
     }
 
     /// Of a room cut in two, the same cut elsewhere; what stays where it is is not loaded again.
@@ -106,9 +123,9 @@ impl<L: ByteSource> Room<L> {
         cut: usize,
         copied: usize,
     ) -> Self {
-        let modules = 2 * file.config().layers + 2;
+        let modules = file.modules().list.len();
         let load = |resident, active| {
-            let stage = Stage::load(gpu, file, resident, options(16));
+            let stage = Stage::load(gpu, file, resident, options(rows(file, 16)));
             let mut stage = pollster::block_on(stage).expect("the stage loads");
             stage.activate(active).expect("the modules are resident");
             assert_eq!((stage.resident(), stage.range()), (resident, active));
@@ -117,11 +134,41 @@ impl<L: ByteSource> Room<L> {
         let (left, right) = (cut.saturating_sub(copied), modules.min(cut + copied));
         let first = load(ModuleRange::new(0, right), ModuleRange::new(0, cut));
         let second = load(ModuleRange::new(left, modules), ModuleRange::new(cut, modules));
-        Self { stages: vec![first, second], chunk: 16 }
+        Self { stages: vec![first, second], chunk: 16, encoder: encoder(file) }
     }
 
-    /// Prefill and `count` greedy choices.
+    /// Prefill, or the prompt's way through an encoder, and `count` greedy choices.
     pub fn generate(&mut self, prompt: &[u32], count: usize) -> Vec<Choice> {
+        let begin = self.begin(0, prompt);
+        self.answer(&begin, count)
+    }
+
+    /// What is to go through the decoder before the first choice.
+    fn begin(&mut self, slot: u32, prompt: &[u32]) -> Vec<u32> {
+        let Some((_, first_token)) = self.encoder else { return prompt.to_vec() };
+        let memory = self.encode(prompt);
+        for stage in &mut self.stages {
+            pollster::block_on(stage.remember(slot, &memory)).expect("it is an encoder's output");
+        }
+        vec![first_token]
+    }
+
+    /// The encoder's output.
+    pub fn encode(&mut self, prompt: &[u32]) -> Vec<u8> {
+        let (modules, _) = self.encoder.expect("the model has an encoder");
+        let mut hidden: Option<Vec<u8>> = None;
+        for stage in self.stages.iter_mut().filter(|stage| stage.range().start < modules) {
+            let input = match &hidden {
+                None => StageInput::Tokens(prompt),
+                Some(bytes) => StageInput::Hidden(bytes),
+            };
+            hidden = Some(pollster::block_on(stage.encode(input)).expect("the prompt fits"));
+        }
+        hidden.expect("the encoder has modules")
+    }
+
+    /// `count` greedy choices behind the tokens of a decoder.
+    pub fn answer(&mut self, prompt: &[u32], count: usize) -> Vec<Choice> {
         let mut choices = Vec::new();
         let mut position = 0;
         for chunk in prompt.chunks(self.chunk) {
@@ -141,9 +188,11 @@ impl<L: ByteSource> Room<L> {
 
     /// As `generate`, for the same prompt in both slots, the decode steps of both in one batch.
     pub fn generate_in_two_slots(&mut self, prompt: &[u32], count: usize) -> [Vec<Choice>; 2] {
-        let rows = prompt.len() as u32;
+        let begins = [0, 1].map(|slot| self.begin(slot, prompt));
+        let rows = begins[0].len() as u32;
         let mut choices = [0, 1].map(|slot| {
-            let logits = self.step(prompt, Step::chunk(slot, 0, rows), true);
+            let begin = &begins[slot as usize];
+            let logits = self.step(begin, Step::chunk(slot, 0, rows), true);
             vec![choice(logits.expect("logits of the last row"))]
         });
         for position in rows..rows + count as u32 - 1 {
@@ -163,7 +212,8 @@ impl<L: ByteSource> Room<L> {
             step.head_rows.clear();
         }
         let mut hidden: Option<Vec<u8>> = None;
-        for stage in &mut self.stages {
+        let encoder_modules = self.encoder.map_or(0, |(modules, _)| modules);
+        for stage in self.stages.iter_mut().filter(|stage| stage.range().end > encoder_modules) {
             let input = match &hidden {
                 None => StageInput::Tokens(tokens),
                 Some(bytes) => StageInput::Hidden(bytes),
@@ -189,8 +239,14 @@ pub fn hidden_after(
     let stage = pollster::block_on(Stage::load(gpu, file, range, options(16)));
     let mut stage = stage.expect("the stage loads");
     let step = Step::chunk(0, 0, prompt.len() as u32);
-    let output = pollster::block_on(stage.run(step, StageInput::Tokens(prompt)));
-    let Ok(StageOutput::Hidden(bytes)) = output else { panic!("the stage puts out hidden states") };
+    let input = StageInput::Tokens(prompt);
+    let bytes = if file.config().encoder.is_some() {
+        pollster::block_on(stage.encode(input)).expect("the prompt fits")
+    } else {
+        let output = pollster::block_on(stage.run(step, input));
+        let Ok(StageOutput::Hidden(bytes)) = output else { panic!("it puts out hidden states") };
+        bytes
+    };
     let last = bytes.len() - file.config().hidden * size_of::<f32>();
     let floats = bytes[last..].chunks_exact(4);
     floats.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()

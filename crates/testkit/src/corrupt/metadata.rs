@@ -19,7 +19,8 @@ fn config(image: &Image) -> Vec<Edit> {
     edits.edit("architecture_unknown", &["general.architecture"], |i| {
         set_text(i, "general.architecture", "nonesuch")
     });
-    for name in REQUIRED {
+    let has = |name: &&str| image.entries.iter().any(|entry| entry.key == key(name).as_bytes());
+    for name in REQUIRED.iter().copied().filter(has) {
         edits.edit(format!("{name}_missing"), &[&key(name)], |i| {
             i.entries.retain(|entry| entry.key != key(name).as_bytes());
         });
@@ -27,7 +28,7 @@ fn config(image: &Image) -> Vec<Edit> {
             change_type(i, &key(name));
         });
     }
-    for &(name, size, values) in COUNTS {
+    for &(name, size, values) in COUNTS.iter().filter(|(name, ..)| has(name)) {
         for value in values {
             // A count that other figures contradict is told by either, or by a tensor.
             edits.edit(format!("{name}_{value}"), &[&key(name), size, "tensor `"], |i| {
@@ -35,7 +36,7 @@ fn config(image: &Image) -> Vec<Edit> {
             });
         }
     }
-    for (name, size, value) in NUMBERS {
+    for (name, size, value) in NUMBERS.into_iter().filter(|(name, ..)| has(name)) {
         edits.edit(format!("{name}_{value}"), &[&key(name), size], |i| {
             i.entry(&key(name)).value = value.to_le_bytes().to_vec();
         });
@@ -102,14 +103,15 @@ fn replace_in_first_merge(image: &mut Image, from: u8, to: u8) {
     value[20 + found.expect("a merge has two parts with a space between them")] = to;
 }
 
-/// Keys without which no decoder can be built.
-const REQUIRED: [&str; 6] = [
+/// Keys without which no model can be built that has them.
+const REQUIRED: [&str; 7] = [
     "general.architecture",
     "block_count",
     "embedding_length",
     "feed_forward_length",
     "attention.head_count",
     "attention.layer_norm_rms_epsilon",
+    "attention.relative_buckets_count",
 ];
 
 /// Whole numbers that contradict the tensors, or that nothing can be divided by: the key, what a
@@ -123,6 +125,9 @@ const COUNTS: &[(&str, &str, &[u32])] = &[
     ("attention.key_length", "value_length", &[0, 15, u32::MAX]),
     ("attention.value_length", "head_dim", &[0, 15, u32::MAX]),
     ("context_length", "context_tokens", &[0]),
+    ("decoder_block_count", "layers", &[0, 1, 5, 1 << 20, u32::MAX]),
+    ("attention.relative_buckets_count", "buckets", &[0, 4, 6, 1 << 20, u32::MAX]),
+    ("decoder_start_token_id", "first_token", &[288, u32::MAX]),
 ];
 
 /// Real numbers that would spread through every activation.

@@ -21,14 +21,13 @@ pub(super) fn edits(image: &Image) -> Vec<Edit> {
     edits.made
 }
 
-/// Each tensor of the first layer, the embedding and the norm before the head
+/// Each tensor of the first layers, the embedding and the norms behind the last
 /// taken out. (A file without `output.weight` is a sound one with tied matrices.)
 fn missing(edits: &mut Edits) {
     let names: Vec<_> = edits.sound.tensors.iter().map(|tensor| tensor.name.clone()).collect();
     for name in names {
         let text = String::from_utf8_lossy(&name).into_owned();
-        if text.starts_with("blk.0.") || [EMBEDDING, "output_norm.weight"].contains(&text.as_str())
-        {
+        if text.contains("blk.0.") || text == EMBEDDING || text.ends_with("output_norm.weight") {
             edits.edit(format!("{text}_missing"), &[&text], |i| {
                 i.tensors.retain(|tensor| tensor.name != name)
             });
@@ -54,15 +53,17 @@ fn wrong_shapes(edits: &mut Edits) {
             i.tensor(EMBEDDING).dims = dims.to_vec()
         });
     }
-    edits.edit("transposed", &["blk.0.ffn_up.weight"], |i| {
-        i.tensor("blk.0.ffn_up.weight").dims.reverse()
-    });
-    edits.edit("norm_too_short", &["blk.0.attn_norm.weight"], |i| {
-        i.tensor("blk.0.attn_norm.weight").dims[0] -= 32
-    });
-    edits.edit("norm_of_no_width", &["blk.0.attn_norm.weight"], |i| {
-        i.tensor("blk.0.attn_norm.weight").dims[0] = 0
-    });
+    let [up, norm] = ["ffn_up", "attn_norm"].map(|part| first_named(edits.sound, part));
+    edits.edit("transposed", &[&up], |i| i.tensor(&up).dims.reverse());
+    edits.edit("norm_too_short", &[&norm], |i| i.tensor(&norm).dims[0] -= 32);
+    edits.edit("norm_of_no_width", &[&norm], |i| i.tensor(&norm).dims[0] = 0);
+}
+
+/// The first tensor of a layer 0 that has this part.
+fn first_named(image: &Image, part: &str) -> String {
+    let end = format!("blk.0.{part}.weight");
+    let mut names = image.tensors.iter().map(name_of);
+    names.find(|name| name.ends_with(&end)).expect("every model has it")
 }
 
 fn wrong_offsets(edits: &mut Edits) {
