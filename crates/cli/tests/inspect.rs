@@ -99,23 +99,37 @@ fn an_encoders_output_goes_to_every_module_that_attends_to_it() {
     for name in ENCODER_DECODERS {
         let (_folder, path) = written("x.gguf", golden(name).gguf);
         let told = answer(&path, &[]);
-        let encoder = (0..3).flat_map(|layer| ["attn", "mlp"].map(|part| format!("encoder_{part}.{layer}")));
-        let decoder = (0..2).flat_map(|layer| ["attn", "cross", "mlp"].map(|part| format!("{part}.{layer}")));
+        let encoder =
+            (0..3).flat_map(|layer| ["attn", "mlp"].map(|part| format!("encoder_{part}.{layer}")));
+        let decoder =
+            (0..2).flat_map(|layer| ["attn", "cross", "mlp"].map(|part| format!("{part}.{layer}")));
         let ends = |name: &str| [name.to_owned()];
         let expected = ends("embed").into_iter().chain(encoder).chain(ends("decoder_embed"));
         let expected: Vec<_> = expected.chain(decoder).chain(ends("head")).collect();
         assert_eq!(names(&told), expected, "{name}");
         assert_eq!(told["residual"], json!([{"from": 6, "to": [9, 12], "bytes": 256.0}]), "{name}");
-        assert_eq!(told["sequential_bytes"][6], json!(0.0), "the decoder begins with its own tokens");
+        assert_eq!(told["token_to"], json!(7), "an answer's tokens do not go through the encoder");
+        assert_eq!(
+            told["sequential_bytes"][6],
+            json!(0.0),
+            "the decoder begins with its own tokens"
+        );
         assert_eq!(told["model"]["encoder"], json!({"layers": 3, "first_token": 285}));
         for (number, module) in told["modules"].as_array().expect("a list").iter().enumerate() {
             let keeps = [8, 9, 11, 12].contains(&number);
             assert_eq!(module["kv_bytes_per_token"], json!(if keeps { 2 * 128 * 4 } else { 0 }));
             let is_decoder = number > 6;
-            assert_eq!(module["decode_flops_per_token"].as_f64() > Some(0.0), is_decoder, "{module}");
+            assert_eq!(
+                module["decode_flops_per_token"].as_f64() > Some(0.0),
+                is_decoder,
+                "{module}"
+            );
         }
         let text = output_of(&path, &[]);
-        assert!(text.contains("sent past a module: 256 B from encoder_mlp.2 to cross.0, cross.1"), "{text}");
+        assert!(
+            text.contains("sent past a module: 256 B from encoder_mlp.2 to cross.0, cross.1"),
+            "{text}"
+        );
         assert!(text.contains("3 layers of an encoder and 2 behind it, of width 64"), "{text}");
         check_syntax(&output_of(&path, &["--dot"]));
     }
@@ -173,7 +187,7 @@ fn the_planner_takes_what_is_told() {
         "bytes_per_sec": [[0, 1e6], [1e6, 0]],
         "token_bytes": 4
     });
-    for field in ["modules", "sequential_bytes", "residual", "tied"] {
+    for field in ["modules", "sequential_bytes", "residual", "token_to", "tied"] {
         instance[field] = told[field].clone();
     }
     let (_folder, path) = written("instance.json", instance.to_string().as_bytes());

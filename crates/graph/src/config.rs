@@ -188,7 +188,12 @@ impl ModelConfig {
             ("heads * head_dim", self.query_width(), QUANT_BLOCK, blocks),
             ("head_dim", self.head_dim, 2, "rotary embedding turns pairs"),
             ("heads", self.heads, self.kv_heads, "every key head serves as many query heads"),
-            ("relative.buckets", buckets, 4, "half are for single distances, and half for either side"),
+            (
+                "relative.buckets",
+                buckets,
+                4,
+                "half are for single distances, and half for either side",
+            ),
         ];
         match rules.into_iter().find(|&(_, value, multiple_of, _)| value % multiple_of != 0) {
             Some((field, value, multiple_of, reason)) => {
@@ -205,8 +210,16 @@ impl ModelConfig {
         let farthest = self.relative.map_or(usize::MAX, |relative| relative.max_distance);
         let nearest = self.relative.map_or(0, |relative| relative.buckets / 2);
         let rules = [
-            ("encoder", self.encoder.is_some() == traits.has_encoder, "there is one or there is none"),
-            ("relative", self.relative.is_some() == has_relative, "scores have a bias or have none"),
+            (
+                "encoder",
+                self.encoder.is_some() == traits.has_encoder,
+                "there is one or there is none",
+            ),
+            (
+                "relative",
+                self.relative.is_some() == has_relative,
+                "scores have a bias or have none",
+            ),
             ("relative.max_distance", farthest > nearest, "some buckets are for single distances"),
         ];
         match rules.into_iter().find(|(_, is_right, _)| !is_right) {
@@ -328,7 +341,10 @@ pub(crate) mod tests {
             (|c| c.encoder = None, "encoder does not fit t5"),
             (|c| c.relative = None, "relative does not fit t5"),
             (|c| c.encoder = Some(Encoder { layers: 0, first_token: 0 }), "encoder.layers is 0"),
-            (|c| c.encoder = Some(Encoder { layers: 1, first_token: 11 }), "encoder.first_token + 1 is 12"),
+            (
+                |c| c.encoder = Some(Encoder { layers: 1, first_token: 11 }),
+                "encoder.first_token + 1 is 12",
+            ),
             (|c| c.relative = relative(0, 20), "relative.buckets is 0"),
             (|c| c.relative = relative(usize::MAX, 20), "relative.buckets is"),
             (|c| c.relative = relative(6, 20), "relative.buckets is 6: must be a multiple of 4"),

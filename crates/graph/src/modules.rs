@@ -178,7 +178,8 @@ mod tests {
         };
         let cross = ["norm", "q", "k", "v", "o"];
         assert_eq!(tensors(9), cross.map(|part| format!("dec.blk.0.cross_attn_{part}.weight")));
-        let own = ["norm", "q", "k", "v", "rel_b", "o"].map(|part| format!("dec.blk.1.attn_{part}.weight"));
+        let own = ["norm", "q", "k", "v", "rel_b", "o"]
+            .map(|part| format!("dec.blk.1.attn_{part}.weight"));
         let table = "dec.blk.0.attn_rel_b.weight".to_owned();
         assert_eq!(tensors(11), [&own[..4], &[table], &own[5..]].concat());
         let last = ["blk.2.ffn_norm", "blk.2.ffn_up", "blk.2.ffn_down", "output_norm"];

@@ -304,7 +304,10 @@ mod tests {
         assert_eq!(of_name("cross.1"), [projections - kv + 8.0 * 136.0 + around, kv]);
         let mlp = around + 2.0 * 4096.0 + 64.0;
         assert_eq!(of_name("mlp.0"), [mlp, 0.0]);
-        assert_eq!([of_name("encoder_mlp.0"), of_name("encoder_mlp.2")], [[0.0, mlp], [0.0, mlp + 128.0]]);
+        assert_eq!(
+            [of_name("encoder_mlp.0"), of_name("encoder_mlp.2")],
+            [[0.0, mlp], [0.0, mlp + 128.0]]
+        );
         assert_eq!(of_name("head"), [128.0 + 2.0 * 32.0 * 11.0, 0.0]);
     }
 

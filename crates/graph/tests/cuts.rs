@@ -5,8 +5,12 @@ use graph::{Caches, Graph, GraphProfiles, Modules, NodeId, Operator, Sees, Tenso
 
 const WIDTH: usize = 8;
 const LINEAR: Operator = Operator::Linear { columns: WIDTH };
-const ATTENTION: Operator =
-    Operator::Attention { heads: 1, head_dim: WIDTH, kv_values: 2 * WIDTH, sees: Sees::Before(None) };
+const ATTENTION: Operator = Operator::Attention {
+    heads: 1,
+    head_dim: WIDTH,
+    kv_values: 2 * WIDTH,
+    sees: Sees::Before(None),
+};
 
 /// Adds parts of transformers to a graph.
 #[derive(Default)]

@@ -196,7 +196,10 @@ impl Fields<'_> {
         Ok(Encoder { layers, first_token: token })
     }
 
-    fn relative(&self, architecture: Architecture) -> Result<Option<RelativePositions>, ModelError> {
+    fn relative(
+        &self,
+        architecture: Architecture,
+    ) -> Result<Option<RelativePositions>, ModelError> {
         if architecture.traits().positions != Positions::Relative {
             return Ok(None);
         }

@@ -106,10 +106,13 @@ fn settings_of_an_encoder_that_cannot_be_run_are_refused() {
         (|c| c["decoder_start_token_id"] = json!(u64::MAX), "is not a token"),
         (|c| c["relative_attention_num_buckets"] = json!(8), "`enc.blk.0.attn_rel_b.weight`"),
         (|c| c["relative_attention_num_buckets"] = json!(1 << 20), "relative.buckets is"),
-        (|c| c["relative_attention_max_distance"] = json!(1 << 40), "relative.max_distance is"),
+        (|c| c["relative_attention_max_distance"] = json!(1u64 << 40), "relative.max_distance is"),
         (|c| c["relative_attention_max_distance"] = json!(8), "relative.max_distance does not fit"),
         (|c| c["feed_forward_proj"] = json!("gated-silu"), "`gated-silu` is not supported"),
-        (|c| c["feed_forward_proj"] = json!("gated-gelu"), "`enc.blk.0.ffn_gate.weight`: is missing"),
+        (
+            |c| c["feed_forward_proj"] = json!("gated-gelu"),
+            "`enc.blk.0.ffn_gate.weight`: is missing",
+        ),
         (|c| c["d_kv"] = json!(20), "heads * head_dim is 80"),
     ];
     for (spoil, expected) in cases {

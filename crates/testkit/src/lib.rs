@@ -26,8 +26,8 @@ pub use large::with_vocabulary;
 pub use random::Random;
 pub use sampling::{SamplingCase, SamplingGolden, sampling};
 pub use tokenizers::{
-    Chats, Encoded, JsonStyle, Style, Talk, TokenizerVectors, tokenizer_file, tokenizer_json,
-    tokenizer_vectors,
+    Chats, Encoded, JsonStyle, Rewritten, Style, Talk, TokenizerVectors, rewritten, tokenizer_file,
+    tokenizer_json, tokenizer_vectors,
 };
 pub use vectors::{
     AttentionVector, F16Vector, MatvecVector, Q8Vector, RmsNormVector, RopeVector, SiluGateVector,

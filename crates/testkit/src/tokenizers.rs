@@ -91,7 +91,30 @@ pub fn tokenizer_vectors() -> TokenizerVectors {
     serde_json::from_str(text).expect("make_tokenizers.py writes this form")
 }
 
-/// A GGUF file with a tokenizer and nothing else: `byte-level`, `sentencepiece` or `unigram`.
+/// A tokenizer that rewrites texts by a table, `rewritten`: what `golden/make_rewritten.py` had from
+/// transformers.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Rewritten {
+    /// Texts that the table changes, and others.
+    pub texts: Vec<String>,
+    /// Their tokens, without the one that ends a text.
+    pub ids: Vec<Vec<u32>>,
+    /// The token that ends a text.
+    pub end: u32,
+    /// The table.
+    pub table: Vec<u8>,
+}
+
+/// The expectations of [`Rewritten`].
+///
+/// # Panics
+/// Not with the file that is checked in.
+pub fn rewritten() -> Rewritten {
+    let text = include_str!("../golden/tokenizers/rewritten-golden.json");
+    serde_json::from_str(text).expect("make_rewritten.py writes this form")
+}
+
+/// A GGUF file with a tokenizer and nothing else: `byte-level`, `sentencepiece`, `unigram` or `rewritten`.
 ///
 /// # Panics
 /// When there is no file of that name.
@@ -100,6 +123,7 @@ pub fn tokenizer_file(name: &str) -> &'static [u8] {
         "byte-level" => include_bytes!("../golden/tokenizers/byte-level.gguf"),
         "sentencepiece" => include_bytes!("../golden/tokenizers/sentencepiece.gguf"),
         "unigram" => include_bytes!("../golden/tokenizers/unigram.gguf"),
+        "rewritten" => include_bytes!("../golden/tokenizers/rewritten.gguf"),
         _ => panic!("no tokenizer {name:?}"),
     }
 }
@@ -113,6 +137,7 @@ pub fn tokenizer_json(name: &str) -> &'static str {
         "byte-level" => include_str!("../golden/tokenizers/byte-level.json"),
         "sentencepiece" => include_str!("../golden/tokenizers/sentencepiece.json"),
         "unigram" => include_str!("../golden/tokenizers/unigram.json"),
+        "rewritten" => include_str!("../golden/tokenizers/rewritten.json"),
         _ => panic!("no tokenizer {name:?}"),
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use gguf::{Header, Value};
-use testkit::{Encoded, tokenizer_file, tokenizer_vectors};
+use testkit::{Encoded, rewritten, tokenizer_file, tokenizer_json, tokenizer_vectors};
 use text::{TextError, Tokenizer};
 
 fn metadata(name: &str) -> BTreeMap<String, Value> {
     let mut metadata = Header::parse(tokenizer_file(name)).expect("it is sound").metadata;
-    // The expectations are without a token that begins a text.
-    metadata.insert("tokenizer.ggml.add_bos_token".into(), Value::Bool(false));
+    // The expectations are without tokens that begin and end a text.
+    for end in ["bos", "eos"] {
+        metadata.insert(format!("tokenizer.ggml.add_{end}_token"), Value::Bool(false));
+    }
     metadata
 }
 
@@ -69,6 +71,21 @@ fn gemma_has_merges_by_the_order_of_tokens() {
     check("gemma", &tokenizer(&metadata), &tokenizer_vectors().gemma);
 }
 
+/// And ends with a token for that, as T5 wants it, in either kind of file.
+#[test]
+fn a_text_is_rewritten_by_a_table() {
+    let expected = rewritten();
+    let mut metadata = metadata("rewritten");
+    metadata.remove("tokenizer.ggml.add_eos_token");
+    let json = Tokenizer::from_json(tokenizer_json("rewritten"), "{}", usize::MAX);
+    for tokenizer in [tokenizer(&metadata), json.expect("it is a tokenizer")] {
+        for (text, ids) in expected.texts.iter().zip(&expected.ids) {
+            let tokens = tokenizer.encode(text).expect("any text has tokens");
+            assert_eq!(tokens.split_last(), Some((&expected.end, &ids[..])), "{text:?}");
+        }
+    }
+}
+
 #[test]
 fn unigram_takes_the_likeliest() {
     check("unigram", &tokenizer(&metadata("unigram")), &tokenizer_vectors().unigram);
@@ -76,7 +93,7 @@ fn unigram_takes_the_likeliest() {
 
 #[test]
 fn no_text_spells_a_control_token() {
-    for name in ["byte-level", "sentencepiece", "unigram"] {
+    for name in ["byte-level", "sentencepiece", "unigram", "rewritten"] {
         let metadata = metadata(name);
         let tokenizer = tokenizer(&metadata);
         let list = |key: &str| metadata[key].as_array().expect("it is a list").to_vec();

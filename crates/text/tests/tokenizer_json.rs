@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use testkit::{JsonStyle, tokenizer_json, tokenizer_vectors};
 use text::{ChatTemplate, Text, Tokenizer};
 
-const CONFIG: &str = r#"{"add_bos_token": false}"#;
+const CONFIG: &str = r#"{"add_bos_token": false, "add_eos_token": false}"#;
 
 fn file(name: &str) -> Value {
     serde_json::from_str(tokenizer_json(name)).expect("it is JSON")

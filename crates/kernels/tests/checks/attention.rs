@@ -40,7 +40,12 @@ pub async fn all(gpu: &Gpu) -> Vec<Check> {
         shape((2, 1, 256), halves),
         AttentionShape { cache: CacheType::F16, ..normed },
         AttentionShape { cache: CacheType::F16, ..shape((6, 3, 32), neighbours) },
-        AttentionShape { cache: CacheType::F16, bias: ScoreBias::Slopes, rope_style: None, ..small },
+        AttentionShape {
+            cache: CacheType::F16,
+            bias: ScoreBias::Slopes,
+            rope_style: None,
+            ..small
+        },
         shape((2, 1, 20), halves),
     ];
     let mut checks = Vec::new();

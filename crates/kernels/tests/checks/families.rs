@@ -14,7 +14,8 @@ const OUTPUTS: usize = 96;
 const EPSILON: f32 = 1e-5;
 
 pub async fn all(gpu: &Gpu) -> Vec<Check> {
-    let mut checks = vec![normalise(gpu, NormKind::Layer).await, normalise(gpu, NormKind::Rms).await];
+    let mut checks =
+        vec![normalise(gpu, NormKind::Layer).await, normalise(gpu, NormKind::Rms).await];
     for rows in [1, 5] {
         checks.extend([
             layer_linear(gpu, rows).await,

@@ -61,14 +61,17 @@ const GPT2: Names = Names {
         ("ln_f", "output_norm"),
         ("lm_head", "output"),
     ],
-    stacks: &[Layers { before: ("h.", "blk"), parts: &[&[
-        ("ln_1", "attn_norm"),
-        ("attn.c_attn", "attn_qkv"),
-        ("attn.c_proj", "attn_output"),
-        ("ln_2", "ffn_norm"),
-        ("mlp.c_fc", "ffn_up"),
-        ("mlp.c_proj", "ffn_down"),
-    ]] }],
+    stacks: &[Layers {
+        before: ("h.", "blk"),
+        parts: &[&[
+            ("ln_1", "attn_norm"),
+            ("attn.c_attn", "attn_qkv"),
+            ("attn.c_proj", "attn_output"),
+            ("ln_2", "ffn_norm"),
+            ("mlp.c_fc", "ffn_up"),
+            ("mlp.c_proj", "ffn_down"),
+        ]],
+    }],
 };
 
 const BLOOM: Names = Names {
@@ -79,14 +82,17 @@ const BLOOM: Names = Names {
         ("ln_f", "output_norm"),
         ("lm_head", "output"),
     ],
-    stacks: &[Layers { before: ("h.", "blk"), parts: &[&[
-        ("input_layernorm", "attn_norm"),
-        ("self_attention.query_key_value", "attn_qkv"),
-        ("self_attention.dense", "attn_output"),
-        ("post_attention_layernorm", "ffn_norm"),
-        ("mlp.dense_h_to_4h", "ffn_up"),
-        ("mlp.dense_4h_to_h", "ffn_down"),
-    ]] }],
+    stacks: &[Layers {
+        before: ("h.", "blk"),
+        parts: &[&[
+            ("input_layernorm", "attn_norm"),
+            ("self_attention.query_key_value", "attn_qkv"),
+            ("self_attention.dense", "attn_output"),
+            ("post_attention_layernorm", "ffn_norm"),
+            ("mlp.dense_h_to_4h", "ffn_up"),
+            ("mlp.dense_4h_to_h", "ffn_down"),
+        ]],
+    }],
 };
 
 /// Attention of both stacks to their own rows.
@@ -224,7 +230,11 @@ mod tests {
             (T5, "encoder.block.2.layer.1.layer_norm.weight", "enc.blk.2.ffn_norm.weight"),
             (T5, "decoder.block.2.layer.1.layer_norm.weight", "dec.blk.2.cross_attn_norm.weight"),
             (T5, "decoder.block.0.layer.2.DenseReluDense.wi.weight", "dec.blk.0.ffn_up.weight"),
-            (T5Gated, "encoder.block.0.layer.1.DenseReluDense.wi_0.weight", "enc.blk.0.ffn_gate.weight"),
+            (
+                T5Gated,
+                "encoder.block.0.layer.1.DenseReluDense.wi_0.weight",
+                "enc.blk.0.ffn_gate.weight",
+            ),
             (T5Gated, "decoder.embed_tokens.weight", "token_embd.weight"),
         ] {
             assert_eq!(our_name(architecture, theirs).as_deref(), Some(ours));

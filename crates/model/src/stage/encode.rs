@@ -41,7 +41,9 @@ impl<L: ByteSource> Stage<L> {
         }
         if rows == 0 || rows > most || !memory.len().is_multiple_of(row_bytes) {
             let problem = format!("an encoder's output of {} bytes", memory.len());
-            return Err(ModelError::Step(format!("{problem}, not 1 to {most} rows of {row_bytes}")));
+            return Err(ModelError::Step(format!(
+                "{problem}, not 1 to {most} rows of {row_bytes}"
+            )));
         }
         self.prompts[slot as usize] = 0;
         let mut position = 0;

@@ -69,7 +69,8 @@ fn bucket(relative: RelativePositions, is_two_sided: bool, distance: i64) -> usi
         return first + away;
     }
     // In 32 bits and in this order, as the model was trained: a rounded quotient decides on a bucket.
-    let share = (away as f32 / single as f32).ln() / (max_distance as f64 / single as f64).ln() as f32;
+    let share =
+        (away as f32 / single as f32).ln() / (max_distance as f64 / single as f64).ln() as f32;
     let more = (share * (side - single) as f32) as usize;
     first + (single + more).min(side - 1)
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use gguf::Value;
-use tokenizers::models::bpe::Merges;
+use tokenizers::{Normalizer, models::bpe::Merges};
 
 use super::{
-    Description, MAX_TOKEN_BYTES, byte_level,
+    Description, MAX_TOKEN_BYTES, byte_level, charsmap,
     patterns::Pattern,
     pipeline::Pipeline,
     sentencepiece, unigram,
@@ -36,6 +36,7 @@ pub(super) fn describe(
         controls: vocabulary.controls(),
         bos: fields.id(BOS, count)?,
         adds_bos: fields.flag("tokenizer.ggml.add_bos_token")?.unwrap_or(adds_bos),
+        adds_eos: fields.flag("tokenizer.ggml.add_eos_token")?.unwrap_or(fields.is_unigram()),
         eos,
     })
 }
@@ -61,9 +62,8 @@ impl<'a> Fields<'a> {
                 Ok((sentencepiece::pipeline(vocabulary, merges, spaced)?, true))
             }
             Some("t5") => {
-                self.expect_no_table()?;
                 let scores = self.scores(vocabulary)?;
-                Ok((unigram::pipeline(vocabulary, &scores, spaced)?, false))
+                Ok((unigram::pipeline(vocabulary, &scores, spaced, self.forms()?)?, false))
             }
             Some(other) => Err(TextError::field(
                 key,
@@ -160,15 +160,29 @@ impl<'a> Fields<'a> {
         pairs.ok_or_else(none).map(Some)
     }
 
-    fn expect_no_table(&self) -> Result<(), TextError> {
+    /// Whether it is T5's model, which wants texts to end with a token for that where a file says nothing.
+    fn is_unigram(&self) -> bool {
+        self.0.get("tokenizer.ggml.model").and_then(Value::as_str) == Some("t5")
+    }
+
+    /// What rewrites texts by a table, if there is one.
+    fn forms(&self) -> Result<Vec<Box<dyn Normalizer + Send>>, TextError> {
         let key = "tokenizer.ggml.precompiled_charsmap";
-        match self.0.get(key).and_then(Value::as_array) {
-            None | Some([]) => Ok(()),
-            Some(_) => {
-                let problem = "rewrites texts by a table, which is not supported";
-                Err(TextError::field(key, problem))
-            }
+        let Some(values) = self.0.get(key) else { return Ok(Vec::new()) };
+        let values = values.as_array().ok_or_else(|| TextError::field(key, "is not a list"))?;
+        // Some writers have them with signs.
+        let byte = |value: &Value| match *value {
+            Value::Unsigned(byte) => u8::try_from(byte).ok(),
+            Value::Signed(byte) => i8::try_from(byte).ok().map(|byte| byte as u8),
+            _ => None,
+        };
+        let table: Option<Vec<u8>> = values.iter().map(byte).collect();
+        let table = table.ok_or_else(|| TextError::field(key, "holds what is no byte"))?;
+        if table.is_empty() {
+            return Ok(Vec::new());
         }
+        let form = charsmap::form(&table);
+        Ok(vec![form.map_err(|error| TextError::field(key, error.to_string()))?])
     }
 
     fn strings(&self, key: &str) -> Result<Option<Vec<&'a str>>, TextError> {

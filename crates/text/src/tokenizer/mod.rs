@@ -3,6 +3,7 @@
 //! Control tokens are not in the vocabulary that texts are cut into, whatever they spell.
 
 mod byte_level;
+mod charsmap;
 mod decoder;
 mod json;
 mod metadata;
@@ -42,6 +43,8 @@ pub struct Tokenizer {
     controls: BTreeMap<u32, String>,
     bos: Option<u32>,
     adds_bos: bool,
+    /// Whether texts end with the first of those that end one.
+    adds_eos: bool,
     eos: Vec<u32>,
 }
 
@@ -52,6 +55,7 @@ struct Description {
     controls: BTreeMap<u32, String>,
     bos: Option<u32>,
     adds_bos: bool,
+    adds_eos: bool,
     eos: Vec<u32>,
 }
 
@@ -79,7 +83,8 @@ impl Tokenizer {
     }
 
     fn new(description: Description) -> Result<Self, TextError> {
-        let Description { pipeline, whole, controls, bos, adds_bos, mut eos } = description;
+        let Description { pipeline, whole, controls, bos, adds_bos, adds_eos, mut eos } =
+            description;
         // A file names only one of the several that its model ends with.
         let known = controls.iter().filter(|(_, text)| ENDS.contains(&text.as_str()));
         eos.extend(known.map(|(id, _)| *id));
@@ -96,11 +101,12 @@ impl Tokenizer {
             controls,
             bos,
             adds_bos,
+            adds_eos,
             eos,
         })
     }
 
-    /// The tokens of a prompt, begun as the model wants it. Control tokens that the text
+    /// The tokens of a prompt, begun and ended as the model wants it. Control tokens that the text
     /// spells are text. An empty prompt gives the token that starts a text.
     ///
     /// # Errors
@@ -108,6 +114,7 @@ impl Tokenizer {
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
         let mut tokens: Vec<u32> = self.bos.filter(|_| self.adds_bos).into_iter().collect();
         tokens.extend(self.encode_parts(text, self.whole.parts(text), None)?);
+        tokens.extend(self.eos.first().filter(|_| self.adds_eos));
         if tokens.is_empty() {
             tokens.extend(self.bos.or(self.eos.first().copied()));
         }

@@ -8,6 +8,7 @@ use crate::{error::TextError, tokenizer::pipeline::wrong};
 #[derive(Deserialize)]
 pub(crate) struct Config {
     pub(super) add_bos_token: Option<bool>,
+    pub(super) add_eos_token: Option<bool>,
     bos_token: Option<Named>,
     eos_token: Option<Named>,
     chat_template: Option<Template>,

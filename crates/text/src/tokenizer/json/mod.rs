@@ -112,6 +112,7 @@ pub(super) fn describe(
             .map(|(_, id)| id)
     };
     let first = steps::first_token(&file.post_processor);
+    let last = steps::last_token(&file.post_processor);
     let adds_bos = config.add_bos_token.unwrap_or(first.is_some());
     Ok(Description {
         pipeline,
@@ -119,7 +120,8 @@ pub(super) fn describe(
         controls: vocabulary.controls(),
         bos: config.bos().or(first).and_then(id),
         adds_bos,
-        eos: config.eos().and_then(id).into_iter().collect(),
+        adds_eos: config.add_eos_token.unwrap_or(last.is_some()),
+        eos: config.eos().or(last).and_then(id).into_iter().collect(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The steps that a `tokenizer.json` lists, each by its type.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokenizers::{
@@ -16,7 +17,7 @@ use super::File;
 use crate::{
     error::TextError,
     tokenizer::{
-        patterns,
+        charsmap, patterns,
         pipeline::{Pipeline, wrong},
         words::Words,
     },
@@ -44,9 +45,23 @@ pub(super) fn pipeline(file: &File, words: Words) -> Result<Pipeline, TextError>
 
 /// The token that a post-processor begins every text with.
 pub(super) fn first_token(post_processor: &Value) -> Option<&str> {
+    special(template(post_processor)?.first()?)
+}
+
+/// The token that a post-processor ends every text with.
+pub(super) fn last_token(post_processor: &Value) -> Option<&str> {
+    special(template(post_processor)?.last()?)
+}
+
+/// What stands around a text, and the text.
+fn template(post_processor: &Value) -> Option<&Vec<Value>> {
     let steps = listed(post_processor, "processors").ok()?;
     let template = steps.into_iter().find(|step| step["type"] == "TemplateProcessing")?;
-    template["single"][0]["SpecialToken"]["id"].as_str()
+    template["single"].as_array()
+}
+
+fn special(part: &Value) -> Option<&str> {
+    part["SpecialToken"]["id"].as_str()
 }
 
 /// A step, or those of a sequence (which may hold no other).
@@ -66,6 +81,7 @@ fn form(step: &Value) -> Result<Box<dyn Normalizer + Send>, TextError> {
         "Prepend" => read::<Prepend>(step)?,
         "Replace" => replace(step)?,
         "NFC" => Box::new(NFC),
+        "Precompiled" => table(step)?,
         other => return Err(unknown("normalizer", other)),
     })
 }
@@ -91,6 +107,12 @@ fn join(step: &Value) -> Result<Box<dyn Decoder + Send + Sync>, TextError> {
         "Strip" => strip(step)?,
         other => return Err(unknown("decoder", other)),
     })
+}
+
+/// A table, in letters for its bits.
+fn table(step: &Value) -> Result<Box<dyn Normalizer + Send>, TextError> {
+    let letters = step["precompiled_charsmap"].as_str().unwrap_or_default();
+    charsmap::form(&STANDARD.decode(letters).map_err(wrong)?)
 }
 
 /// Only of a text: an expression of the file's own could take for ever.
