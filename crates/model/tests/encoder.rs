@@ -86,6 +86,23 @@ fn a_cut_that_moves_in_an_answer_needs_no_second_encoding() {
     }
 }
 
+/// A stage that gets smaller keeps what it remembers; one that gets other modules has to be told again.
+#[test]
+fn modules_that_move_know_no_prompts() {
+    let (golden, gpu) = (golden("t5-q8_0"), gpu());
+    let file = open(golden.gguf);
+    let mut room = Room::load(&gpu, &file, &[DECODER], 16);
+    let expected = room.generate(&golden.long.ids, 4);
+    let mut room = room.recut(&file, 9);
+    let run = room.stages[1].run(Step::chunk(0, 1, 1), StageInput::Hidden(&[0; 256]));
+    assert!(pollster::block_on(run).is_ok(), "its modules are those that it had");
+    assert!(room.generate(&golden.long.ids, 4) == expected);
+    let mut room = room.recut(&file, 8);
+    let run = room.stages[1].run(Step::chunk(0, 1, 1), StageInput::Hidden(&[0; 256]));
+    assert!(refusal(pollster::block_on(run)).contains("no encoder's output"));
+    assert!(room.generate(&golden.long.ids, 4) == expected);
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let (name, gpu) = ("t5-f32", gpu());

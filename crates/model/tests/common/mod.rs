@@ -107,13 +107,14 @@ impl<L: ByteSource> Room<L> {
 
     /// Of a room cut in two, the same cut elsewhere; what stays where it is is not loaded again.
     pub fn recut(self, file: &ModelFile<impl ByteSource<Local = L>>, cut: usize) -> Self {
-        let modules = 2 * file.config().layers + 2;
+        let modules = file.modules().list.len();
         let ranges = [ModuleRange::new(0, cut), ModuleRange::new(cut, modules)];
         let reload = |(stage, range): (Stage<L>, ModuleRange)| {
             pollster::block_on(stage.reload(file, range)).expect("the stage loads")
         };
-        let stages = self.stages.into_iter().zip(ranges).map(reload).collect();
-        Self { stages, chunk: self.chunk }
+        let Self { stages, chunk, encoder } = self;
+        let stages = stages.into_iter().zip(ranges).map(reload).collect();
+        Self { stages, chunk, encoder }
     }
 
     /// Cut before `cut`, both stages with copies of `copied` modules of the other, which are dormant.
