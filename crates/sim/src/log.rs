@@ -72,7 +72,7 @@ pub(crate) struct PhaseSeen {
 
 impl Sim {
     pub(crate) fn log_step(&mut self, phone: usize, from_secs: f64, to_secs: f64, job: &Job) {
-        self.log.steps.push(Step { phone, from_secs, to_secs, rows: job.rows.into() });
+        self.log.steps.push(Step { phone, from_secs, to_secs, rows: job.rows() as u32 });
     }
 
     pub(crate) fn log_sent(&mut self, sent: Sent) {

@@ -49,6 +49,12 @@ impl Sizes {
         within("model.sizes.heads", self.heads, 1..=MAX_HEADS)?;
         within("model.sizes.kv_value_bytes", self.kv_value_bytes, 1..=4)?;
         number("model.sizes.weight_bytes", self.weight_bytes, 0.125, 8.0)?;
+        if self.architecture.traits().has_encoder {
+            return Err(refused(
+                "model.sizes.architecture",
+                "has an encoder, which rooms do not run",
+            ));
+        }
         let config = self.config(context_tokens);
         let modules = Modules::of(&config).map_err(named)?;
         let all = modules.stage_tensors(ModuleRange::new(0, modules.list.len()));
@@ -89,6 +95,9 @@ impl Sizes {
             window: None,
             norm_epsilon: 1e-5,
             tied_embeddings: true,
+            encoder: None,
+            relative: None,
+            logits_scale: 1.0,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use base::{Message, ModuleRange, RequestId};
 use protocol::peer::Sampling;
 use session::{
-    Job, JobId, JobInput, LoadStage, ModelSpec, Resident, SamplingStep, StageOutput, Wants,
+    Job, JobId, JobInput, LoadStage, ModelSpec, Part, Resident, SamplingStep, StageOutput, Wants,
 };
 
 use crate::{
@@ -41,12 +41,12 @@ impl SizedToy {
     /// last module.
     fn flops(&self, job: &Job) -> f64 {
         let last = self.spec.modules.len() - 1;
-        let further_rows = f64::from(job.rows.saturating_sub(1));
-        let rows = |module| match (module == last, &job.wants) {
-            (false, _) => 1.0 + self.further_row_cost * further_rows,
-            (true, Wants::Token(_)) => 1.0,
-            (true, _) => 0.0,
+        let draws = job.parts.iter().filter(|part| matches!(part.wants, Wants::Token(_))).count();
+        let cost = |rows: usize| match rows.checked_sub(1) {
+            Some(further) => 1.0 + self.further_row_cost * further as f64,
+            None => 0.0,
         };
+        let rows = |module| cost(if module == last { draws } else { job.rows() });
         job.range.indices().map(|module| rows(module) * self.spec.modules[module].flops).sum()
     }
 
@@ -83,12 +83,16 @@ impl StageRunner for SizedToy {
 
     fn run(&mut self, job: &Job) -> Result<Ran, String> {
         let mut narrow = job.clone();
-        if let JobInput::Hidden(rows) = &job.input {
-            narrow.input = JobInput::Hidden(self.narrow(rows));
+        for part in &mut narrow.parts {
+            if let JobInput::Hidden(rows) = &mut part.input {
+                *rows = self.narrow(rows);
+            }
         }
         let mut ran = self.toy.run(&narrow)?;
-        if let StageOutput::Hidden(rows) = &ran.output {
-            ran.output = StageOutput::Hidden(self.widen(rows));
+        for output in &mut ran.outputs {
+            if let StageOutput::Hidden(rows) = output {
+                *rows = self.widen(rows);
+            }
         }
         Ok(Ran { flops: self.flops(job), ..ran })
     }
@@ -119,24 +123,23 @@ pub(crate) fn undisturbed(
         stages: vec![Resident { range, resident: range }],
         slots: 1,
         context_tokens: spec.model.context_tokens,
-        chunk_tokens: 1,
+        rows: 1,
     })?;
     let mut next = toy.tokenize(&[Message::user(prompt)]);
     let (mut position, mut tokens) = (0, Vec::new());
     while (tokens.len() as u32) < options.max_tokens {
         let rows = next.len() as u32;
         let sampling = SamplingStep { options, step: tokens.len() as u32, seen: Vec::new() };
-        let ran = toy.run(&Job {
-            id: JobId(0),
+        let part = Part {
             request: RequestId(0),
             slot: 0,
-            range,
             position,
             rows: rows as u16,
             input: JobInput::Tokens(next),
             wants: Wants::Token(sampling),
-        })?;
-        let StageOutput::Token { token, .. } = ran.output else { break };
+        };
+        let ran = toy.run(&Job { id: JobId(0), range, parts: vec![part] })?;
+        let Some(&StageOutput::Token { token, .. }) = ran.outputs.first() else { break };
         position += rows;
         tokens.push(token);
         next = vec![token];
