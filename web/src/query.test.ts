@@ -51,7 +51,8 @@ describe("the address", () => {
     ["2.4", 2],
     ["1000", 8],
   ])("counts requests from one on: %s", (requests, expected) =>
-    expect(parseQuery(`?requests=${requests}`, "").requests).toBe(expected));
+    expect(parseQuery(`?requests=${requests}`, "").requests).toBe(expected),
+  );
 
   it.each(["https://elsewhere.example/x.gguf", "//elsewhere.example/x.gguf", "x.gguf"])(
     "does not take a model from elsewhere: %s",

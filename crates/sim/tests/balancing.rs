@@ -15,6 +15,8 @@ const PROMPT: usize = 20;
 fn equal_parts(phones: usize, balances: bool) -> Sim {
     let mut config = config(phones);
     config.limits.balances = balances;
+    // The memory is for copies.
+    config.limits.slots = 1;
     let pledge = Pledge::Share { factor: 2.2, phones: phones as u32 };
     config.phones = NAMES[..phones].iter().map(|name| slow(name, pledge)).collect();
     begin_equal(config)

@@ -76,10 +76,10 @@ fn long_prompts_do_not_stall_an_answer() {
         |sim: &Sim| sim.answer(1, 1).is_some() && (2..5).all(|ask| sim.answer(0, ask).is_some());
     assert!(sim.run_until(100.0, done));
     // At each phone the pass that runs and the answer's own, each of a chunk of 32 rows and three more; and the hops.
-    let pass_secs = 35.0 * 0.018 + 3.0 * 0.001;
+    let pass_secs = (1.0 + 0.2 * 34.0) * 0.018 + 3.0 * 0.001;
     let gap = longest_gap_secs(&text_secs(&sim, 1, 1));
     assert!(gap < 2.0 * pass_secs + 0.05, "{gap} s without a token");
-    assert!(gap > 0.2, "{gap} s: the prompts came in between");
+    assert!(gap > 0.1, "{gap} s: the prompts came in between");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn prompts_take_turns() {
 }
 
 #[test]
-fn a_failed_pass_fails_no_room() {
+fn a_hanging_device_is_named_to_every_request() {
     let mut sim = ready_with(room(3, 4));
     for number in 0..4 {
         ask(&mut sim, 0, number, &toy::prompt(50), LONG);

@@ -196,6 +196,8 @@ fn simulation(scenario: &Scenario, spec: &Rc<ModelSpec>, joining: &Rc<Cell<usize
     let limits = RoomLimits {
         balances: scenario.balances,
         ring_may_close: scenario.ring_may_close,
+        slots: scenario.model.slots,
+        expected_requests: scenario.model.slots,
         ..RoomLimits::default()
     };
     let config = SimConfig {

@@ -123,7 +123,7 @@ pub(crate) fn undisturbed(
         stages: vec![Resident { range, resident: range }],
         slots: 1,
         context_tokens: spec.model.context_tokens,
-        rows: 1,
+        rows: u16::MAX,
     })?;
     let mut next = toy.tokenize(&[Message::user(prompt)]);
     let (mut position, mut tokens) = (0, Vec::new());
