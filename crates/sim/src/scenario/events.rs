@@ -4,7 +4,7 @@ use protocol::peer::Pledge;
 use session::Command;
 use transport::memory::Conditions;
 
-use super::{Event, Link, LinkBetween, Phone, run::Play};
+use super::{Event, Link, LinkBetween, Phone, Speed, run::Play};
 use crate::{PhoneSpec, report::Happened};
 
 impl Play<'_> {
@@ -13,8 +13,7 @@ impl Play<'_> {
         self.tell(sentence.clone());
         self.happened.push(Happened { at_secs: self.sim.now_secs(), what: sentence });
         if let Some(speed) = &event.speed {
-            let phone = self.phone(&speed.phone);
-            phone.into_iter().for_each(|phone| self.sim.set_speed(phone, speed.flops_per_sec));
+            self.set_speed(speed);
         }
         if let Some(link) = &event.link {
             self.set_link(link);
@@ -66,7 +65,8 @@ impl Play<'_> {
 
     pub(super) fn join(&mut self, lane: usize) {
         self.joining.set(lane);
-        let phone = self.sim.join(self.scenario.phones[lane].spec());
+        let spec = self.scenario.phones[lane].spec();
+        let phone = self.sim.join(PhoneSpec { flops_per_sec: self.speeds[lane], ..spec });
         self.lanes.push(lane);
         self.joined_at_secs.push(self.sim.now_secs());
         self.gone_at_secs.push(None);
@@ -76,6 +76,15 @@ impl Play<'_> {
                 self.sim.set_link(phone, there, self.links[lane][other]);
                 self.sim.set_link(there, phone, self.links[other][lane]);
             }
+        }
+    }
+
+    /// Whether the phone is there or not.
+    fn set_speed(&mut self, speed: &Speed) {
+        let Some(lane) = self.lane(&speed.phone) else { return };
+        self.speeds[lane] = speed.flops_per_sec;
+        if let Some(phone) = self.present[lane] {
+            self.sim.set_speed(phone, speed.flops_per_sec);
         }
     }
 

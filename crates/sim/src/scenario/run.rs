@@ -80,6 +80,8 @@ pub(crate) struct Play<'a> {
     pub(crate) happened: Vec<Happened>,
     /// The simulation's phone of each of the scenario's, while it is in the room.
     pub(super) present: Vec<Option<usize>>,
+    /// How fast each of the scenario's phones is.
+    pub(super) speeds: Vec<f64>,
     pub(super) links: Vec<Vec<Conditions>>,
     pub(super) joining: Rc<Cell<usize>>,
     tell: &'a mut dyn FnMut(&str),
@@ -100,6 +102,7 @@ impl<'a> Play<'a> {
             asked: vec![None; scenario.requests.len()],
             happened: Vec::new(),
             present: vec![None; phones],
+            speeds: scenario.phones.iter().map(|phone| phone.flops_per_sec).collect(),
             links: vec![vec![scenario.link.conditions(); phones]; phones],
             joining,
             tell,
