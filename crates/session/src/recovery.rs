@@ -14,7 +14,9 @@ impl Room {
         if !is_at_work {
             return self.end_epoch(Phase::Gathering, failure);
         }
-        if let Err(no_plan) = self.replan(&failure.message) {
+        // What to do about it is for those who cannot go on.
+        let cause = failure.message.split_inclusive(". ").next().unwrap_or_default().trim_end();
+        if let Err(no_plan) = self.replan(cause) {
             self.park_requests();
             self.halt();
             let (lost, why) = (failure.message, no_plan.message);
