@@ -156,7 +156,8 @@ impl Room {
         self.lost_coordinator = Some(name);
         self.coordinator = None;
         self.phase = Phase::Connecting;
-        self.plan = None;
+        // Whoever starts the room again counts its plans anew.
+        (self.plan, self.epoch) = (None, 0);
         self.drop_stage();
         for ask in std::mem::take(&mut self.own_asks) {
             let failure = failure.clone();
