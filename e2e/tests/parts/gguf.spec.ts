@@ -24,6 +24,9 @@ for (const file of files) {
     expect(padding).toBeLessThan(index.alignment);
   });
 
+  // Rooms run decoders, and so the modules known here are theirs.
+  if (basename(file).includes("t5-")) continue;
+
   test(`${basename(file)}: its stages have all tensors, and each tensor its modules`, () => {
     const index = readGguf(file);
     const modules = 2 * index.layers + 2;
