@@ -34,6 +34,11 @@ impl ModuleRange {
         self.indices().contains(&module)
     }
 
+    /// The modules that are in both ranges; empty where there are none.
+    pub fn common(self, other: Self) -> Self {
+        Self::new(self.start.max(other.start), self.end.min(other.end))
+    }
+
     /// The module numbers, in order.
     pub fn indices(self) -> Range<usize> {
         self.start..self.end

@@ -10,6 +10,7 @@ mod simulate;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// What phones would do, worked out on this computer.
@@ -40,11 +41,21 @@ fn main() -> ExitCode {
         }
     };
     match cli.command {
-        Command::Plan(args) => plan::run(&args),
+        Command::Plan(args) => code_of(plan::run(&args)),
         Command::Inspect(args) => inspect::run(&args),
-        Command::Simulate(args) => simulate::run(&args),
+        Command::Simulate(args) => code_of(simulate::run(&args)),
     }
 }
 
+/// Tells of an error, if it is one.
+fn code_of(done: Result<ExitCode>) -> ExitCode {
+    done.unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::from(INVALID)
+    })
+}
+
+/// The input cannot be read or means nothing.
+const INVALID: u8 = 1;
 /// The program was called wrongly (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;

@@ -20,17 +20,7 @@ pub struct Args {
     json: bool,
 }
 
-pub fn run(args: &Args) -> ExitCode {
-    match answer(args) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(INVALID)
-        }
-    }
-}
-
-fn answer(args: &Args) -> Result<ExitCode> {
+pub fn run(args: &Args) -> Result<ExitCode> {
     let input: PlanInput = input::read(&args.input)?;
     let started = Instant::now();
     let options = Options {
@@ -85,8 +75,6 @@ const MOST_DEVICES: usize = 16;
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Costs this close, relatively, are equal.
 const TIE: f64 = 1e-9;
-/// The input cannot be read or means nothing.
-const INVALID: u8 = 1;
 /// No assignment keeps every constraint.
 const INFEASIBLE: u8 = 2;
 /// Nothing was found in the time, and nothing is wrong with the input: try again elsewhere.

@@ -44,17 +44,7 @@ enum How {
     Equal,
 }
 
-pub fn run(args: &Args) -> ExitCode {
-    match answer(args) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(INVALID)
-        }
-    }
-}
-
-fn answer(args: &Args) -> Result<ExitCode> {
+pub fn run(args: &Args) -> Result<ExitCode> {
     let mut scenario: Scenario = input::read(&args.scenario)?;
     args.change(&mut scenario);
     // A scenario that means nothing is told of in one sentence and nothing before it.
@@ -96,7 +86,5 @@ impl Args {
     }
 }
 
-/// The scenario cannot be read or means nothing.
-const INVALID: u8 = 1;
 /// The phones cannot hold the model, or do not come to answer.
 const NOT_READY: u8 = 2;

@@ -4,7 +4,7 @@
 use base::{PeerId, Plan, PlanInput, Stage};
 use protocol::peer::{Phase, PlanStatus};
 
-use crate::{ModelSpec, Room, request::Request};
+use crate::{Room, request::Request};
 
 /// What the balancer remembers between two looks.
 #[derive(Debug, Default)]
@@ -15,17 +15,23 @@ pub(crate) struct Balance {
     prefill_secs: Option<f64>,
 }
 
-/// Cuts that cost less.
+/// Other cuts of the running plan's ring, which cost less.
 struct Better {
-    status: PlanStatus,
-    cause: String,
+    /// The ring's phones; the planner's devices are these.
+    peers: Vec<PeerId>,
+    input: PlanInput,
+    /// As it is cut now.
+    stages: Vec<Stage>,
+    plan: Plan,
 }
 
 impl Room {
     /// How long stages take has changed.
     pub(crate) fn balance(&mut self) {
-        let Some(spec) = self.spec.clone().filter(|_| self.may_balance()) else { return };
-        let Some(better) = self.better_cuts(&spec) else {
+        if !self.may_balance() {
+            return;
+        }
+        let Some(better) = self.better_cuts() else {
             self.balance.gain_since_secs = None;
             return;
         };
@@ -34,7 +40,7 @@ impl Room {
             return;
         }
         self.balance.gain_since_secs = None;
-        self.change_plan(&spec, better.status, &better.cause);
+        self.switch_to(better);
     }
 
     fn may_balance(&self) -> bool {
@@ -46,7 +52,8 @@ impl Room {
     }
 
     /// Other cuts of the same ring, if they are worth it.
-    fn better_cuts(&self, spec: &ModelSpec) -> Option<Better> {
+    fn better_cuts(&self) -> Option<Better> {
+        let spec = self.spec.as_ref()?;
         let plan = self.plan.as_ref()?;
         let is_measured = plan.stages.iter().all(|stage| stage.measured_secs.is_some());
         if !is_measured || plan.stages.len() < 2 {
@@ -60,14 +67,21 @@ impl Room {
         let (now_secs, then_secs) = (cost(&stages)?, cost(&better.stages)?);
         let gain_secs = now_secs - then_secs;
         let is_clear = gain_secs > LEAST_GAIN * now_secs;
-        if !is_clear || gain_secs * self.tokens_to_come() < self.switch_secs(now_secs) {
-            return None;
+        let is_worth_it = gain_secs * self.tokens_to_come() >= self.switch_secs(now_secs);
+        (is_clear && is_worth_it).then_some(Better { peers, input, stages, plan: better })
+    }
+
+    fn switch_to(&mut self, better: Better) {
+        let Better { peers, input, stages, plan } = better;
+        let Some(spec) = self.spec.clone() else { return };
+        let cause = self.why(&peers, &stages, &plan);
+        let Ok(mut solution) = plan::solve(&input, &plan::Options::default()) else { return };
+        if solution.replace(&input, plan).is_err() {
+            return;
         }
-        let cause = self.why(&peers, &stages, &better);
-        let mut solution = plan::solve(&input, &plan::Options::default()).ok()?;
-        solution.replace(&input, better).ok()?;
         solution.reason = "Cut where it costs least, as fast as the phones are now.".to_owned();
-        Some(Better { status: self.held_status(spec, &peers, &input, solution), cause })
+        let status = self.held_status(&spec, &peers, &input, solution);
+        self.change_plan(&spec, status, &cause);
     }
 
     /// Tokens that the answers under way will still have: as many as they have had, or some dozens, but no more

@@ -56,7 +56,7 @@ impl Room {
         for (&peer, facts) in &mut self.facts {
             let needed = planned(plan, peer);
             let kept = |held: &ModuleRange| {
-                needed.iter().map(|range| common(*held, *range)).find(|range| !range.is_empty())
+                needed.iter().map(|range| held.common(*range)).find(|range| !range.is_empty())
             };
             facts.held = facts.held.iter().filter_map(kept).collect();
         }
@@ -67,14 +67,7 @@ impl Room {
 fn planned(plan: &PlanStatus, peer: PeerId) -> Vec<ModuleRange> {
     let stages = plan.stages.iter().filter(|stage| stage.peer == peer).map(|stage| stage.range);
     let copies = plan.overlap.iter().filter(|copy| copy.peer == peer).map(|copy| copy.range);
-    with_copies(stages, &copies.collect::<Vec<_>>())
-}
-
-/// Stages, each with the copies that it goes on with.
-pub(crate) fn with_copies(
-    stages: impl Iterator<Item = ModuleRange>,
-    copies: &[ModuleRange],
-) -> Vec<ModuleRange> {
+    let copies: Vec<ModuleRange> = copies.collect();
     let extended = |stage: ModuleRange| {
         copies.iter().fold(stage, |held, copy| match () {
             () if copy.end == held.start => ModuleRange::new(copy.start, held.end),
@@ -91,13 +84,13 @@ fn held_copies(plan: &Plan, held: &[&[ModuleRange]]) -> Vec<Overlap> {
     for pair in plan.stages.windows(2) {
         let (left, right) = (pair[0], pair[1]);
         let around = |stage: ModuleRange, device: usize| {
-            let is_around = |range: &&ModuleRange| common(**range, stage) == stage;
+            let is_around = |range: &&ModuleRange| range.common(stage) == stage;
             held[device].iter().find(is_around).copied().unwrap_or(stage)
         };
-        let by_left = common(around(left.modules, left.device), right.modules);
-        let of_left = common(around(right.modules, right.device), left.modules);
+        let by_left = around(left.modules, left.device).common(right.modules);
+        let of_left = around(right.modules, right.device).common(left.modules);
         // Its beginning may be copied already.
-        let taken = copies.iter().filter(|copy| !common(copy.modules, of_left).is_empty());
+        let taken = copies.iter().filter(|copy| !copy.modules.common(of_left).is_empty());
         let start = taken.map(|copy| copy.modules.end).fold(of_left.start, usize::max);
         let both = [
             Overlap { device: right.device, modules: ModuleRange::new(start, of_left.end) },
@@ -106,10 +99,6 @@ fn held_copies(plan: &Plan, held: &[&[ModuleRange]]) -> Vec<Overlap> {
         copies.extend(both.into_iter().filter(|copy| !copy.modules.is_empty()));
     }
     copies
-}
-
-fn common(a: ModuleRange, b: ModuleRange) -> ModuleRange {
-    ModuleRange::new(a.start.max(b.start), a.end.min(b.end))
 }
 
 #[cfg(test)]

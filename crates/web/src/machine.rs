@@ -319,7 +319,7 @@ impl Machine {
         held.retain(|stage| stage.options() == options);
         self.tell_progress(plan.epoch, total_bytes(&opened, &plan.stages, &held)?);
         for &Resident { range, resident } in &plan.stages {
-            let place = held.iter().position(|stage| has_common(stage.resident(), resident));
+            let place = held.iter().position(|stage| !stage.resident().common(resident).is_empty());
             let mut stage = match place {
                 Some(place) => held.swap_remove(place).reload(&opened.file, resident).await?,
                 None => Stage::load(&gpu, &opened.file, resident, options).await?,
@@ -405,8 +405,4 @@ fn total_bytes(
     let is_missing = |&module: &usize| !held.iter().any(|held| held.resident().contains(module));
     let missing = stages.iter().flat_map(|stage| stage.resident.indices()).filter(is_missing);
     missing.map(|module| opened.file.stage_bytes(ModuleRange::new(module, module + 1))).sum()
-}
-
-fn has_common(a: ModuleRange, b: ModuleRange) -> bool {
-    a.start < b.end && b.start < a.end
 }
