@@ -40,7 +40,7 @@ impl Room {
             }
         };
         if self.replan(&cause).is_err() {
-            self.note(format!("{cause} They cannot: it still has to take part."));
+            self.note(format!("{name} has to go on: the others have no room for its part."));
         }
     }
 
