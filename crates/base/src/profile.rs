@@ -55,7 +55,7 @@ pub struct DeviceProfile {
     pub id: String,
     /// Measured speed on the model's own modules.
     pub flops_per_sec: f64,
-    /// What each of its stages takes besides its operations: starting a step, and reading its output back.
+    /// What each of its stages with operations takes besides them: starting a step, and reading its output back.
     #[serde(default)]
     pub overhead_secs: f64,
     /// Budget for weights and KV cache; taken as given.
@@ -66,6 +66,12 @@ pub struct DeviceProfile {
 }
 
 impl DeviceProfile {
+    /// What a stage of so many operations takes for a token. Where there are none, as in an encoder, no step is
+    /// started for it.
+    pub fn stage_secs(&self, flops: f64) -> f64 {
+        if flops > 0.0 { self.overhead_secs + flops / self.flops_per_sec } else { 0.0 }
+    }
+
     /// Whether it may have this stage.
     pub fn may_run(&self, stage: ModuleRange) -> bool {
         let holds = |held: &ModuleRange| held.start <= stage.start && stage.end <= held.end;

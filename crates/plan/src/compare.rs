@@ -42,7 +42,6 @@ pub fn best_alone(input: &PlanInput) -> Option<(usize, f64)> {
     let flops: f64 = input.modules.iter().map(|module| module.flops).sum();
     let devices = input.devices.iter().enumerate();
     let able = devices.filter(|(_, it)| it.memory_bytes >= bytes && it.may_run(whole));
-    let secs =
-        able.map(|(index, device)| (index, device.overhead_secs + flops / device.flops_per_sec));
+    let secs = able.map(|(index, device)| (index, device.stage_secs(flops)));
     secs.min_by(|a, b| a.1.total_cmp(&b.1))
 }

@@ -118,10 +118,10 @@ impl<'a> Costs<'a> {
         if self.is_closing(place) { 0 } else { place }
     }
 
-    /// Time to compute modules `start..end`.
+    /// Time to compute modules `start..end`; no step is started for those without operations.
     pub fn compute_secs(&self, place: Place, start: usize, end: usize) -> f64 {
         let device = &self.input.devices[self.device_of(place)];
-        device.overhead_secs + self.flops.get(start, end) / device.flops_per_sec
+        device.stage_secs(self.flops.get(start, end))
     }
 
     /// The part of it that is one module's alone.

@@ -52,8 +52,7 @@ pub fn evaluate(input: &PlanInput, plan: &Plan) -> Result<Evaluation, Violation>
         .map(|stage| {
             let flops: f64 =
                 stage.modules.indices().map(|module| input.modules[module].flops).sum();
-            let device = &input.devices[stage.device];
-            device.overhead_secs + flops / device.flops_per_sec
+            input.devices[stage.device].stage_secs(flops)
         })
         .collect();
     let traffic = traffic(input, plan);

@@ -72,7 +72,7 @@ fn stage_secs(input: &PlanInput, device: usize, stage: ModuleRange) -> f64 {
         return f64::INFINITY;
     }
     let flops: f64 = stage.indices().map(|module| input.modules[module].flops).sum();
-    profile.overhead_secs + flops / profile.flops_per_sec
+    profile.stage_secs(flops)
 }
 
 fn link_secs(input: &PlanInput, from: usize, to: usize, cut: usize) -> f64 {

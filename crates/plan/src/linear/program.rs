@@ -153,7 +153,8 @@ impl Program {
             let row = self.terms(|one| {
                 let here = costs.device_of(one.to) == device;
                 let next = one.module + 1;
-                let entry = if one.to == one.from { 0.0 } else { overhead_secs(costs, one.to) };
+                let enters = one.to != one.from;
+                let entry = if enters { overhead_secs(costs, one.to, next) } else { 0.0 };
                 if here { (costs.module_secs(one.to, next) + entry) / unit } else { 0.0 }
             });
             let fixed = if device == 0 { costs.compute_secs(0, 0, 1) / unit } else { 0.0 };
@@ -223,7 +224,9 @@ fn move_secs(costs: &Costs<'_>, module: usize, from: Place, to: Place) -> f64 {
         return f64::INFINITY;
     }
     let entry = match enters {
-        true => sequential_entry(costs, from, to, module + 1) + overhead_secs(costs, to),
+        true => {
+            sequential_entry(costs, from, to, module + 1) + overhead_secs(costs, to, module + 1)
+        }
         false => 0.0,
     };
     let tail = module + 2 == costs.modules;
@@ -231,9 +234,11 @@ fn move_secs(costs: &Costs<'_>, module: usize, from: Place, to: Place) -> f64 {
     costs.module_secs(to, module + 1) + entry + token
 }
 
-/// What a stage takes there besides its modules.
-fn overhead_secs(costs: &Costs<'_>, place: Place) -> f64 {
-    costs.input.devices[costs.device_of(place)].overhead_secs
+/// What a stage that begins with that module takes there at least besides its modules: nothing where it may have no
+/// operations.
+fn overhead_secs(costs: &Costs<'_>, place: Place, module: usize) -> f64 {
+    let works = costs.input.modules[module].flops > 0.0;
+    if works { costs.input.devices[costs.device_of(place)].overhead_secs } else { 0.0 }
 }
 
 /// As the search's entry bound, without what residual tensors add to it.

@@ -217,7 +217,8 @@ pub fn cost(input: &PlanInput, plan: &Plan) -> Option<f64> {
         held[device] += module.weights_bytes + module.kv_bytes;
     }
     for stage in &plan.stages {
-        busy[stage.device] += input.devices[stage.device].overhead_secs;
+        let works = stage.modules.indices().any(|module| input.modules[module].flops > 0.0);
+        busy[stage.device] += if works { input.devices[stage.device].overhead_secs } else { 0.0 };
     }
     for &Tied(a, b, bytes) in &input.tied {
         if owner[a] == owner[b] {
