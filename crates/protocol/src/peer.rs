@@ -1,8 +1,8 @@
 //! Binary frames between the phones of a room.
 //!
 //! A [`Frame`] is a version byte, a tag byte and a body. Small control bodies are
-//! postcard; the two hot ones, [`Activations`] and [`Token`], are laid out by hand
-//! (little-endian, see `peer/hot.rs`). A frame larger than a channel's message goes
+//! postcard; the two hot ones, [`Activations`] and [`Token`], and [`Residual`] are laid out by hand
+//! (little-endian, see `peer/hot.rs` and `peer/residual.rs`). A frame larger than a channel's message goes
 //! out in slices ([`Slicer`]) and is put together again ([`Assembler`]).
 //!
 //! Decoding is total: any bytes give a frame or a [`DecodeError`], and nothing
@@ -17,6 +17,7 @@ mod hot;
 mod logprobs;
 mod options;
 mod plan_status;
+mod residual;
 mod rollout;
 mod slices;
 mod status;
@@ -40,9 +41,10 @@ pub use hot::{ACTIVATIONS_HEADER_BYTES, Activations, Token};
 pub use logprobs::{Alternative, TokenLogprobs};
 pub use options::{AskOptions, Sampling};
 pub use plan_status::{Alone, CopyStatus, PlanStatus, StageStatus, TrafficStatus, Unused};
+pub use residual::{RESIDUAL_HEADER_BYTES, Residual};
 pub use rollout::{
-    Begin, Cancel, ChunkDone, Finished, Halt, LoadProgress, PlannedStage, RequestFailed, RollOut,
-    StageFailed, StageReady,
+    Begin, Cancel, ChunkDone, Finished, Halt, LoadProgress, PlannedEncoder, PlannedStage,
+    RequestFailed, RollOut, StageFailed, StageReady,
 };
 pub use slices::{Assembler, MESSAGE_BYTES, Slicer};
 pub use status::{

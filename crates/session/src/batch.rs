@@ -3,13 +3,14 @@
 //! Rows of answers go first, in the order in which they came. Chunks of prompts, or of what was said before in an
 //! earlier epoch, fill the pass up to a chunk's
 //! rows, and prompts take turns, so an answer waits for at most the pass that runs and the chunk beside it, and a
-//! prompt for one chunk of each other.
+//! prompt for one chunk of each other. Where a model has an encoder, a prompt goes through it whole and alone, and so
+//! is what comes out of it remembered: every other pass at most.
 
 use std::collections::VecDeque;
 
 use base::RequestId;
 
-use crate::{JobInput, MAX_PARTS};
+use crate::{JobInput, MAX_PARTS, Pass};
 
 /// Some rows of a request on their way through one of our stages.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Step {
     pub(crate) request: RequestId,
     /// Which stage of the ring.
     pub(crate) index: usize,
+    pub(crate) pass: Pass,
     pub(crate) position: u32,
     pub(crate) rows: u16,
     pub(crate) input: JobInput,
@@ -32,6 +34,10 @@ pub(crate) struct Waiting {
     answers: VecDeque<Step>,
     /// Those whose turn it is next come first.
     prompts: VecDeque<Prompt>,
+    /// Whole prompts for an encoder, and what one gave of them.
+    wholes: VecDeque<Step>,
+    /// Whether the last pass was one of these.
+    was_whole: bool,
 }
 
 /// A prompt's chunks that wait for one of our stages, in order; at least one.
@@ -58,6 +64,11 @@ impl Waiting {
         }
     }
 
+    /// A step that goes alone.
+    pub(crate) fn push_whole(&mut self, step: Step) {
+        self.wholes.push_back(step);
+    }
+
     /// How many steps of a request wait.
     pub(crate) fn count(&self, request: RequestId) -> usize {
         let answers = self.answers.iter().filter(|step| step.request == request).count();
@@ -68,11 +79,21 @@ impl Waiting {
     pub(crate) fn drop_request(&mut self, request: RequestId) {
         self.answers.retain(|step| step.request != request);
         self.prompts.retain(|prompt| prompt.request != request);
+        self.wholes.retain(|step| step.request != request);
     }
 
     pub(crate) fn clear(&mut self) {
         self.answers.clear();
         self.prompts.clear();
+        self.wholes.clear();
+    }
+
+    /// The next step that goes alone, if it is its turn.
+    pub(crate) fn take_whole(&mut self) -> Option<Step> {
+        let others_wait = !self.answers.is_empty() || !self.prompts.is_empty();
+        let is_turn = !self.was_whole || !others_wait;
+        self.was_whole = is_turn && !self.wholes.is_empty();
+        if self.was_whole { self.wholes.pop_front() } else { None }
     }
 
     /// Whose turn it is of our stages: an answer's row goes first. None where nothing waits.
@@ -155,7 +176,8 @@ mod tests {
 
     fn step(request: u32, index: usize, position: u32, rows: u16) -> Step {
         let (request, input) = (RequestId(request), JobInput::Hidden(Vec::new()));
-        Step { request, index, position, rows, input, last: false, dispatches: 0 }
+        let pass = Pass::Run;
+        Step { request, index, pass, position, rows, input, last: false, dispatches: 0 }
     }
 
     fn pass(waiting: &mut Waiting, most_answers: usize) -> Vec<(u32, u32)> {
@@ -203,6 +225,21 @@ mod tests {
         waiting.push_chunk(step(20, 0, 0, 8));
         assert_eq!(pass(&mut waiting, 100).last(), Some(&(20, 0)));
         assert_eq!(pass(&mut waiting, 2), [(15, 9), (16, 9)]);
+    }
+
+    #[test]
+    fn whole_prompts_take_turns_with_all_else() {
+        let mut waiting = Waiting::default();
+        for request in [1, 2, 3] {
+            waiting.push_whole(Step { pass: Pass::Encode, ..step(request, 0, 0, 99) });
+        }
+        waiting.push_answer(step(4, 0, 9, 1));
+        let whole = |waiting: &mut Waiting| waiting.take_whole().map(|step| step.request.0);
+        assert_eq!(whole(&mut waiting), Some(1));
+        assert_eq!(whole(&mut waiting), None, "an answer's turn");
+        assert_eq!(pass(&mut waiting, 1), [(4, 9)]);
+        waiting.drop_request(RequestId(2));
+        assert_eq!([whole(&mut waiting), whole(&mut waiting)], [Some(3), None]);
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! What a room is told at the start.
 
 use base::{ModuleProfile, ModuleRange, PeerId, Residual, Tied};
-use protocol::peer::{ACTIVATIONS_HEADER_BYTES, ModelRef, Pledge, WireType};
+use protocol::peer::{
+    ACTIVATIONS_HEADER_BYTES, MAX_CHUNK_TOKENS, ModelRef, PlannedEncoder, Pledge, WireType,
+};
+
+use crate::MAX_PARTS;
 
 /// This phone's place in the room.
 #[derive(Clone, PartialEq, Debug)]
@@ -42,6 +46,9 @@ pub struct RoomLimits {
     pub balances: bool,
     /// Whether the header may also run the last stage.
     pub ring_may_close: bool,
+    /// Whether tensors that skip modules go straight to the phones that read them. Else they go along the ring,
+    /// from phone to phone.
+    pub skips: bool,
     /// Time for a link to the coordinator to come about.
     pub connect_secs: f64,
     /// A peer that says nothing for so long is lost.
@@ -70,6 +77,7 @@ impl Default for RoomLimits {
             queued_asks: 16,
             balances: true,
             ring_may_close: true,
+            skips: true,
             connect_secs: 45.0,
             silence_secs: 15.0,
             hush_secs: 1.2,
@@ -94,6 +102,8 @@ pub struct ModelSpec {
     pub residual: Vec<Residual>,
     /// Tensors that two modules share.
     pub tied: Vec<Tied>,
+    /// Of a model that has one.
+    pub encoder: Option<EncoderSpec>,
     /// Tokens that end an answer.
     pub eos: Vec<u32>,
     /// Bytes of one row of hidden states, in 32-bit floats.
@@ -101,6 +111,15 @@ pub struct ModelSpec {
     /// Requests that have a KV cache at once, as the modules' bytes assume; the room makes them as many as it
     /// has memory for.
     pub slots: u16,
+}
+
+/// What a prompt goes through before an answer begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EncoderSpec {
+    /// How many modules are its; they come first. The next one takes the tokens of answers.
+    pub modules: usize,
+    /// The token that every answer begins behind.
+    pub first_token: u32,
 }
 
 impl ModelSpec {
@@ -152,6 +171,29 @@ impl ModelSpec {
         limits.chunk_tokens.min(u16::try_from(most_rows).unwrap_or(u16::MAX)).max(1)
     }
 
+    /// Most rows of a prompt on its way through an encoder, all of them at once: as many as a step takes, and the
+    /// frames of all slots together keep within what a link takes.
+    pub(crate) fn prompt_tokens(&self, limits: &RoomLimits) -> u16 {
+        let slots = limits.slots.max(limits.expected_requests).clamp(1, MAX_PARTS as u16);
+        let row_bytes = limits.wire.row_bytes(self.row_bytes / 4).max(1);
+        let most_rows = MAX_IN_FLIGHT_BYTES / (u64::from(slots) * row_bytes);
+        let most_rows = most_rows.min(self.model.context_tokens.into());
+        u16::try_from(most_rows).unwrap_or(u16::MAX).clamp(1, MAX_CHUNK_TOKENS)
+    }
+
+    /// How the encoder's output travels.
+    pub(crate) fn planned_encoder(&self, limits: &RoomLimits) -> Option<PlannedEncoder> {
+        let EncoderSpec { modules, .. } = self.encoder?;
+        let is_output = |residual: &&Residual| residual.from + 1 == modules;
+        let readers = self.residual.iter().filter(is_output).flat_map(|residual| &residual.to);
+        Some(PlannedEncoder {
+            modules,
+            readers: readers.copied().collect(),
+            prompt_tokens: self.prompt_tokens(limits),
+            skips: limits.skips,
+        })
+    }
+
     /// Bytes of the tensors that two modules of these ranges share.
     fn shared_bytes(&self, ranges: &[ModuleRange]) -> f64 {
         let holds = |module| ranges.iter().any(|range| range.contains(module));
@@ -182,6 +224,7 @@ mod tests {
             sequential_bytes: Vec::new(),
             residual: Vec::new(),
             tied: Vec::new(),
+            encoder: None,
             eos: Vec::new(),
             row_bytes: 4 * hidden,
             slots,
@@ -199,6 +242,19 @@ mod tests {
         assert_eq!(rows(4096, 4, WireType::F16, 32), 31, "a row has a scale");
         assert_eq!(rows(64, 1, WireType::Int8, 1024), 1024);
         assert_eq!(rows(1 << 20, 64, WireType::F32, 32), 1);
+    }
+
+    #[test]
+    fn prompts_fit_a_step_the_context_and_a_link() {
+        let limit = |hidden, slots, context_tokens| {
+            let mut spec = spec(hidden, 1);
+            spec.model.context_tokens = context_tokens;
+            spec.prompt_tokens(&RoomLimits { slots, ..RoomLimits::default() })
+        };
+        assert_eq!(limit(64, 4, 512), 512);
+        assert_eq!(limit(64, 4, 4096), MAX_CHUNK_TOKENS);
+        assert_eq!(limit(1024, 4, 512), 256);
+        assert_eq!(limit(1 << 24, 4, 512), 1);
     }
 
     #[test]

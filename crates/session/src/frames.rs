@@ -25,6 +25,11 @@ impl Room {
                 self.dispatch(peer, frame)
             }
         };
+        self.judge(peer, name, verdict);
+    }
+
+    /// Tells of a frame that was refused.
+    pub(crate) fn judge(&mut self, peer: PeerId, name: &str, verdict: Verdict) {
         if let Err(reason) = verdict {
             self.tell(Event::Misbehaved { peer, reason: format!("{name}: {reason}") });
         }
@@ -49,6 +54,9 @@ impl Room {
             }
             Frame::Begin(begin) => self.take_begin(peer, begin),
             Frame::Activations(activations) => self.take_activations(peer, activations),
+            Frame::Residual(residual) => self.take_residual(peer, residual),
+            Frame::Token(token) if self.only_feeds() => self.take_token_to_feed(peer, &token),
+            Frame::ChunkDone(done) if self.only_feeds() => self.take_fed_chunk(peer, &done),
             Frame::Cancel(cancel) => self.take_end(peer, cancel.request, cancel.into()),
             Frame::Finished(finished) => self.take_end(peer, finished.request, finished.into()),
             frame if self.config.coordinator => self.dispatch_to_coordinator(peer, frame),

@@ -261,8 +261,22 @@ pub struct Job {
     pub id: JobId,
     /// The modules to run; one of the loaded ranges.
     pub range: ModuleRange,
+    /// What they do.
+    pub pass: Pass,
     /// What goes through them in one pass: at least one, at most [`MAX_PARTS`], each of another request.
     pub parts: Vec<Part>,
+}
+
+/// What the modules of a stage do with rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pass {
+    /// Rows of histories and answers go through those that are not an encoder's.
+    Run,
+    /// A whole prompt goes through those that are an encoder's; there is one part, with all rows.
+    Encode,
+    /// What the encoder gave of a whole prompt is kept for those that attend to it: there is one part, its input has
+    /// all rows, and nothing comes out.
+    Remember,
 }
 
 impl Job {
@@ -295,7 +309,7 @@ pub struct Part {
 /// What goes into a step as one of its parts.
 #[derive(Clone, PartialEq, Debug)]
 pub enum JobInput {
-    /// `rows` tokens, for the range with the first module.
+    /// `rows` tokens, for the range with the first module, of an encoder or of what is behind it.
     Tokens(Vec<u32>),
     /// `[rows, hidden]` 32-bit floats, little-endian.
     Hidden(Vec<u8>),
@@ -308,7 +322,7 @@ pub enum Wants {
     Hidden,
     /// [`StageOutput::Token`], sampled from the last row.
     Token(SamplingStep),
-    /// [`StageOutput::Nothing`]: a chunk at the tail that only fills the KV cache.
+    /// [`StageOutput::Nothing`]: a chunk at the tail that only fills the KV cache, or what is remembered.
     Nothing,
 }
 

@@ -13,14 +13,17 @@ mod batch;
 mod beats;
 mod clock;
 mod config;
+mod encoding;
 mod exercise;
 mod facts;
+mod feed;
 mod frames;
 mod held;
 mod io;
 mod loading;
 mod measuring;
 mod members;
+mod memory;
 mod pace;
 mod passing;
 mod plan_view;
@@ -40,10 +43,10 @@ mod stops;
 mod survey;
 mod view;
 
-pub use config::{ModelSpec, RoomConfig, RoomLimits};
+pub use config::{EncoderSpec, ModelSpec, RoomConfig, RoomLimits};
 pub use io::{
     AskId, Assignment, Command, Event, Input, Job, JobId, JobInput, LoadStage, MAX_PARTS, Output,
-    Part, Resident, SamplingStep, StageOutput, Wants,
+    Part, Pass, Resident, SamplingStep, StageOutput, Wants,
 };
 pub use plan_view::{CopyView, PlanStageView, PlanView};
 pub use room::Room;

@@ -254,11 +254,8 @@ impl Room {
         self.plan.as_ref().is_some_and(|plan| plan.stages.iter().any(|stage| stage.peer == peer))
     }
 
-    /// Whether the current plan has one of the two right behind the other.
+    /// Whether the current plan has one of the two send something to the other.
     pub(crate) fn sends_to(&self, a: PeerId, b: PeerId) -> bool {
-        let Some(plan) = &self.plan else { return false };
-        plan.stages.windows(2).any(|pair| {
-            (pair[0].peer, pair[1].peer) == (a, b) || (pair[0].peer, pair[1].peer) == (b, a)
-        })
+        self.stage.ring.as_ref().is_some_and(|ring| ring.sends_to(a, b))
     }
 }

@@ -10,13 +10,24 @@ impl Room {
         let Some(index) = self.follows(peer, Some(begin.epoch))? else { return Ok(()) };
         self.is_worker()?;
         self.check_begin(&begin)?;
+        let request = begin.request;
         self.stage.open(&begin);
+        if begin.prompt_rows > 0 {
+            self.stage.feed(request, begin.seen.clone());
+        }
         self.send_along(index, begin.into());
+        self.take_early_output(request);
+        self.feed_on(request);
         Ok(())
     }
 
     fn check_begin(&self, begin: &Begin) -> Verdict {
         let Some(ring) = &self.stage.ring else { return Ok(()) };
+        let is_prompt = match ring.encoder() {
+            Some(_) => (1..=ring.prompt_tokens()).contains(&begin.prompt_rows),
+            None => begin.prompt_rows == 0,
+        };
+        let is_fed = self.only_feeds() && begin.seen.len() != begin.history_tokens as usize;
         match () {
             () if !self.stage.is_loaded => Err("the stage is not loaded"),
             () if self.stage.newest.is_some_and(|newest| begin.request <= newest) => {
@@ -25,6 +36,8 @@ impl Room {
             () if begin.slot >= ring.slots() => Err("there is no such slot"),
             () if self.stage.is_slot_taken(begin.slot) => Err("its slot is taken"),
             () if begin.history_tokens > ring.context_tokens() => Err("its history is too long"),
+            () if !is_prompt => Err("its prompt is not what the plan is for"),
+            () if is_fed => Err("its history is not all there"),
             () => Ok(()),
         }
     }

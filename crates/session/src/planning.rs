@@ -4,7 +4,7 @@ use base::{DeviceProfile, ModuleRange, Objective, PeerId, Plan, PlanInput, Reque
 use plan::{PlanError, Solution};
 use protocol::peer::{
     Alone, CopyStatus, Failure, FailureCode, Frame, Phase, PlanStatus, PlannedStage, RollOut,
-    StageStatus, Token, TrafficStatus, Unused, clip,
+    StageStatus, Token, TrafficStatus, Unused, WireType, clip,
 };
 
 use crate::{Assignment, ModelSpec, Room, measuring::MESSAGE_CHARS, pace::Pace};
@@ -54,29 +54,30 @@ impl Room {
             let link = self.links.get(&(from, to));
             link.map_or((0.0, 0.0), |link| (link.rtt_secs.mean, link.bytes_per_sec.mean))
         };
-        let matrix = |pick: &dyn Fn((f64, f64)) -> f64| {
+        let matrix = |pick: &dyn Fn((f64, f64)) -> f64| -> Vec<Vec<f64>> {
             let row = |&from| able.iter().map(|&to| pick(link(from, to))).collect();
             able.iter().map(row).collect()
         };
-        let wire = self.config.limits.wire;
-        let frame_bytes = |bytes: &f64| spec.frame_bytes(*bytes, wire);
+        let bytes_per_sec = matrix(&|(_, bytes)| bytes);
+        let tokens = TokenBytes::new(spec, self.config.limits.wire, &bytes_per_sec);
         let framed = |residual: &Residual| Residual {
-            bytes: frame_bytes(&residual.bytes),
+            bytes: tokens.bytes(residual.from, residual.bytes),
             ..residual.clone()
         };
+        let sequential = spec.sequential_bytes.iter().enumerate();
         // With several requests in flight the slowest phone or link counts.
         let are_several = self.config.limits.expected_requests.min(spec.slots) > 1;
         PlanInput {
             objective: if are_several { Objective::Throughput } else { Objective::Latency },
             modules: spec.modules.clone(),
-            sequential_bytes: spec.sequential_bytes.iter().map(frame_bytes).collect(),
+            sequential_bytes: sequential.map(|(from, &bytes)| tokens.bytes(from, bytes)).collect(),
             residual: spec.residual.iter().map(framed).collect(),
             tied: spec.tied.clone(),
             devices: able.iter().map(|&peer| self.device_profile(peer, spec)).collect(),
             rtt_secs: matrix(&|(rtt, _)| rtt),
-            bytes_per_sec: matrix(&|(_, bytes)| bytes),
+            bytes_per_sec,
             token_bytes: token_bytes(),
-            token_to: 0,
+            token_to: spec.encoder.map_or(0, |encoder| encoder.modules),
             close_ring: self.config.limits.ring_may_close,
         }
     }
@@ -163,6 +164,7 @@ impl Room {
             slots: spec.slots,
             row_bytes: spec.row_bytes,
             wire: self.config.limits.wire,
+            encoder: spec.planned_encoder(&self.config.limits),
         };
         self.pace = Pace::default();
         for (&peer, facts) in &mut self.facts {
@@ -181,6 +183,30 @@ impl Room {
     fn fail_beginning(&mut self, failure: Failure) {
         self.failure = Some(failure);
         self.set_phase(Phase::Failed);
+    }
+}
+
+/// What travels for a token of an answer. What an encoder's modules give travels once for a prompt, so that it costs
+/// a token nothing; only where some phones have no link it has to count, so that no plan is made that needs them.
+struct TokenBytes<'a> {
+    spec: &'a ModelSpec,
+    wire: WireType,
+    /// Modules whose tensors are free.
+    free: usize,
+}
+
+impl<'a> TokenBytes<'a> {
+    fn new(spec: &'a ModelSpec, wire: WireType, bytes_per_sec: &[Vec<f64>]) -> Self {
+        let unlinked = |(from, row): (usize, &Vec<f64>)| {
+            row.iter().enumerate().any(|(to, &bytes)| from != to && bytes == 0.0)
+        };
+        let are_linked = !bytes_per_sec.iter().enumerate().any(unlinked);
+        let encoder = spec.encoder.filter(|_| are_linked);
+        Self { spec, wire, free: encoder.map_or(0, |encoder| encoder.modules) }
+    }
+
+    fn bytes(&self, from: usize, bytes: f64) -> f64 {
+        if from < self.free { 0.0 } else { self.spec.frame_bytes(bytes, self.wire) }
     }
 }
 

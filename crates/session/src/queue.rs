@@ -61,11 +61,14 @@ impl Room {
 
     fn fitting(&self, tokens: Vec<u32>) -> Result<Vec<u32>, Failure> {
         let context_tokens = self.model.as_ref().map_or(0, |model| model.model.context_tokens);
+        let (what, context_tokens) = match self.most_prompt_tokens() {
+            Some(most) => ("the model reads at once", most),
+            None => ("the context takes", context_tokens),
+        };
         let prompt_tokens = u32::try_from(tokens.len()).unwrap_or(u32::MAX);
         if prompt_tokens > context_tokens {
             let message = format!(
-                "The prompt has {prompt_tokens} tokens, \
-                 the context takes {context_tokens}. Shorten it."
+                "The prompt has {prompt_tokens} tokens, {what} {context_tokens}. Shorten it."
             );
             let code = FailureCode::PromptTooLong { prompt_tokens, context_tokens };
             return Err(Failure::new(code, message));
@@ -75,6 +78,12 @@ impl Room {
             return Err(Failure::new(FailureCode::Internal, message));
         }
         Ok(tokens)
+    }
+
+    /// Of a prompt that goes through an encoder, which takes it whole.
+    fn most_prompt_tokens(&self) -> Option<u32> {
+        let spec = self.spec.as_ref().filter(|spec| spec.encoder.is_some())?;
+        Some(spec.prompt_tokens(&self.config.limits).into())
     }
 
     /// Goes on with requests of an earlier plan, and starts asks, while there are free slots.

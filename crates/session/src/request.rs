@@ -11,17 +11,23 @@ use crate::{AskId, queue::QueuedAsk, stops::Stops};
 pub(crate) struct Request {
     pub(crate) ask: AskId,
     pub(crate) sampling: Sampling,
-    /// What goes into the ring in chunks: the prompt, and what of the answer was drawn in earlier epochs.
+    /// What goes into the ring in chunks: the prompt, or behind an encoder the model's first token; and what of the
+    /// answer was drawn in earlier epochs.
     pub(crate) history: Vec<u32>,
-    pub(crate) prompt_tokens: usize,
+    /// How many tokens of it are not of the answer.
+    begin_tokens: usize,
+    /// The prompt, where it goes through an encoder; else none.
+    pub(crate) encoded: Vec<u32>,
+    prompt_tokens: usize,
     pub(crate) completion: Vec<u32>,
     /// Of the completion, if they are wanted.
     pub(crate) logprobs: Vec<TokenLogprobs>,
-    /// Rows that have entered the ring.
+    /// Rows that have entered the ring or wait to.
     pub(crate) sent_rows: u32,
     /// Rows that have come out at its end.
     pub(crate) passed_rows: u32,
-    pub(crate) chunks_in_flight: u16,
+    /// Chunks, or tokens, that are to come out.
+    chunks_due: usize,
     asked_at_secs: f64,
     first_token_at_secs: f64,
     last_token_at_secs: f64,
@@ -44,23 +50,31 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// One with a prompt, and the token that answers begin behind where the prompt goes through an encoder.
     pub(crate) fn new(
         ask: AskId,
         options: AskOptions,
-        prompt: Vec<u32>,
+        (prompt, first_token): (Vec<u32>, Option<u32>),
         asked_at_secs: f64,
         now_secs: f64,
     ) -> Self {
+        let prompt_tokens = prompt.len();
+        let (encoded, history) = match first_token {
+            Some(first_token) => (prompt, vec![first_token]),
+            None => (Vec::new(), prompt),
+        };
         Self {
             ask,
             sampling: options.sampling,
-            prompt_tokens: prompt.len(),
-            history: prompt,
+            prompt_tokens,
+            begin_tokens: history.len(),
+            encoded,
+            history,
             completion: Vec::new(),
             logprobs: Vec::new(),
             sent_rows: 0,
             passed_rows: 0,
-            chunks_in_flight: 0,
+            chunks_due: 0,
             asked_at_secs,
             first_token_at_secs: now_secs,
             last_token_at_secs: now_secs,
@@ -77,14 +91,16 @@ impl Request {
     }
 
     /// The ring begins with its history.
-    pub(crate) fn opened(&mut self, now_secs: f64) {
+    pub(crate) fn opened(&mut self, chunk_tokens: u16, now_secs: f64) {
         self.is_parked = false;
         self.opened_at_secs = now_secs;
+        self.sent_rows = self.history.len() as u32;
+        self.chunks_due = self.history.len().div_ceil(chunk_tokens.into());
     }
 
     /// Whether the next token is the first that comes out of this epoch's ring.
     pub(crate) fn is_first_of_epoch(&self) -> bool {
-        self.history.len() == self.prompt_tokens + self.completion.len()
+        self.history.len() == self.begin_tokens + self.completion.len()
     }
 
     /// Whether some of it is in the ring.
@@ -94,25 +110,31 @@ impl Request {
 
     /// The ring is no more: what it knew of the request is the beginning of a new history.
     pub(crate) fn park(&mut self, now_secs: f64) {
-        self.history.truncate(self.prompt_tokens);
+        self.history.truncate(self.begin_tokens);
         self.history.extend(&self.completion);
-        (self.sent_rows, self.passed_rows, self.chunks_in_flight) = (0, 0, 0);
+        (self.sent_rows, self.passed_rows, self.chunks_due) = (0, 0, 0);
         self.is_parked = true;
         self.progress_at_secs = now_secs;
     }
 
-    /// What the tail needs to know of the tokens so far.
+    /// What others need to know of the tokens so far: the tail, and behind an encoder who feeds the decoder.
     pub(crate) fn seen(&self) -> Vec<u32> {
-        if !self.sampling.counts_seen() {
+        if !self.sampling.counts_seen() && self.encoded.is_empty() {
             return Vec::new();
         }
-        let first = self.prompt_tokens.saturating_sub(MAX_SEEN_TOKENS);
+        let first = self.begin_tokens.saturating_sub(MAX_SEEN_TOKENS);
         self.history[first..].to_vec()
     }
 
     /// Whether the next thing out of the ring is a token.
     pub(crate) fn awaits_token(&self) -> bool {
-        self.sent_rows as usize >= self.history.len() && self.chunks_in_flight == 1
+        self.chunks_due == 1
+    }
+
+    /// A chunk that wanted no token has come out.
+    pub(crate) fn chunk_passed(&mut self, chunk_tokens: u16) {
+        self.passed_rows += u32::from(chunk_tokens);
+        self.chunks_due = self.chunks_due.saturating_sub(1);
     }
 
     /// Counts a token; gives how long after the one before it came, if there was one.
@@ -216,7 +238,7 @@ mod tests {
             logprobs: None,
         };
         let ask = AskId { from: PeerId(1), number: 1 };
-        Request::new(ask, sampling.into(), (0..prompt_tokens).collect(), 0.0, 0.0)
+        Request::new(ask, sampling.into(), ((0..prompt_tokens).collect(), None), 0.0, 0.0)
     }
 
     #[test]
@@ -236,5 +258,20 @@ mod tests {
         }
         assert_eq!(request.history[4999..], [4999, 7, 8]);
         assert_eq!(request.seen().len(), MAX_SEEN_TOKENS + 2);
+    }
+
+    #[test]
+    fn behind_an_encoder_an_answer_begins_with_one_token_whatever_the_prompt() {
+        let Request { ask, sampling, .. } = request(1, 1.0);
+        let prompt = (vec![4, 5, 6], Some(9));
+        let mut request = Request::new(ask, sampling.into(), prompt, 0.0, 0.0);
+        assert_eq!((&request.encoded[..], request.seen()), (&[4, 5, 6][..], vec![9]));
+        request.opened(2, 0.0);
+        assert!(request.awaits_token() && request.is_first_of_epoch());
+        request.completion.extend([7, 8]);
+        request.park(1.0);
+        request.opened(2, 1.0);
+        assert_eq!((request.seen(), request.awaits_token()), (vec![9, 7, 8], false));
+        assert_eq!(request.stats().prompt_tokens, 3);
     }
 }

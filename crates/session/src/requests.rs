@@ -7,7 +7,8 @@ use protocol::peer::{
 };
 
 use crate::{
-    JobInput, Output, Room, batch::Step, frames::Verdict, queue::QueuedAsk, request::Request,
+    Output, Room, encoding::prompt_step, frames::Verdict, queue::QueuedAsk, request::Request,
+    ring::Ring,
 };
 
 /// Into the ring.
@@ -18,7 +19,9 @@ impl Room {
         }
         let number = RequestId(self.next_request);
         self.next_request = self.next_request.wrapping_add(1);
-        let prompt = ask.prompt.unwrap_or_default();
+        let encoder = self.spec.as_ref().and_then(|spec| spec.encoder);
+        let first_token = encoder.map(|encoder| encoder.first_token);
+        let prompt = (ask.prompt.unwrap_or_default(), first_token);
         let request = Request::new(ask.id, ask.options, prompt, ask.asked_at_secs, self.now_secs);
         self.requests.insert(number, request);
         self.open_in_ring(number, slot);
@@ -28,40 +31,26 @@ impl Room {
     pub(crate) fn open_in_ring(&mut self, number: RequestId, slot: u16) {
         let Some(ring) = &self.stage.ring else { return };
         let Some(request) = self.requests.get_mut(&number) else { return };
-        request.opened(self.now_secs);
+        request.opened(ring.chunk_tokens(), self.now_secs);
+        let (history, encoded) = (request.history.clone(), request.encoded.clone());
         let begin = Begin {
             request: number,
             epoch: ring.epoch(),
             slot,
             sampling: request.sampling,
-            history_tokens: request.history.len() as u32,
+            history_tokens: history.len() as u32,
             drawn: request.completion.len() as u32,
             seen: request.seen(),
+            prompt_rows: encoded.len() as u16,
         };
         self.stage.open(&begin);
+        if !encoded.is_empty() {
+            self.stage.push(prompt_step(number, encoded));
+        }
+        self.stage.feed(number, history);
         self.send_along(0, begin.into());
         self.touch(number);
-        self.send_chunks(number);
-    }
-
-    /// Sends as much of the history as may be in flight.
-    fn send_chunks(&mut self, number: RequestId) {
-        let most_in_flight = self.config.limits.chunks_in_flight.max(1);
-        let Some(ring) = &self.stage.ring else { return };
-        let chunk_tokens = usize::from(ring.chunk_tokens());
-        let Some(request) = self.requests.get_mut(&number) else { return };
-        while request.chunks_in_flight < most_in_flight {
-            let rest = request.history.get(request.sent_rows as usize..).unwrap_or_default();
-            let chunk = &rest[..rest.len().min(chunk_tokens)];
-            if chunk.is_empty() {
-                return;
-            }
-            let is_last = chunk.len() == rest.len();
-            let step = step(number, request.sent_rows, chunk.to_vec(), is_last);
-            request.sent_rows += u32::from(step.rows);
-            request.chunks_in_flight += 1;
-            self.stage.push(step);
-        }
+        self.feed_on(number);
     }
 
     /// A sign of progress.
@@ -83,6 +72,7 @@ impl Room {
             return Err("its chunk is not the next");
         }
         self.chunk_passed(done.request);
+        self.fed_chunk_passed(done.request);
         Ok(())
     }
 
@@ -119,12 +109,10 @@ impl Room {
     /// A chunk that wanted no token has left the tail.
     pub(crate) fn chunk_passed(&mut self, number: RequestId) {
         let Some(ring) = &self.stage.ring else { return };
-        let chunk_rows = u32::from(ring.chunk_tokens());
+        let chunk_tokens = ring.chunk_tokens();
         let Some(request) = self.requests.get_mut(&number) else { return };
-        request.passed_rows += chunk_rows;
-        request.chunks_in_flight = request.chunks_in_flight.saturating_sub(1);
+        request.chunk_passed(chunk_tokens);
         self.touch(number);
-        self.send_chunks(number);
     }
 
     /// A token has come out: the answer goes on or ends with it.
@@ -157,22 +145,21 @@ impl Room {
             self.decode(number, Some(token.token), true);
             return self.finish(number, Finish::Length, Finished { request: number }.into());
         }
-        let next = step(number, request.sent_rows, vec![token.token], true);
         request.sent_rows += 1;
-        request.chunks_in_flight = 1;
-        self.stage.push(next);
+        self.feed_token(number, token.token);
         self.decode(number, Some(token.token), false);
     }
 
-    /// Where other phones work next, a token's text waits until our step of the token after it is done:
+    /// Where others and we work next, a token's text waits until our step of the token after it is done:
     /// reading and drawing it would slow the step down, which everybody waits for.
     fn decode(&mut self, number: RequestId, token: Option<u32>, last: bool) {
         if let Some(request) = self.requests.get_mut(&number) {
             request.texts_due += 1;
         }
         self.unread.push_back(Output::Decode { request: number, token, last });
-        let others_work = self.stage.ring.as_ref().is_some_and(|ring| ring.peers().count() > 1);
-        if last || !others_work {
+        let me = self.config.me;
+        let works_next = |ring: &Ring| ring.peers().count() > 1 && !ring.only_encodes(me);
+        if last || !self.stage.ring.as_ref().is_some_and(works_next) {
             self.read_texts();
         }
     }
@@ -294,6 +281,8 @@ impl Room {
         let awaited = request.awaited_position(ring.chunk_tokens());
         let has_run = |peer: &PeerId| {
             let last_steps = self.facts.get(peer).map_or(&[][..], |facts| &facts.last_steps);
+            // Where only the prompt goes, having run that is all.
+            let awaited = if ring.only_encodes(*peer) { 0 } else { awaited };
             last_steps.iter().any(|step| step.request == number && step.next_position >= awaited)
         };
         ring.peers().find(|peer| !has_run(peer)).unwrap_or(ring.tail())
@@ -307,9 +296,4 @@ impl Room {
         );
         Failure::new(FailureCode::TooSlow, message)
     }
-}
-
-fn step(request: RequestId, position: u32, tokens: Vec<u32>, last: bool) -> Step {
-    let rows = tokens.len() as u16;
-    Step { request, index: 0, position, rows, input: JobInput::Tokens(tokens), last, dispatches: 0 }
 }

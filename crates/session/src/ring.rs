@@ -1,7 +1,9 @@
 //! A plan as one of its phones sees it.
 
+mod routes;
+
 use base::{ModuleRange, PeerId};
-use protocol::peer::{PlannedStage, RollOut, WireType};
+use protocol::peer::{PlannedEncoder, PlannedStage, RollOut, WireType};
 
 use crate::{LoadStage, MAX_PARTS, Resident};
 
@@ -34,6 +36,9 @@ impl Ring {
         };
         if distinct.iter().enumerate().any(repeats) {
             return Err("a phone has two stages");
+        }
+        if plan.encoder.as_ref().is_some_and(|encoder| encoder.modules >= next_module) {
+            return Err("there is nothing behind the encoder");
         }
         Self::check_overlap(plan, next_module)
     }
@@ -123,10 +128,11 @@ impl Ring {
         index + 1 == self.plan.stages.len()
     }
 
-    /// How many phones run the stages.
+    /// How many phones each token goes through.
     pub(crate) fn phones(&self) -> usize {
-        let stages = self.plan.stages.len();
-        stages - usize::from(stages > 1 && self.tail() == self.header())
+        let first = self.feeding_index();
+        let stages = self.plan.stages.len() - first;
+        stages - usize::from(first == 0 && stages > 1 && self.tail() == self.header())
     }
 
     /// Who runs the stages, in ring order.
@@ -143,25 +149,10 @@ impl Ring {
         self.plan.stages.get(index + 1).map(|stage| stage.peer)
     }
 
-    /// Those that we exchange frames of requests with; a tail's token goes to the header.
-    pub(crate) fn neighbours(&self) -> Vec<PeerId> {
-        let tail = self.indices.iter().any(|&index| self.is_tail(index));
-        let mut peers: Vec<PeerId> = self
-            .indices
-            .iter()
-            .flat_map(|&index| [self.previous(index), self.next(index)])
-            .flatten()
-            .chain(tail.then(|| self.header()))
-            .collect();
-        let me = self.indices.first().map(|&index| self.plan.stages[index].peer);
-        peers.retain(|&peer| Some(peer) != me);
-        peers
-    }
-
-    /// Of one pass: a chunk, and a row for each other request.
+    /// Of one pass: a chunk, and a row for each other request; or a whole prompt on its way through an encoder.
     fn most_rows(&self) -> u16 {
         let others = usize::from(self.plan.slots).min(MAX_PARTS).saturating_sub(1);
-        self.plan.chunk_tokens.saturating_add(others as u16)
+        self.plan.chunk_tokens.saturating_add(others as u16).max(self.prompt_tokens())
     }
 
     pub(crate) fn load(&self) -> LoadStage {

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use base::RequestId;
 use protocol::peer::{
-    Activations, Begin, ChunkDone, LastStep, RequestFailed, Sampling, Token, clip,
+    Activations, Begin, ChunkDone, LastStep, RequestFailed, Residual, Sampling, Token, clip,
 };
 
 use crate::{
-    Job, JobId, JobInput, Output, Part, Room, SamplingStep, StageOutput, Wants,
+    Job, JobId, JobInput, Output, Part, Pass, Room, SamplingStep, StageOutput, Wants,
     batch::{Step, Waiting, most_answers},
+    feed::Feed,
     measuring::MESSAGE_CHARS,
+    memory::Memory,
     pace::Pace,
     ring::Ring,
 };
@@ -27,6 +29,8 @@ pub(crate) struct Stage {
     pub(crate) requests: BTreeMap<RequestId, StageRequest>,
     /// The newest request of the epoch.
     pub(crate) newest: Option<RequestId>,
+    /// What an encoder gave for requests that have not begun here; at most one for each slot.
+    pub(crate) early: Vec<Residual>,
     waiting: Waiting,
     /// What passes take on our device, by stage of the ring and rows; without chunks of prompts.
     paces: BTreeMap<(usize, u64), Pace>,
@@ -50,6 +54,11 @@ pub(crate) struct StageRequest {
     frames_taken: u32,
     /// Frames of hidden states that went to the stage after.
     frames_sent: u32,
+    /// Of a prompt that goes through an encoder; else 0.
+    pub(crate) prompt_rows: u16,
+    pub(crate) memory: Memory,
+    /// Where tokens enter the ring.
+    feed: Option<Feed>,
 }
 
 /// The pass that the driver is at.
@@ -57,6 +66,7 @@ pub(crate) struct StageRequest {
 struct Running {
     job: JobId,
     index: usize,
+    pass: Pass,
     parts: Vec<Passing>,
 }
 
@@ -66,6 +76,7 @@ struct Passing {
     wants: Wants,
     request: RequestId,
     index: usize,
+    pass: Pass,
     position: u32,
     rows: u16,
     last: bool,
@@ -79,6 +90,7 @@ impl Stage {
         self.ring = None;
         self.is_loaded = false;
         self.newest = None;
+        self.early.clear();
         self.requests.clear();
         self.waiting.clear();
         self.paces.clear();
@@ -87,17 +99,43 @@ impl Stage {
 
     pub(crate) fn open(&mut self, begin: &Begin) {
         self.newest = Some(begin.request);
+        let seen = if begin.sampling.counts_seen() { begin.seen.clone() } else { Vec::new() };
         let request = StageRequest {
             slot: begin.slot,
             sampling: begin.sampling,
             history_tokens: begin.history_tokens,
             drawn: begin.drawn,
-            seen: begin.seen.clone(),
+            seen,
             next_position: 0,
             frames_taken: 0,
             frames_sent: 0,
+            prompt_rows: begin.prompt_rows,
+            memory: Memory::awaited_by(self.reading()),
+            feed: None,
         };
         self.requests.insert(begin.request, request);
+    }
+
+    /// Those of our stages that read an encoder's output.
+    fn reading(&self) -> Vec<usize> {
+        let Some(ring) = &self.ring else { return Vec::new() };
+        ring.indices().iter().copied().filter(|&index| ring.reads(index)).collect()
+    }
+
+    /// Tokens of a request enter the ring here, if its first module for them is ours.
+    pub(crate) fn feed(&mut self, request: RequestId, history: Vec<u32>) {
+        let Some(ring) = &self.ring else { return };
+        if !ring.indices().contains(&ring.feeding_index()) {
+            return;
+        }
+        if let Some(request) = self.requests.get_mut(&request) {
+            let left_tokens = request.sampling.max_tokens.saturating_sub(request.drawn);
+            request.feed = Some(Feed::new(history, left_tokens));
+        }
+    }
+
+    pub(crate) fn feed_of(&mut self, request: RequestId) -> Option<&mut Feed> {
+        self.requests.get_mut(&request)?.feed.as_mut()
     }
 
     /// Whether there was such a request; its waiting steps go with it.
@@ -111,11 +149,14 @@ impl Stage {
     }
 
     pub(crate) fn push(&mut self, step: Step) {
-        match self.requests.get(&step.request) {
-            Some(request) if step.position < request.history_tokens => {
-                self.waiting.push_chunk(step)
-            }
-            Some(_) => self.waiting.push_answer(step),
+        let Some(request) = self.requests.get_mut(&step.request) else { return };
+        if step.pass != Pass::Run {
+            return self.waiting.push_whole(step);
+        }
+        let is_history = step.position < request.history_tokens;
+        match request.memory.hold(step) {
+            Some(step) if is_history => self.waiting.push_chunk(step),
+            Some(step) => self.waiting.push_answer(step),
             None => {}
         }
     }
@@ -130,16 +171,19 @@ impl Stage {
 
     /// The device has worked on a pass for so long; chunks of a prompt are another matter.
     fn took(&mut self, done: &Running, secs: f64) {
-        if done.is_of_single_rows() && secs.is_finite() && secs >= 0.0 {
+        if done.pass == Pass::Run && done.is_of_single_rows() && secs.is_finite() && secs >= 0.0 {
             self.paces.entry((done.index, done.rows())).or_default().add(secs);
         }
     }
 
     /// What a token by itself takes in each of our stages, as was predicted, once all have run enough of them.
     pub(crate) fn stage_secs(&self) -> Vec<f64> {
-        let indices = self.ring.as_ref().map_or(&[][..], Ring::indices);
-        let medians: Option<Vec<f64>> =
-            indices.iter().map(|&index| self.pass_secs(index, 1)).collect();
+        let Some(ring) = &self.ring else { return Vec::new() };
+        let secs = |&index: &usize| match ring.is_of_prompts(index) {
+            true => Some(0.0),
+            false => self.pass_secs(index, 1),
+        };
+        let medians: Option<Vec<f64>> = ring.indices().iter().map(secs).collect();
         medians.unwrap_or_default()
     }
 
@@ -162,7 +206,9 @@ impl Stage {
         let waiting = self.waiting.count(frame.request);
         let Some(ring) = &self.ring else { return Ok(None) };
         let Some(request) = self.requests.get_mut(&frame.request) else { return Ok(None) };
-        request.check(ring, &frame)?;
+        request.check(ring, index, &frame)?;
+        let waiting = waiting + request.memory.held();
+        let pass = if ring.takes_prompts(index) { Pass::Encode } else { Pass::Run };
         // A row of an answer comes when the token before it has gone round.
         let most_waiting =
             if frame.position < request.history_tokens { MAX_WAITING_STEPS } else { 1 };
@@ -174,6 +220,7 @@ impl Stage {
         Ok(Some(Step {
             request: frame.request,
             index,
+            pass,
             position: frame.position,
             rows: frame.rows,
             input: JobInput::Hidden(frame.wire.unpack(frame.data, frame.row_len)),
@@ -185,19 +232,25 @@ impl Stage {
     /// Takes what waits, as much as goes through the device at once, and what to do for it.
     fn start_next(&mut self) -> Option<Output> {
         let ring = self.ring.as_ref().filter(|_| self.is_loaded && self.running.is_none())?;
-        let index = self.waiting.next_index()?;
-        let pass_secs = |rows| self.pass_secs(index, rows);
-        let most_answers = most_answers(self.requests.len(), ring.phones(), pass_secs);
-        let pass = self.waiting.take_pass(index, most_answers, ring.chunk_tokens());
-        let begun = pass.into_iter().filter_map(|step| {
+        let (index, pass, steps) = match self.waiting.take_whole() {
+            Some(step) => (step.index, step.pass, vec![step]),
+            None => {
+                let index = self.waiting.next_index()?;
+                let pass_secs = |rows| self.pass_secs(index, rows);
+                let most_answers = most_answers(self.requests.len(), ring.phones(), pass_secs);
+                let steps = self.waiting.take_pass(index, most_answers, ring.chunk_tokens());
+                (index, Pass::Run, steps)
+            }
+        };
+        let begun = steps.into_iter().filter_map(|step| {
             let request = self.requests.get(&step.request)?;
             Some(request.begin(ring, step))
         });
         let (parts, passing) = begun.unzip();
         self.next_job += 1;
         let id = JobId(self.next_job);
-        self.running = Some(Running { job: id, index, parts: passing });
-        Some(Output::RunStage(Job { id, range: ring.range(index), parts }))
+        self.running = Some(Running { job: id, index, pass, parts: passing });
+        Some(Output::RunStage(Job { id, range: ring.range(index), pass, parts }))
     }
 }
 
@@ -215,23 +268,33 @@ impl Passing {
     fn next_position(&self) -> u32 {
         self.position + u32::from(self.rows)
     }
+
+    /// How far the request has got here with it.
+    fn last_step(&self) -> LastStep {
+        let next_position = if self.pass == Pass::Run { self.next_position() } else { 0 };
+        LastStep { request: self.request, next_position }
+    }
 }
 
 impl StageRequest {
-    fn check(&self, ring: &Ring, frame: &Activations) -> Result<(), &'static str> {
+    fn check(&self, ring: &Ring, index: usize, frame: &Activations) -> Result<(), &'static str> {
         let end = frame.position + u32::from(frame.rows);
+        let is_prompt = ring.takes_prompts(index);
         let rows_fit = match frame.position < self.history_tokens {
+            _ if is_prompt => frame.rows == self.prompt_rows,
             true => frame.rows <= ring.chunk_tokens() && end <= self.history_tokens,
             false => frame.rows == 1,
         };
+        let is_due = !is_prompt && end >= self.history_tokens;
         match () {
             () if frame.position != self.next_position => Err("its position is not the next"),
             () if frame.sequence != self.frames_taken => Err("its number is not the next"),
             () if frame.wire != ring.wire() => Err("its values are not of the plan's wire type"),
             () if frame.row_len != ring.row_len() => Err("its rows are not as long as the model's"),
+            () if !rows_fit && is_prompt => Err("not as many rows as the prompt has"),
             () if !rows_fit => Err("more rows than a chunk has"),
             () if end > ring.context_tokens() => Err("it goes beyond the context"),
-            () if frame.last != (end >= self.history_tokens) => Err("its token is not due"),
+            () if frame.last != is_due => Err("its token is not due"),
             () => Ok(()),
         }
     }
@@ -239,13 +302,15 @@ impl StageRequest {
     /// A step as a part of a job, and what stays here of it.
     fn begin(&self, ring: &Ring, step: Step) -> (Part, Passing) {
         let wants = self.wants(ring, &step);
-        let Step { request, index, position, rows, input, last, dispatches } = step;
+        let Step { request, index, pass, position, rows, input, last, dispatches } = step;
         let part = Part { request, slot: self.slot, position, rows, input, wants: wants.clone() };
-        (part, Passing { wants, request, index, position, rows, last, dispatches })
+        (part, Passing { wants, request, index, pass, position, rows, last, dispatches })
     }
 
     fn wants(&self, ring: &Ring, step: &Step) -> Wants {
         match (ring.is_tail(step.index), step.last) {
+            _ if step.pass == Pass::Remember => Wants::Nothing,
+            _ if step.pass == Pass::Encode => Wants::Hidden,
             (false, _) => Wants::Hidden,
             (true, false) => Wants::Nothing,
             (true, true) => {
@@ -293,6 +358,9 @@ impl Room {
         let spent = done.dispatches.saturating_add(dispatches);
         match (&done.wants, output) {
             (Wants::Hidden, StageOutput::Hidden(data)) => self.pass_on(done, spent, data),
+            (Wants::Nothing, StageOutput::Nothing) if done.pass == Pass::Remember => {
+                self.stage.remembered(done.request, done.index);
+            }
             (Wants::Token(_), StageOutput::Token { token, logprobs }) => {
                 self.stage.sampled(done.request, token);
                 let (request, epoch, dispatches) = (done.request, self.epoch, spent);
@@ -327,7 +395,8 @@ impl Room {
         facts.counters.rows_run += done.rows();
         facts.counters.dispatches += u64::from(dispatches);
         // A header's second stage is not what the others wait for.
-        if done.index == 0 || !self.config.coordinator {
+        let is_awaited = done.index == 0 || !self.config.coordinator;
+        if is_awaited && done.pass != Pass::Remember {
             self.ran(&done.parts);
         }
         self.report_changes.mark();
@@ -339,25 +408,28 @@ impl Room {
         let open = &self.stage.requests;
         let Some(facts) = self.facts.get_mut(&self.config.me) else { return };
         let is_over = |step: &LastStep| !open.contains_key(&step.request);
-        let is_older = |step: &LastStep| parts.iter().any(|part| part.request == step.request);
-        facts.last_steps.retain(|step| !is_over(step) && !is_older(step));
-        let lasting = parts.iter().filter(|part| open.contains_key(&part.request));
-        facts.last_steps.extend(
-            lasting.map(|part| LastStep {
-                request: part.request,
-                next_position: part.next_position(),
-            }),
-        );
+        facts.last_steps.retain(|step| !is_over(step));
+        for part in parts.iter().filter(|part| open.contains_key(&part.request)) {
+            let step = part.last_step();
+            match facts.last_steps.iter_mut().find(|last| last.request == step.request) {
+                Some(last) if part.pass == Pass::Run => *last = step,
+                Some(_) => {}
+                None => facts.last_steps.push(step),
+            }
+        }
     }
 
     fn pass_on(&mut self, done: &Passing, dispatches: u32, data: Vec<u8>) {
         let Some(ring) = &self.stage.ring else { return };
-        let Some(to) = ring.next(done.index) else { return };
         let expected = u64::from(done.rows) * u64::from(ring.row_bytes());
         if data.len() as u64 != expected {
             return self
                 .step_lost(done.request, "a step gave rows of another length than it should");
         }
+        if done.pass == Pass::Encode && ring.ends_encoder(done.index) {
+            return self.encoded(done.request, done.index, data);
+        }
+        let Some(to) = ring.next(done.index) else { return };
         let Some(request) = self.stage.requests.get_mut(&done.request) else { return };
         let (wire, row_len) = (ring.wire(), ring.row_len());
         let frame = Activations {
@@ -377,19 +449,31 @@ impl Room {
         self.transmit(to, frame);
     }
 
+    /// To those who feed and count it; others first, whom it takes longer to reach.
     fn return_token(&mut self, token: Token) {
-        match self.stage.ring.as_ref().map(Ring::header) {
-            Some(header) if header == self.config.me => self.token_sampled(token),
-            Some(header) => self.transmit(header, token),
-            None => {}
+        let takers = self.stage.ring.as_ref().map_or_else(Vec::new, Ring::token_takers);
+        let me = self.config.me;
+        for &to in takers.iter().filter(|&&to| to != me) {
+            self.transmit(to, token.clone());
+        }
+        match takers.contains(&me) {
+            true if self.config.coordinator => self.token_sampled(token),
+            true => self.feed_token(token.request, token.token),
+            false => {}
         }
     }
 
     fn return_chunk(&mut self, done: ChunkDone) {
-        match self.stage.ring.as_ref().map(Ring::header) {
-            Some(header) if header == self.config.me => self.chunk_passed(done.request),
-            Some(header) => self.transmit(header, done),
-            None => {}
+        let takers = self.stage.ring.as_ref().map_or_else(Vec::new, Ring::token_takers);
+        for to in takers {
+            match to == self.config.me {
+                true if self.config.coordinator => {
+                    self.chunk_passed(done.request);
+                    self.fed_chunk_passed(done.request);
+                }
+                true => self.fed_chunk_passed(done.request),
+                false => self.transmit(to, done.clone()),
+            }
         }
     }
 

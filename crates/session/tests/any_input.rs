@@ -23,7 +23,7 @@ fn ask(number: u32) -> Command {
 fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
     let request = RequestId(a);
     let message = || "m".to_owned();
-    match kind % 30 {
+    match kind % 31 {
         0 => Hello {
             version: 1,
             coordinator: a == 0,
@@ -62,6 +62,7 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         26 => Prepare { model: model() }.into(),
         27 => Prepared { url: "/m".into() }.into(),
         28 => Ask { ask: a, messages: vec![Message::user(message())], options: options() }.into(),
+        29 => residual([a, b, c, d]).into(),
         _ => StopAsk { ask: a }.into(),
     }
 }
@@ -95,6 +96,7 @@ fn begin([a, b, c, d]: [u32; 4]) -> Begin {
         history_tokens: d + 1,
         drawn: d % 3 % (d + 1),
         seen: vec![a; d as usize],
+        prompt_rows: if d == 4 { 2 } else { 0 },
     }
 }
 
@@ -122,7 +124,18 @@ fn roll_out([a, b, c, d]: [u32; 4]) -> RollOut {
         slots: 2,
         row_bytes: ROW_BYTES,
         wire: wire(d),
+        encoder: (d == 2).then(|| PlannedEncoder {
+            modules: 1 + c as usize % 3,
+            readers: vec![3],
+            prompt_tokens: 3,
+            skips: a % 2 == 0,
+        }),
     }
+}
+
+fn residual(numbers: [u32; 4]) -> Residual {
+    let Activations { request, epoch, sequence, rows, row_len, wire, data, .. } = rows(numbers);
+    Residual { request, epoch, sequence: sequence % 2, rows, row_len, wire, data }
 }
 
 fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {

@@ -108,6 +108,11 @@ impl Sim {
         self.clock.now_secs()
     }
 
+    /// What the room runs.
+    pub fn model(&self) -> &ModelSpec {
+        &self.model
+    }
+
     /// The room as a phone sees it now.
     pub fn view(&self, phone: usize) -> RoomView {
         self.phones[phone].room.view()

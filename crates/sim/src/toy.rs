@@ -3,16 +3,21 @@
 //! position and every row before it in every attention module, in order; a step at a
 //! position that does not follow the KV cache is an error, but for 0, which begins anew.
 
+mod encoder;
+
 use std::collections::BTreeMap;
 
 use base::{Message, ModuleProfile, ModuleRange, Tied};
 use protocol::peer::{Alternative, ModelRef, Sampling, TokenLogprobs};
 use session::{
-    Job, JobInput, LoadStage, MAX_PARTS, ModelSpec, Part, Resident, SamplingStep, StageOutput,
-    Wants,
+    Job, JobInput, LoadStage, MAX_PARTS, ModelSpec, Part, Pass, Resident, SamplingStep,
+    StageOutput, Wants,
 };
 
+pub use encoder::encoder_decoder;
+
 use crate::{Loaded, Ran, StageRunner};
+use encoder::Remembered;
 
 /// The toy on one phone.
 #[derive(Debug)]
@@ -22,6 +27,10 @@ pub struct ToyModel {
     spec: Option<Loading>,
     /// By attention module and slot: of every row, the hash of all rows up to it.
     cache: BTreeMap<(usize, u16), Vec<u32>>,
+    /// How many modules are an encoder's; they come first.
+    encoder_modules: usize,
+    /// By module that attends to the encoder's output, and slot.
+    prompts: BTreeMap<(usize, u16), Remembered>,
 }
 
 #[derive(Debug)]
@@ -63,6 +72,7 @@ pub fn spec(layers: usize) -> ModelSpec {
         residual: Vec::new(),
         tied: vec![Tied(0, modules.len() - 1, TABLE_BYTES)],
         modules,
+        encoder: None,
         eos: vec![EOS],
         row_bytes: ROW_BYTES,
         slots: 1,
@@ -85,6 +95,7 @@ impl StageRunner for ToyModel {
         let has = |module| held.iter().any(|held| held.resident.contains(module));
         let wanted = |module| stage.stages.iter().any(|stage| stage.resident.contains(module));
         self.cache.retain(|&(module, _), _| has(module) && wanted(module));
+        self.prompts.retain(|&(module, _), _| has(module) && wanted(module));
         let modules = stage.stages.iter().flat_map(|stage| stage.resident.indices());
         let missing = modules.filter(|&module| !has(module)).count();
         self.spec = Some(Loading { stages: stage.stages.clone(), slots, rows, context_tokens });
@@ -94,6 +105,7 @@ impl StageRunner for ToyModel {
     fn unload(&mut self) {
         self.spec = None;
         self.cache.clear();
+        self.prompts.clear();
     }
 
     fn run(&mut self, job: &Job) -> Result<Ran, String> {
@@ -103,11 +115,19 @@ impl StageRunner for ToyModel {
         if job.parts.is_empty() || job.parts.len() > MAX_PARTS || job.rows() > spec.rows {
             return Err(format!("{job:?} is no step"));
         }
-        let run = |part| self.run_part(job.range, part);
+        if job.pass != Pass::Run && job.parts.len() > 1 {
+            return Err("a whole prompt goes alone".to_owned());
+        }
+        let run = |part| match job.pass {
+            Pass::Run => self.run_part(job.range, part),
+            Pass::Encode => self.encode(job.range, part),
+            Pass::Remember => self.remember(part),
+        };
         let outputs = job.parts.iter().map(run).collect::<Result<_, _>>()?;
-        let dispatches = job.range.len() as u32;
+        let modules = self.at_work(job).len();
+        let dispatches = modules as u32;
         let weight = 1.0 + self.further_row * (job.rows() as f64 - 1.0);
-        let flops = MODULE_FLOPS * job.range.len() as f64 * weight;
+        let flops = MODULE_FLOPS * modules as f64 * weight;
         Ok(Ran { outputs, flops, dispatches })
     }
 
@@ -124,7 +144,8 @@ impl ToyModel {
     /// Each further row of a step takes this part of the first one's time: all of it where operations take the time,
     /// next to nothing where the reading of weights does.
     pub fn with_further_row(further_row: f64) -> Self {
-        Self { further_row, spec: None, cache: BTreeMap::new() }
+        let (cache, prompts) = (BTreeMap::new(), BTreeMap::new());
+        Self { further_row, spec: None, cache, encoder_modules: 0, prompts }
     }
 
     fn run_part(&mut self, range: ModuleRange, part: &Part) -> Result<StageOutput, String> {
@@ -134,8 +155,10 @@ impl ToyModel {
         if !self.spec.as_ref().is_some_and(fits) {
             return Err(format!("{part:?} is not what was loaded"));
         }
-        let mut rows = first_rows(range, part)?;
-        for module in range.indices().skip(usize::from(range.start == 0)) {
+        let range = self.decoding(range);
+        let embeds = range.start == self.encoder_modules;
+        let mut rows = first_rows(embeds, part)?;
+        for module in range.indices().skip(usize::from(embeds)) {
             for (position, row) in (part.position..).zip(&mut rows) {
                 *row = self.module(module, part.slot, position, *row)?;
             }
@@ -143,10 +166,12 @@ impl ToyModel {
         Ok(output(part, &rows))
     }
 
-    /// Odd modules are attention, which remembers; even ones do not.
+    /// Attention remembers; other modules do not.
     fn module(&mut self, module: usize, slot: u16, position: u32, row: Row) -> Result<Row, String> {
         let seen = mix(&row) ^ module as u32;
-        let memory = if module % 2 == 1 {
+        let memory = if self.is_cross(module) {
+            self.recall(module, slot, position)?
+        } else if self.is_attention(module) {
             let cache = self.cache.entry((module, slot)).or_default();
             if position == 0 {
                 cache.clear();
@@ -166,7 +191,7 @@ impl ToyModel {
     }
 }
 
-fn first_rows(range: ModuleRange, part: &Part) -> Result<Vec<Row>, String> {
+fn first_rows(embeds: bool, part: &Part) -> Result<Vec<Row>, String> {
     let rows: Vec<Row> = match &part.input {
         JobInput::Tokens(tokens) => (part.position..)
             .zip(tokens)
@@ -175,7 +200,7 @@ fn first_rows(range: ModuleRange, part: &Part) -> Result<Vec<Row>, String> {
         JobInput::Hidden(bytes) => bytes.chunks_exact(ROW_BYTES as usize).map(read).collect(),
     };
     let is_first = matches!(part.input, JobInput::Tokens(_));
-    if rows.len() != usize::from(part.rows) || is_first != (range.start == 0) {
+    if rows.len() != usize::from(part.rows) || is_first != embeds {
         return Err(format!("{} rows came for {part:?}", rows.len()));
     }
     Ok(rows)
@@ -190,11 +215,12 @@ fn output(part: &Part, rows: &[Row]) -> StageOutput {
             let logprobs = step.options.logprobs.map(|count| logprobs(&last, token, count));
             StageOutput::Token { token, logprobs }
         }
-        Wants::Hidden => {
-            let values = rows.iter().flatten();
-            StageOutput::Hidden(values.flat_map(|value| value.to_le_bytes()).collect())
-        }
+        Wants::Hidden => StageOutput::Hidden(bytes_of(rows)),
     }
+}
+
+fn bytes_of(rows: &[Row]) -> Vec<u8> {
+    rows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// What moves the choice away from the likeliest token: the seed, and the tokens seen.

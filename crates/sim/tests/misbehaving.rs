@@ -52,12 +52,14 @@ fn roll_out(epoch: u32, peer: u32) -> RollOut {
         slots: 1,
         row_bytes: 16,
         wire: WireType::F32,
+        encoder: None,
     }
 }
 
 fn begin(request: u32, slot: u16) -> Frame {
     let request = RequestId(request);
-    Begin { request, epoch: 1, slot, sampling: GREEDY, history_tokens: 2, drawn: 0, seen: vec![] }
+    let (history_tokens, drawn, seen, prompt_rows) = (2, 0, vec![], 0);
+    Begin { request, epoch: 1, slot, sampling: GREEDY, history_tokens, drawn, seen, prompt_rows }
         .into()
 }
 

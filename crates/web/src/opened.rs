@@ -2,7 +2,7 @@
 
 use model::{Address, ModelError, ModelFile, Parts, Place};
 use protocol::peer::ModelRef;
-use session::ModelSpec;
+use session::{EncoderSpec, ModelSpec};
 
 use crate::{
     folder::{Means, WebFile, WebFolder},
@@ -58,6 +58,10 @@ impl Opened {
             sequential_bytes: profiles.sequential_bytes,
             residual: profiles.residual,
             tied: profiles.tied,
+            encoder: config.encoder.map(|encoder| EncoderSpec {
+                modules: self.file.modules().encoder_modules(),
+                first_token: encoder.first_token,
+            }),
             eos: text.eos(),
             row_bytes: (config.hidden * size_of::<f32>()) as u32,
             slots: 1,

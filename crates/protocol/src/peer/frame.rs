@@ -6,12 +6,12 @@ use super::{
     Activations, Answered, Ask, AskFailed, Away, Begin, Cancel, ChunkDone, DecodeError,
     DeviceMeasured, Finished, Halt, Hello, Leave, LinkLost, LinkMeasured, LoadProgress,
     MAX_CONTROL_BYTES, MAX_FRAME_BYTES, Measure, MeasureFailed, Ping, Pong, Prepare, Prepared,
-    Probe, ProbeDone, Report, RequestFailed, RollOut, StageFailed, StageReady, Status, StopAsk,
-    Text, Token,
+    Probe, ProbeDone, Report, RequestFailed, Residual, RollOut, StageFailed, StageReady, Status,
+    StopAsk, Text, Token,
 };
 
 /// First byte of every frame.
-pub const PROTOCOL_VERSION: u8 = 5;
+pub const PROTOCOL_VERSION: u8 = 6;
 
 /// A body that knows its bounds.
 pub(super) trait Body: Sized {
@@ -146,6 +146,8 @@ frames! {
     Finished = 53,
     /// A stage could not run a step of a request.
     RequestFailed = 54,
+    /// A tensor that skips stages, to one that reads it.
+    Residual = 55,
     /// A prompt for the header.
     Ask = 64,
     /// Stops an ask.

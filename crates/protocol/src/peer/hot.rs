@@ -76,8 +76,8 @@ impl Body for Activations {
 
     fn read(_: &'static str, bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader { bytes };
-        let [code, flags] = reader.take("wire")?;
-        let wire = WireType::of_code(code).ok_or(DecodeError::OutOfRange { field: "wire" })?;
+        let wire = reader.wire()?;
+        let [flags] = reader.take("flags")?;
         bounds::within("flags", flags <= 1)?;
         let frame = Self {
             wire,
@@ -139,20 +139,28 @@ impl Body for Token {
 }
 
 /// Takes fixed-size fields off the front.
-struct Reader<'a> {
-    bytes: &'a [u8],
+pub(super) struct Reader<'a> {
+    pub(super) bytes: &'a [u8],
 }
 
 impl Reader<'_> {
-    fn take<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
+    pub(super) fn take<const N: usize>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<[u8; N], DecodeError> {
         let (head, rest) =
             self.bytes.split_first_chunk::<N>().ok_or(DecodeError::TooShort { field })?;
         self.bytes = rest;
         Ok(*head)
     }
 
-    fn word(&mut self, field: &'static str) -> Result<u32, DecodeError> {
+    pub(super) fn word(&mut self, field: &'static str) -> Result<u32, DecodeError> {
         self.take(field).map(u32::from_le_bytes)
+    }
+
+    pub(super) fn wire(&mut self) -> Result<WireType, DecodeError> {
+        let [code] = self.take("wire")?;
+        WireType::of_code(code).ok_or(DecodeError::OutOfRange { field: "wire" })
     }
 
     fn logprobs(&mut self) -> Result<Option<TokenLogprobs>, DecodeError> {
@@ -176,7 +184,7 @@ impl Reader<'_> {
 /// What a frame of [`Activations`] has besides its data.
 pub const ACTIVATIONS_HEADER_BYTES: usize = 30;
 /// Version and tag.
-const FRAME_HEADER_BYTES: usize = 2;
+pub(super) const FRAME_HEADER_BYTES: usize = 2;
 const LOGPROB_BYTES: usize = 4;
 const TOKEN_BYTES: usize = 21;
 const ALTERNATIVE_BYTES: usize = 8;

@@ -29,6 +29,21 @@ pub struct RollOut {
     pub row_bytes: u32,
     /// How hidden states travel from stage to stage.
     pub wire: WireType,
+    /// Of a model that has one.
+    pub encoder: Option<PlannedEncoder>,
+}
+
+/// How an encoder's output gets to the modules that read it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PlannedEncoder {
+    /// How many modules are its; they come first. The next one takes the tokens of answers.
+    pub modules: usize,
+    /// The modules that read its output: residual tensors of the plan.
+    pub readers: Vec<usize>,
+    /// Most rows of a prompt, which goes through it in one step.
+    pub prompt_tokens: u16,
+    /// Whether its output goes straight to the phones that read it, and not along the ring.
+    pub skips: bool,
 }
 
 /// One stage of a plan, or modules that are copied.
@@ -90,8 +105,10 @@ pub struct Begin {
     /// How many tokens of the answer are among them.
     pub drawn: u32,
     /// The prompt's last 4 Ki tokens and those drawn, where the tail needs them for a repetition
-    /// penalty; else none.
+    /// penalty; else none. Behind an encoder always the whole history, which goes through the decoder.
     pub seen: Vec<u32>,
+    /// Rows of the prompt on their way through an encoder; 0 without one.
+    pub prompt_rows: u16,
 }
 
 /// From the tail to the header: a chunk that wanted no token has passed.
@@ -140,7 +157,19 @@ impl Control for RollOut {
         bounds::within("stages", modules <= MAX_MODULES)?;
         bounds::within("chunk_tokens", (1..=MAX_CHUNK_TOKENS).contains(&self.chunk_tokens))?;
         bounds::within("slots", (1..=MAX_SLOTS).contains(&self.slots))?;
-        bounds::within("row_bytes", self.row_bytes > 0 && self.row_bytes.is_multiple_of(4))
+        bounds::within("row_bytes", self.row_bytes > 0 && self.row_bytes.is_multiple_of(4))?;
+        self.encoder.as_ref().map_or(Ok(()), PlannedEncoder::check)
+    }
+}
+
+impl PlannedEncoder {
+    fn check(&self) -> Result<(), DecodeError> {
+        let Self { modules, readers, prompt_tokens, .. } = self;
+        bounds::within("encoder.modules", (1..MAX_MODULES).contains(modules))?;
+        bounds::list("encoder.readers", readers, MAX_MODULES)?;
+        let are_behind = readers.iter().all(|reader| (*modules..MAX_MODULES).contains(reader));
+        bounds::within("encoder.readers", are_behind)?;
+        bounds::within("encoder.prompt_tokens", (1..=MAX_CHUNK_TOKENS).contains(prompt_tokens))
     }
 }
 
@@ -174,6 +203,7 @@ impl Control for Begin {
         bounds::within("drawn", self.drawn < self.history_tokens)?;
         bounds::within("drawn", self.drawn < MAX_COMPLETION_TOKENS)?;
         bounds::list("seen", &self.seen, MAX_SEEN_TOKENS + self.drawn as usize)?;
+        bounds::within("prompt_rows", self.prompt_rows <= MAX_CHUNK_TOKENS)?;
         self.sampling.check()
     }
 }

@@ -125,16 +125,16 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 pledge: Pledge::Share { factor: 1.5, phones: 3 },
             }
             .into(),
-            "050101010161016201000000000000f83f03",
+            "060101010161016201000000000000f83f03",
         ),
-        (Ping { nonce: 300, through_device: true }.into(), "0502ac0201"),
-        (Pong { nonce: 300, busy_secs: 1.0 }.into(), "0503ac02000000000000f03f"),
-        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0504010103eeeeee"),
-        (ProbeDone { nonce: 1 }.into(), "050501"),
-        (Leave {}.into(), "0506"),
+        (Ping { nonce: 300, through_device: true }.into(), "0602ac0201"),
+        (Pong { nonce: 300, busy_secs: 1.0 }.into(), "0603ac02000000000000f03f"),
+        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0604010103eeeeee"),
+        (ProbeDone { nonce: 1 }.into(), "060501"),
+        (Leave {}.into(), "0606"),
         (
             Measure { model: model(), peers: vec![PeerId(1), PeerId(2)] }.into(),
-            "0510022f6d016dac02080102083030303030303031083030303030303032",
+            "0610022f6d016dac02080102083030303030303031083030303030303032",
         ),
         (
             DeviceMeasured {
@@ -142,9 +142,9 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 overhead_secs: 0.25,
             }
             .into(),
-            "0511000000000000f03f000000000000e03f000000000000d03f",
+            "0611000000000000f03f000000000000e03f000000000000d03f",
         ),
-        (MeasureFailed { message: "no".into() }.into(), "0512026e6f"),
+        (MeasureFailed { message: "no".into() }.into(), "0612026e6f"),
         (
             LinkMeasured {
                 to: PeerId(1),
@@ -152,12 +152,12 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 bytes_per_sec: Estimate { mean: 2.0, spread: 1.0 },
             }
             .into(),
-            "0513083030303030303031000000000000e03f000000000000d03f0000000000000040000000000000f03f",
+            "0613083030303030303031000000000000e03f000000000000d03f0000000000000040000000000000f03f",
         ),
-        (LinkLost { peer: PeerId(1) }.into(), "0514083030303030303031"),
-        (Prepare { model: model() }.into(), "0515022f6d016dac020801"),
-        (Prepared { url: "/m".into() }.into(), "0516022f6d"),
-        (Away { why: Some(AwayReason::LowBattery) }.into(), "05170101"),
+        (LinkLost { peer: PeerId(1) }.into(), "0614083030303030303031"),
+        (Prepare { model: model() }.into(), "0615022f6d016dac020801"),
+        (Prepared { url: "/m".into() }.into(), "0616022f6d"),
+        (Away { why: Some(AwayReason::LowBattery) }.into(), "06170101"),
     ]
 }
 
@@ -174,17 +174,23 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 slots: 1,
                 row_bytes: 256,
                 wire: WireType::F16,
+                encoder: Some(PlannedEncoder {
+                    modules: 3,
+                    readers: vec![4],
+                    prompt_tokens: 300,
+                    skips: true,
+                }),
             }
             .into(),
-            "052001022f6d016dac0208010108303030303030303100060108303030303030303204062001800201",
+            "062001022f6d016dac02080101083030303030303031000601083030303030303032040620018002010103 0104 ac0201",
         ),
-        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0521010405"),
-        (StageReady { epoch: 1 }.into(), "052201"),
+        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0621010405"),
+        (StageReady { epoch: 1 }.into(), "062201"),
         (
             StageFailed { epoch: 1, failure: Failure::new(FailureCode::OutOfMemory, "no") }.into(),
-            "0523010a026e6f",
+            "0623010a026e6f",
         ),
-        (Halt { epoch: 1 }.into(), "052401"),
+        (Halt { epoch: 1 }.into(), "062401"),
         (
             Begin {
                 request,
@@ -194,31 +200,40 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 history_tokens: 3,
                 drawn: 1,
                 seen: vec![5, 300],
+                prompt_rows: 2,
             }
             .into(),
-            "05300901000000003f280000803f0000803e0000c03f0740010103010205ac02",
+            "06300901000000003f280000803f0000803e0000c03f0740010103010205ac0202",
         ),
         (
             activations_as(WireType::F32).into(),
-            "053101010900000001000000020000000100000006000000030000000200 0000803f 00000040",
+            "063101010900000001000000020000000100000006000000030000000200 0000803f 00000040",
         ),
         (
             activations_as(WireType::F16).into(),
-            "053102010900000001000000020000000100000006000000030000000200 0000803f003c 0000803f0040",
+            "063102010900000001000000020000000100000006000000030000000200 0000803f003c 0000803f0040",
         ),
         (
             activations_as(WireType::Int8).into(),
-            "053103010900000001000000020000000100000006000000030000000200 0402013c7f 0402813c7f",
+            "063103010900000001000000020000000100000006000000030000000200 0402013c7f 0402813c7f",
         ),
-        (token(None).into(), "0532090000000100000003000000020100000c00000000"),
+        (token(None).into(), "0632090000000100000003000000020100000c00000000"),
         (
             token(Some(logprobs(1))).into(),
-            "0532090000000100000003000000020100000c00000002000000bf00000000000080be",
+            "0632090000000100000003000000020100000c00000002000000bf00000000000080be",
         ),
-        (ChunkDone { request, epoch: 1, position: 2 }.into(), "0533090102"),
-        (Cancel { request }.into(), "053409"),
-        (Finished { request }.into(), "053509"),
-        (RequestFailed { request, epoch: 1, message: "no".into() }.into(), "05360901026e6f"),
+        (ChunkDone { request, epoch: 1, position: 2 }.into(), "0633090102"),
+        (Cancel { request }.into(), "063409"),
+        (Finished { request }.into(), "063509"),
+        (RequestFailed { request, epoch: 1, message: "no".into() }.into(), "06360901026e6f"),
+        (
+            residual_as(WireType::F32).into(),
+            "063701090000000100000001000000000000000200 0000803f 00000040",
+        ),
+        (
+            residual_as(WireType::Int8).into(),
+            "063703090000000100000001000000000000000200 0402013c7f 0402813c7f",
+        ),
     ]
 }
 
@@ -239,6 +254,12 @@ fn activations_as(wire: WireType) -> Activations {
     }
 }
 
+/// The same rows, as an encoder's output.
+fn residual_as(wire: WireType) -> Residual {
+    let Activations { request, epoch, rows, row_len, data, .. } = activations_as(wire);
+    Residual { request, epoch, sequence: 0, rows, row_len, wire, data }
+}
+
 fn token(logprobs: Option<TokenLogprobs>) -> Token {
     Token { request: RequestId(9), epoch: 1, position: 3, token: 0x0102, dispatches: 12, logprobs }
 }
@@ -248,15 +269,15 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
     vec![
         (
             Ask { ask: 1, messages: vec![Message::user("hi")], options: asked(&["."]) }.into(),
-            "05400101010268690000003f280000803f0000803e0000c03f0740010101012e",
+            "06400101010268690000003f280000803f0000803e0000c03f0740010101012e",
         ),
-        (StopAsk { ask: 1 }.into(), "054101"),
-        (Text { ask: 1, delta: "yo".into() }.into(), "05420102796f"),
+        (StopAsk { ask: 1 }.into(), "064101"),
+        (Text { ask: 1, delta: "yo".into() }.into(), "06420102796f"),
         (
             Answered { ask: 1, stats: stats() }.into(),
-            "0543010302000000000000e03f00000000000010400000000000002840020205ac0201000000bf0100000080be",
+            "0643010302000000000000e03f00000000000010400000000000002840020205ac0201000000bf0100000080be",
         ),
-        (AskFailed { ask: 1, failure: failure() }.into(), "054401020908046c6f6e67"),
+        (AskFailed { ask: 1, failure: failure() }.into(), "064401020908046c6f6e67"),
         (
             Report {
                 counters: Counters { bytes_sent: 300, ..Counters::default() },
@@ -264,11 +285,11 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
                 stage_secs: vec![0.5],
             }
             .into(),
-            "055000000000ac020001090401000000000000e03f",
+            "065000000000ac020001090401000000000000e03f",
         ),
         (
             status().into(),
-            "05510501022f6d016dac0208010680020108303030303030303101000000000000f03f000000000000e03f010172000704050101020300000001083030303030303031083030303030303032000000000000e03f000000000000d03f0000000000000040000000000000f03f010304010108303030303030303100068002000000000000e03f01000000000000e83f0108303030303030303204068001010830303030303030310830303030303030320000000000000040000000000000d03f000000000000e03f01000000000000f03f000000000000d03f010000000000000040010830303030303030310000000000001040036f6e6501016301000000000000e03f010830303030303030320374776f01020908046c6f6e67",
+            "06510501022f6d016dac0208010680020108303030303030303101000000000000f03f000000000000e03f010172000704050101020300000001083030303030303031083030303030303032000000000000e03f000000000000d03f0000000000000040000000000000f03f010304010108303030303030303100068002000000000000e03f01000000000000e83f0108303030303030303204068001010830303030303030310830303030303030320000000000000040000000000000d03f000000000000e03f01000000000000f03f000000000000d03f010000000000000040010830303030303030310000000000001040036f6e6501016301000000000000e03f010830303030303030320374776f01020908046c6f6e67",
         ),
     ]
 }
@@ -345,6 +366,8 @@ fn values_out_of_bounds_are_refused() {
     refused(ask(vec![Message::user(""); MAX_MESSAGES + 1]), "messages");
     refused(ask(Vec::new()), "messages");
     refused(begin_after(MAX_SEEN_TOKENS + 1).into(), "seen");
+    let prompt_rows = MAX_CHUNK_TOKENS + 1;
+    refused(Begin { prompt_rows, ..begin_after(0) }.into(), "prompt_rows");
 }
 
 #[test]
@@ -395,6 +418,39 @@ fn activations_have_as_many_bytes_as_they_say() {
 }
 
 #[test]
+fn an_encoders_output_has_as_many_bytes_as_it_says() {
+    for wire in WireType::ALL {
+        let sound = residual_as(wire);
+        let frame = Frame::from(sound.clone());
+        assert_eq!(frame.encoded_len(), RESIDUAL_HEADER_BYTES + sound.data.len());
+        let refused = |frame: Residual, field| {
+            let bytes = Frame::from(frame).encode();
+            assert_eq!(Frame::decode(&bytes), Err(DecodeError::OutOfRange { field }), "{wire:?}");
+        };
+        refused(Residual { rows: 0, data: Vec::new(), ..sound.clone() }, "rows");
+        refused(Residual { rows: MAX_CHUNK_TOKENS + 1, ..sound.clone() }, "rows");
+        refused(Residual { row_len: 0, ..sound.clone() }, "row_len");
+        refused(Residual { row_len: u32::MAX, ..sound.clone() }, "data");
+        refused(Residual { rows: 1, ..sound.clone() }, "data");
+    }
+}
+
+#[test]
+fn an_encoder_that_cannot_be_is_refused() {
+    let (frame, _) = ring_samples().remove(0);
+    let Frame::RollOut(plan) = frame else { panic!("it is the first sample") };
+    let sound = plan.encoder.clone().expect("it has one");
+    let refused = |encoder: PlannedEncoder, field| {
+        let frame = Frame::from(RollOut { encoder: Some(encoder), ..plan.clone() });
+        assert_eq!(Frame::decode(&frame.encode()), Err(DecodeError::OutOfRange { field }));
+    };
+    refused(PlannedEncoder { modules: 0, ..sound.clone() }, "encoder.modules");
+    refused(PlannedEncoder { readers: vec![2], ..sound.clone() }, "encoder.readers");
+    refused(PlannedEncoder { readers: vec![4; 1025], ..sound.clone() }, "encoder.readers");
+    refused(PlannedEncoder { prompt_tokens: 0, ..sound }, "encoder.prompt_tokens");
+}
+
+#[test]
 fn log_probabilities_out_of_bounds_are_refused() {
     let refused = |logprobs: TokenLogprobs, field| {
         let error = Err(DecodeError::OutOfRange { field });
@@ -423,7 +479,17 @@ fn the_longest_answer_fits_a_frame() {
 
 fn begin_after(seen_tokens: usize) -> Begin {
     let (request, seen) = (RequestId(9), vec![300; seen_tokens]);
-    Begin { request, epoch: 1, slot: 0, sampling: SAMPLING, history_tokens: 9_999, drawn: 0, seen }
+    let (history_tokens, drawn, prompt_rows) = (9_999, 0, 0);
+    Begin {
+        request,
+        epoch: 1,
+        slot: 0,
+        sampling: SAMPLING,
+        history_tokens,
+        drawn,
+        seen,
+        prompt_rows,
+    }
 }
 
 #[test]
@@ -478,6 +544,7 @@ fn begin() -> impl Strategy<Value = Begin> {
             history_tokens: rest.3,
             drawn: rest.0 % rest.3.min(MAX_COMPLETION_TOKENS),
             seen,
+            prompt_rows: rest.2,
         }
     })
 }
@@ -491,6 +558,10 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         activations().prop_map(Frame::from),
         begin().prop_map(Frame::from),
+        activations().prop_map(|rows| {
+            let Activations { request, epoch, sequence, rows, row_len, wire, data, .. } = rows;
+            Residual { request, epoch, sequence, rows, row_len, wire, data }.into()
+        }),
         (any::<[u32; 5]>(), prop::option::of(0..=5_u32)).prop_map(|(words, alternatives)| {
             let [request, epoch, position, token, dispatches] = words;
             let (request, logprobs) = (RequestId(request), alternatives.map(logprobs));

@@ -42,6 +42,7 @@ pub fn spec() -> ModelSpec {
         sequential_bytes: vec![8.0; 3],
         residual: Vec::new(),
         tied: Vec::new(),
+        encoder: None,
         eos: vec![1],
         row_bytes: ROW_BYTES,
         slots: 2,

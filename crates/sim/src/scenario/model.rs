@@ -37,8 +37,17 @@ impl Model {
             takes_chats: true,
         };
         let Profiles { modules, sequential_bytes, residual, tied } = profiles.clone();
-        let (eos, slots) = (Vec::new(), self.slots);
-        Ok(ModelSpec { model, modules, sequential_bytes, residual, tied, eos, row_bytes, slots })
+        Ok(ModelSpec {
+            model,
+            modules,
+            sequential_bytes,
+            residual,
+            tied,
+            encoder: None,
+            eos: Vec::new(),
+            row_bytes,
+            slots: self.slots,
+        })
     }
 }
 

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use base::{Message, ModuleRange, RequestId};
 use protocol::peer::Sampling;
 use session::{
-    Job, JobId, JobInput, LoadStage, ModelSpec, Part, Resident, SamplingStep, StageOutput, Wants,
+    Job, JobId, JobInput, LoadStage, ModelSpec, Part, Pass, Resident, SamplingStep, StageOutput,
+    Wants,
 };
 
 use crate::{
@@ -138,7 +139,7 @@ pub(crate) fn undisturbed(
             input: JobInput::Tokens(next),
             wants: Wants::Token(sampling),
         };
-        let ran = toy.run(&Job { id: JobId(0), range, parts: vec![part] })?;
+        let ran = toy.run(&Job { id: JobId(0), range, pass: Pass::Run, parts: vec![part] })?;
         let Some(&StageOutput::Token { token, .. }) = ran.outputs.first() else { break };
         position += rows;
         tokens.push(token);

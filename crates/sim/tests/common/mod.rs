@@ -1,6 +1,8 @@
 //! Rooms of toy models.
 #![allow(dead_code, reason = "every test file uses some of it")]
 
+pub mod cuts;
+
 use protocol::peer::{AnswerStats, AskOptions, FailureCode, Pledge, Sampling};
 use session::RoomLimits;
 use sim::{Answer, PhoneSpec, Sim, SimConfig, toy};
