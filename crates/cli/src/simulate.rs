@@ -31,6 +31,10 @@ pub struct Args {
     /// Whether cuts move while answers go on, in place of what the file says.
     #[arg(long, value_name = "BOOL")]
     balances: Option<bool>,
+    /// Whether an encoder's output goes straight to the phones that read it and not along the ring, in place of what
+    /// the file says.
+    #[arg(long, value_name = "BOOL")]
+    skips: Option<bool>,
     /// Requests that have a KV cache at once, in place of the file's number.
     #[arg(long, value_name = "N")]
     slots: Option<u16>,
@@ -77,6 +81,7 @@ impl Args {
     fn change(&self, scenario: &mut Scenario) {
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.balances = self.balances.unwrap_or(scenario.balances);
+        scenario.skips = self.skips.unwrap_or(scenario.skips);
         scenario.model.slots = self.slots.unwrap_or(scenario.model.slots);
         scenario.assignment = match self.assignment {
             Some(How::Best) => Assignment::Best,

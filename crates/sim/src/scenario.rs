@@ -44,6 +44,9 @@ pub struct Scenario {
     /// Whether the header may also run the last stage.
     #[serde(default = "yes")]
     pub ring_may_close: bool,
+    /// Whether an encoder's output goes straight to the phones that read it, and not along the ring.
+    #[serde(default = "yes")]
+    pub skips: bool,
     /// What the room runs.
     pub model: Model,
     /// In the order of joining; the first opens the room and is its header.
@@ -86,6 +89,8 @@ pub struct Sizes {
     pub architecture: graph::Architecture,
     /// Transformer layers, two modules each.
     pub layers: usize,
+    /// Those of the encoder, of an architecture that has one; `layers` are then the decoder's, three modules each.
+    pub encoder_layers: Option<usize>,
     /// Width of the hidden state.
     pub hidden: usize,
     /// Query heads.

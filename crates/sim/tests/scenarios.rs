@@ -51,7 +51,7 @@ fn every_shipped_scenario_runs_quickly_and_changes_no_token() {
         assert!(svg.len() < 300_000, "{name}: {} bytes", svg.len());
         count += 1;
     }
-    assert_eq!(count, 10);
+    assert_eq!(count, 11);
 }
 
 #[test]
@@ -110,6 +110,22 @@ fn a_predicted_token_takes_as_long_as_it_was_predicted() {
     // 2 operations for each weight that is multiplied with: those of all layers and of the head.
     assert!((report.model.flops / 2.0 / 1.72e9 - 1.0).abs() < 0.02, "{}", report.model.flops);
     assert!((report.model.weights_bytes / 4.0 / 1.722e9 - 1.0).abs() < 0.01, "{report:?}");
+}
+
+/// The paper's comparison: tensors that skip stages, or go along the ring.
+#[test]
+fn what_skips_stages_is_there_sooner_and_takes_no_more_bytes() {
+    let [skipping, along] = [true, false].map(|skips| {
+        let report = run(&Scenario { skips, ..shipped("encoder-decoder") }).report;
+        let frames = report.bytes.iter().filter_map(|pair| pair.frames.get("Residual"));
+        let bytes: u64 = frames.map(|frames| frames.bytes).sum();
+        let first_secs: f64 =
+            report.requests.iter().map(|one| one.first_token_secs.expect("a token")).sum();
+        (bytes, first_secs, report.plans[0].stages.len())
+    });
+    assert_eq!((skipping.2, along.2), (4, 4), "all phones are needed");
+    assert!(skipping.0 > 0 && skipping.0 <= along.0, "{skipping:?} {along:?}");
+    assert!(skipping.1 < along.1, "{skipping:?} {along:?}");
 }
 
 #[test]

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use base::ModuleRange;
-use graph::{Caches, GraphError, ModelConfig, Modules, Rope};
+use graph::{
+    Caches, Encoder, GraphError, GraphProfiles, ModelConfig, Modules, RelativePositions, Rope,
+};
 use protocol::peer::{MAX_MODULES, ModelRef};
-use session::ModelSpec;
+use session::{EncoderSpec, ModelSpec};
 
 use super::{
     Model, Profiles, ScenarioError, Sizes,
@@ -27,7 +29,7 @@ impl Model {
             (None, Some(profiles)) => profiles,
             _ => return Err(refused("model", "needs either `sizes` or `profiles`")),
         };
-        let row_bytes = profiles.check()?;
+        let row_bytes = profiles.check(self.sizes.as_ref().and_then(Sizes::encoder))?;
         let total_bytes: f64 = profiles.modules.iter().map(|module| module.weights_bytes).sum();
         let model = ModelRef {
             url: "/models/toy.gguf".to_owned(),
@@ -43,7 +45,7 @@ impl Model {
             sequential_bytes,
             residual,
             tied,
-            encoder: None,
+            encoder: self.sizes.as_ref().and_then(Sizes::encoder),
             eos: Vec::new(),
             row_bytes,
             slots: self.slots,
@@ -51,18 +53,41 @@ impl Model {
     }
 }
 
+impl Model {
+    /// Operations of each module for a row of a prompt, where that goes through an encoder; else none.
+    pub(super) fn prompt_flops(&self) -> Result<Vec<f64>, ScenarioError> {
+        let Some(sizes) = self.sizes.as_ref().filter(|sizes| sizes.encoder().is_some()) else {
+            return Ok(Vec::new());
+        };
+        let summary = sizes.figures(self.context_tokens, self.slots)?.summary;
+        Ok(summary.iter().map(|module| module.prefill_flops_per_token).collect())
+    }
+}
+
 impl Sizes {
+    fn encoder(&self) -> Option<EncoderSpec> {
+        let layers = self.encoder_layers?;
+        Some(EncoderSpec { modules: 1 + 2 * layers, first_token: FIRST_TOKEN })
+    }
+
     fn profiles(&self, context_tokens: u32, slots: u16) -> Result<Profiles, ScenarioError> {
+        let figures = self.figures(context_tokens, slots)?;
+        Ok(Profiles {
+            modules: figures.modules,
+            sequential_bytes: figures.sequential_bytes,
+            residual: figures.residual,
+            tied: figures.tied,
+        })
+    }
+
+    fn figures(&self, context_tokens: u32, slots: u16) -> Result<GraphProfiles, ScenarioError> {
         let most_layers = (MAX_MODULES - 2) / 2;
         within("model.sizes.layers", self.layers, 1..=most_layers)?;
         within("model.sizes.heads", self.heads, 1..=MAX_HEADS)?;
         within("model.sizes.kv_value_bytes", self.kv_value_bytes, 1..=4)?;
         number("model.sizes.weight_bytes", self.weight_bytes, 0.125, 8.0)?;
-        if self.architecture.traits().has_encoder {
-            return Err(refused(
-                "model.sizes.architecture",
-                "has an encoder, which rooms do not run",
-            ));
+        if let Some(layers) = self.encoder_layers {
+            within("model.sizes.encoder_layers", layers, 1..=most_layers)?;
         }
         let config = self.config(context_tokens);
         let modules = Modules::of(&config).map_err(named)?;
@@ -77,13 +102,7 @@ impl Sizes {
             slots: slots.into(),
             value_bytes: self.kv_value_bytes,
         };
-        let profiles = graph::profiles(&config, &bytes_of, caches).map_err(named)?;
-        Ok(Profiles {
-            modules: profiles.modules,
-            sequential_bytes: profiles.sequential_bytes,
-            residual: profiles.residual,
-            tied: profiles.tied,
-        })
+        graph::profiles(&config, &bytes_of, caches).map_err(named)
     }
 
     fn config(&self, context_tokens: u32) -> ModelConfig {
@@ -104,8 +123,10 @@ impl Sizes {
             window: None,
             norm_epsilon: 1e-5,
             tied_embeddings: true,
-            encoder: None,
-            relative: None,
+            encoder: self.encoder_layers.map(|layers| Encoder { layers, first_token: FIRST_TOKEN }),
+            relative: self
+                .encoder_layers
+                .map(|_| RelativePositions { buckets: 32, max_distance: 128 }),
             logits_scale: 1.0,
         }
     }
@@ -124,7 +145,7 @@ fn named(error: GraphError) -> ScenarioError {
 
 impl Profiles {
     /// Gives the bytes of a row of hidden states.
-    fn check(&self) -> Result<u32, ScenarioError> {
+    fn check(&self, encoder: Option<EncoderSpec>) -> Result<u32, ScenarioError> {
         within("model.profiles.modules", self.modules.len(), 1..=MAX_MODULES)?;
         for (index, module) in self.modules.iter().enumerate() {
             let at = |field: &str| format!("model.profiles.modules[{index}].{field}");
@@ -139,7 +160,10 @@ impl Profiles {
             expected..=expected,
         )?;
         let row_bytes = self.sequential_bytes.first().copied().unwrap_or(toy::ROW_BYTES.into());
-        for (index, &bytes) in self.sequential_bytes.iter().enumerate() {
+        // What an encoder gives goes past the module behind it.
+        let gap = encoder.map(|encoder| encoder.modules - 1);
+        let sequential = self.sequential_bytes.iter().enumerate();
+        for (index, &bytes) in sequential.filter(|(index, _)| Some(*index) != gap) {
             let place = format!("model.profiles.sequential_bytes[{index}]");
             number(&place, bytes, toy::ROW_BYTES.into(), MAX_ROW_BYTES)?;
             if bytes != row_bytes || bytes % 4.0 != 0.0 {
@@ -174,6 +198,8 @@ impl Profiles {
     }
 }
 
+/// Which token answers begin behind is all the same to the toy.
+const FIRST_TOKEN: u32 = 0;
 /// Operations or bytes of one module.
 const MOST: f64 = 1e15;
 const MAX_HEADS: usize = 1024;

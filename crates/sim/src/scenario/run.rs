@@ -46,7 +46,8 @@ pub enum SimulateError {
 /// # Errors
 /// A scenario out of its bounds, or a room that never gets ready.
 pub fn simulate(scenario: &Scenario, tell: &mut dyn FnMut(&str)) -> Result<Run, SimulateError> {
-    let mut play = Play::new(scenario, Rc::new(scenario.spec()?), tell);
+    let prompt_flops = Rc::new(scenario.model.prompt_flops()?);
+    let mut play = Play::new(scenario, (Rc::new(scenario.spec()?), prompt_flops), tell);
     play.get_ready()?;
     for item in scenario.schedule() {
         play.wait_until(item.at_secs());
@@ -88,12 +89,16 @@ pub(crate) struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    fn new(scenario: &'a Scenario, spec: Rc<ModelSpec>, tell: &'a mut dyn FnMut(&str)) -> Self {
+    fn new(
+        scenario: &'a Scenario,
+        (spec, prompt_flops): (Rc<ModelSpec>, Rc<Vec<f64>>),
+        tell: &'a mut dyn FnMut(&str),
+    ) -> Self {
         let phones = scenario.phones.len();
         let joining = Rc::new(Cell::new(0));
         let mut play = Self {
             scenario,
-            sim: simulation(scenario, &spec, &joining),
+            sim: simulation(scenario, (&spec, prompt_flops), &joining),
             spec,
             origin_secs: 0.0,
             lanes: Vec::new(),
@@ -192,13 +197,18 @@ impl<'a> Play<'a> {
 }
 
 /// A room without phones; they come with the modules that the phone of number `joining` keeps.
-fn simulation(scenario: &Scenario, spec: &Rc<ModelSpec>, joining: &Rc<Cell<usize>>) -> Sim {
+fn simulation(
+    scenario: &Scenario,
+    (spec, prompt_flops): (&Rc<ModelSpec>, Rc<Vec<f64>>),
+    joining: &Rc<Cell<usize>>,
+) -> Sim {
     let kept: Kept = Rc::new(RefCell::new(vec![BTreeSet::new(); scenario.phones.len()]));
     let (runner_spec, joining) = (Rc::clone(spec), Rc::clone(joining));
     let further_row_cost = scenario.further_row_cost;
     let limits = RoomLimits {
         balances: scenario.balances,
         ring_may_close: scenario.ring_may_close,
+        skips: scenario.skips,
         slots: scenario.model.slots,
         expected_requests: scenario.model.slots,
         ..RoomLimits::default()
@@ -210,8 +220,8 @@ fn simulation(scenario: &Scenario, spec: &Rc<ModelSpec>, joining: &Rc<Cell<usize
         limits,
     };
     let mut sim = Sim::new(config, move || {
-        let (spec, kept) = (Rc::clone(&runner_spec), Rc::clone(&kept));
-        Box::new(SizedToy::new(spec, further_row_cost, joining.get(), kept))
+        let model = (Rc::clone(&runner_spec), Rc::clone(&prompt_flops));
+        Box::new(SizedToy::new(model, further_row_cost, joining.get(), Rc::clone(&kept)))
     });
     sim.vary(scenario.seed, scenario.jitter);
     sim

@@ -23,6 +23,8 @@ pub(super) type Kept = Rc<RefCell<Vec<BTreeSet<usize>>>>;
 pub(super) struct SizedToy {
     toy: ToyModel,
     spec: Rc<ModelSpec>,
+    /// Of each module for a row of a prompt, where that goes through an encoder.
+    prompt_flops: Rc<Vec<f64>>,
     further_row_cost: f64,
     phone: usize,
     kept: Kept,
@@ -30,12 +32,13 @@ pub(super) struct SizedToy {
 
 impl SizedToy {
     pub(super) fn new(
-        spec: Rc<ModelSpec>,
+        (spec, prompt_flops): (Rc<ModelSpec>, Rc<Vec<f64>>),
         further_row_cost: f64,
         phone: usize,
         kept: Kept,
     ) -> Self {
-        Self { toy: ToyModel::default(), spec, further_row_cost, phone, kept }
+        let toy = toy_of(&spec);
+        Self { toy, spec, prompt_flops, further_row_cost, phone, kept }
     }
 
     /// As many operations of one row as take the same time. Only the last row of a prompt goes through the
@@ -48,7 +51,11 @@ impl SizedToy {
             None => 0.0,
         };
         let rows = |module| cost(if module == last { draws } else { job.rows() });
-        job.range.indices().map(|module| rows(module) * self.spec.modules[module].flops).sum()
+        let flops = |module: usize| match job.pass {
+            Pass::Run => rows(module) * self.spec.modules[module].flops,
+            Pass::Encode | Pass::Remember => cost(job.rows()) * self.prompt_flops[module],
+        };
+        self.toy.at_work(job).into_iter().map(flops).sum()
     }
 
     fn narrow(&self, rows: &[u8]) -> Vec<u8> {
@@ -107,6 +114,10 @@ impl StageRunner for SizedToy {
     }
 }
 
+fn toy_of(spec: &ModelSpec) -> ToyModel {
+    ToyModel::with_encoder(spec.encoder.map_or(0, |encoder| encoder.modules))
+}
+
 /// The tokens that the toy answers a prompt with where nothing disturbs it.
 ///
 /// # Errors
@@ -116,7 +127,7 @@ pub(crate) fn undisturbed(
     prompt: &str,
     options: Sampling,
 ) -> Result<Vec<u32>, String> {
-    let mut toy = ToyModel::default();
+    let mut toy = toy_of(spec);
     let range = ModuleRange::new(0, spec.modules.len());
     toy.load(&LoadStage {
         epoch: 1,
@@ -126,24 +137,44 @@ pub(crate) fn undisturbed(
         context_tokens: spec.model.context_tokens,
         rows: u16::MAX,
     })?;
-    let mut next = toy.tokenize(&[Message::user(prompt)]);
+    let prompt = toy.tokenize(&[Message::user(prompt)]);
+    let mut next = match spec.encoder {
+        Some(encoder) => encode(&mut toy, range, prompt).map(|()| vec![encoder.first_token])?,
+        None => prompt,
+    };
     let (mut position, mut tokens) = (0, Vec::new());
     while (tokens.len() as u32) < options.max_tokens {
-        let rows = next.len() as u32;
+        let rows = next.len();
         let sampling = SamplingStep { options, step: tokens.len() as u32, seen: Vec::new() };
-        let part = Part {
-            request: RequestId(0),
-            slot: 0,
-            position,
-            rows: rows as u16,
-            input: JobInput::Tokens(next),
-            wants: Wants::Token(sampling),
-        };
-        let ran = toy.run(&Job { id: JobId(0), range, pass: Pass::Run, parts: vec![part] })?;
-        let Some(&StageOutput::Token { token, .. }) = ran.outputs.first() else { break };
-        position += rows;
+        let input = JobInput::Tokens(next);
+        let wants = Wants::Token(sampling);
+        let output = run(&mut toy, (range, Pass::Run), (position, rows), input, wants)?;
+        let StageOutput::Token { token, .. } = output else { break };
+        position += rows as u32;
         tokens.push(token);
         next = vec![token];
     }
     Ok(tokens)
+}
+
+/// A whole prompt through the encoder and to those that read what it gives.
+fn encode(toy: &mut ToyModel, range: ModuleRange, prompt: Vec<u32>) -> Result<(), String> {
+    let (rows, input) = (prompt.len(), JobInput::Tokens(prompt));
+    let output = run(toy, (range, Pass::Encode), (0, rows), input, Wants::Hidden)?;
+    let StageOutput::Hidden(output) = output else { return Err("it gave no rows".to_owned()) };
+    let input = JobInput::Hidden(output);
+    run(toy, (range, Pass::Remember), (0, rows), input, Wants::Nothing).map(|_| ())
+}
+
+fn run(
+    toy: &mut ToyModel,
+    (range, pass): (ModuleRange, Pass),
+    (position, rows): (u32, usize),
+    input: JobInput,
+    wants: Wants,
+) -> Result<StageOutput, String> {
+    let (request, rows) = (RequestId(0), rows as u16);
+    let part = Part { request, slot: 0, position, rows, input, wants };
+    let ran = toy.run(&Job { id: JobId(0), range, pass, parts: vec![part] })?;
+    ran.outputs.into_iter().next().ok_or_else(|| "nothing came out".to_owned())
 }
