@@ -6,10 +6,10 @@ mod common;
 use std::collections::BTreeMap;
 
 use base::Message;
-use common::{GREEDY, NAMES, alone, config, sim};
+use common::{GREEDY, NAMES, alone, config, sim, sim_with_encoder, stats};
 use protocol::peer::{FailureCode, Phase, Pledge, Sampling};
 use session::{Assignment, Command};
-use sim::{PhoneSpec, Sim, toy};
+use sim::{PhoneSpec, Sim, SimConfig, toy};
 
 /// How many stories are told, unless the environment names another number: soaking takes a thousand.
 const SEEDS: u64 = 150;
@@ -48,6 +48,7 @@ fn the_same_seed_gives_the_same_story() {
 /// A room, and what is to go wrong in it.
 struct Story {
     seed: u64,
+    has_encoder: bool,
     random: u64,
     sim: Sim,
     frozen: Vec<usize>,
@@ -58,8 +59,10 @@ struct Story {
 
 impl Story {
     fn new(seed: u64) -> Self {
+        let has_encoder = seed.is_multiple_of(3);
         let mut story = Self {
             seed,
+            has_encoder,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             sim: sim(config(1)),
             frozen: Vec::new(),
@@ -73,7 +76,7 @@ impl Story {
         for (phone, name) in room.phones.iter_mut().zip(NAMES) {
             *phone = story.phone(name, name == NAMES[0]);
         }
-        story.sim = sim(room);
+        story.sim = if has_encoder { sim_with_encoder(encoding(room)) } else { sim(room) };
         story
     }
 
@@ -172,7 +175,10 @@ impl Story {
             };
             match answer.result {
                 Ok(stats) => {
-                    let expected = alone(&prompt(number), options).tokens;
+                    let expected = match self.has_encoder {
+                        true => alone_with_encoder(&prompt(number), options),
+                        false => alone(&prompt(number), options).tokens,
+                    };
                     assert_eq!(stats.tokens, expected, "seed {seed}, ask {number}");
                     ends.push(("answered", 1));
                     ends.push(("after a new plan", usize::from(plans > 4)));
@@ -202,6 +208,17 @@ impl Story {
         self.random ^= self.random >> 27;
         (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % end
     }
+}
+
+/// The same phones with an encoder-decoder.
+fn encoding(room: SimConfig) -> SimConfig {
+    SimConfig { model: toy::encoder_decoder(3, 4), ..room }
+}
+
+fn alone_with_encoder(prompt: &str, options: Sampling) -> Vec<u32> {
+    let mut sim = sim_with_encoder(encoding(config(1)));
+    assert!(sim.make_ready(), "{:?}", sim.view(0).error);
+    stats(sim.ask(0, 1, prompt, options)).tokens
 }
 
 fn prompt(number: u32) -> String {

@@ -111,7 +111,7 @@ fn status() -> Status {
 /// One frame of each tag, and its bytes. The bytes are the protocol: a change here is
 /// a new protocol version.
 fn samples() -> Vec<(Frame, &'static str)> {
-    [phone_samples(), ring_samples(), ask_samples()].concat()
+    [phone_samples(), plan_samples(), ring_samples(), ask_samples()].concat()
 }
 
 fn phone_samples() -> Vec<(Frame, &'static str)> {
@@ -161,8 +161,7 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
     ]
 }
 
-fn ring_samples() -> Vec<(Frame, &'static str)> {
-    let request = RequestId(9);
+fn plan_samples() -> Vec<(Frame, &'static str)> {
     vec![
         (
             RollOut {
@@ -191,6 +190,12 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
             "0623010a026e6f",
         ),
         (Halt { epoch: 1 }.into(), "062401"),
+    ]
+}
+
+fn ring_samples() -> Vec<(Frame, &'static str)> {
+    let request = RequestId(9);
+    vec![
         (
             Begin {
                 request,
@@ -437,7 +442,7 @@ fn an_encoders_output_has_as_many_bytes_as_it_says() {
 
 #[test]
 fn an_encoder_that_cannot_be_is_refused() {
-    let (frame, _) = ring_samples().remove(0);
+    let (frame, _) = plan_samples().remove(0);
     let Frame::RollOut(plan) = frame else { panic!("it is the first sample") };
     let sound = plan.encoder.clone().expect("it has one");
     let refused = |encoder: PlannedEncoder, field| {

@@ -42,6 +42,12 @@ pub fn sim(config: SimConfig) -> Sim {
     Sim::new(config, || Box::<toy::ToyModel>::default())
 }
 
+/// The same for models with an encoder.
+pub fn sim_with_encoder(config: SimConfig) -> Sim {
+    let modules = config.model.encoder.expect("it has one").modules;
+    Sim::new(config, move || Box::new(toy::ToyModel::with_encoder(modules)))
+}
+
 /// A room of so many phones, ready to answer.
 pub fn ready(phones: usize) -> Sim {
     ready_with(config(phones))
