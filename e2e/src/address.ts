@@ -11,6 +11,7 @@ export interface PhoneQuery {
   tokens?: number;
   wire?: WireType;
   balance?: "on" | "off";
+  skip?: "on" | "off";
 }
 
 /** The page's address on the phone, with its wishes. */

@@ -46,6 +46,7 @@ const config: StartConfig = {
   pledge: { bytes: 1e9 },
   wire: "f16",
   balances: true,
+  skips: true,
   reopens: false,
   requests: null,
 };

@@ -13,6 +13,7 @@ describe("the address", () => {
       assignment: "best",
       wire: "f16",
       balances: true,
+      skips: true,
       requests: null,
       temperature: null,
       seed: null,
@@ -23,7 +24,7 @@ describe("the address", () => {
 
   it("may ask for everything", () => {
     const search =
-      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&assignment=equal&wire=f32&requests=4&balance=off&temperature=0&seed=7&tokens=64";
+      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&assignment=equal&wire=f32&requests=4&balance=off&skip=off&temperature=0&seed=7&tokens=64";
     expect(parseQuery(search, `#${secret}`)).toEqual({
       modelUrl: "/models/x.gguf",
       name: "Ada L",
@@ -31,6 +32,7 @@ describe("the address", () => {
       assignment: "equal",
       wire: "f32",
       balances: false,
+      skips: false,
       requests: 4,
       temperature: 0,
       seed: 7,

@@ -14,6 +14,8 @@ export interface Query {
   wire: WireType;
   /** `?balance=off`: cuts stay where they are, for those who compare. */
   balances: boolean;
+  /** `?skip=off`: an encoder's output goes along the ring and not straight to who reads it, for those who compare. */
+  skips: boolean;
   /** `?requests=4`: so many are expected at once; the plan is then for tokens a second and not for one fast token. */
   requests: number | null;
   /** `?temperature=0`, `?seed=1`, `?tokens=64`: how answers are sampled. */
@@ -42,6 +44,7 @@ export function parseQuery(search: string, hash: string): Query {
     assignment: text("assignment") === "equal" ? "equal" : "best",
     wire: WIRE_TYPES.find((wire) => wire === text("wire")) ?? "f16",
     balances: text("balance") !== "off",
+    skips: text("skip") !== "off",
     requests: parseCount(text("requests")),
     temperature: number("temperature"),
     seed: number("seed"),

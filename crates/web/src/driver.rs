@@ -323,6 +323,7 @@ fn limits(config: &StartConfig) -> RoomLimits {
     RoomLimits {
         wire: config.wire,
         balances: config.balances,
+        skips: config.skips,
         expected_requests: config.requests.unwrap_or(defaults.expected_requests),
         ..defaults
     }

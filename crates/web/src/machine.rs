@@ -20,7 +20,7 @@ use crate::{
     local::LocalSource,
     measure::{Speed, Trial, lookup_secs},
     opened::Opened,
-    step::{StepInput, outputs, step},
+    step::pass,
     text::{ModelText, TextModule},
 };
 
@@ -366,8 +366,7 @@ impl Machine {
         let stage = self.stages.iter_mut().find(|stage| stage.range() == job.range);
         let stage = stage
             .ok_or_else(|| ModelError::Step(format!("modules {} are not loaded", job.range)))?;
-        let output = stage.run(step(&job.parts), StepInput::of(&job.parts).of_stage()).await?;
-        Ok(outputs(&job.parts, &output))
+        pass(stage, job).await
     }
 
     fn dispatches(&self) -> u64 {

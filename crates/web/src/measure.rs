@@ -69,17 +69,22 @@ impl Trial {
     /// Whatever keeps this device from running the model's layers.
     pub async fn new(gpu: &Gpu, opened: &Opened) -> Result<Self, ModelError> {
         let (file, context_tokens) = (&opened.file, opened.context_tokens());
-        let range = measured_modules(file)?;
+        let layer = Layer::of(file);
+        let range = layer.measured(file)?;
         let zeros = file.with_source(Zeros(file.bytes()));
-        let options = StageOptions { context_tokens, slots: 1, rows: 2 };
-        let stage = Stage::load(gpu, &zeros, range, options).await?;
+        let options = StageOptions { context_tokens, slots: 1, rows: layer.rows() };
+        let mut stage = Stage::load(gpu, &zeros, range, options).await?;
         let row = vec![0u8; file.config().hidden * size_of::<f32>()];
         let profiles = file.profiles(context_tokens, 1)?;
         let size = |modules: ModuleRange| {
             let flops = profiles.modules[modules.indices()].iter().map(|module| module.flops);
             Size { modules, flops: flops.sum() }
         };
-        let few = if range.len() > 2 { 2 } else { 1 };
+        if layer.attends_to_prompt {
+            // As many rows as its operations are counted for.
+            stage.remember(0, &row.repeat(context_tokens)).await?;
+        }
+        let few = if range.len() > layer.modules { layer.modules } else { 1 };
         let sizes = [ModuleRange::new(range.start, range.start + few), range].map(size);
         let mut trial = Self { url: opened.url.clone(), stage, row, sizes, context_tokens };
         for _ in 0..PREPARING_STEPS {
@@ -171,18 +176,43 @@ const MOST_OVERHEAD: f64 = 0.9;
 /// Shortest step that is believed.
 const MIN_STEP_SECS: f64 = 1e-5;
 
-/// The first layers, as many as are cheap to hold.
-fn measured_modules<S: ByteSource>(file: &ModelFile<S>) -> Result<ModuleRange, ModelError> {
-    let mut range = ModuleRange::new(1, 3);
-    let layers = file.config().layers.min(MAX_LAYERS);
-    for layers in 2..=layers {
-        let wider = ModuleRange::new(1, 1 + 2 * layers);
-        if file.stage_bytes(wider)? <= MAX_BYTES {
-            range = wider;
+/// Where the layers are that tokens go through, and what each has.
+struct Layer {
+    /// The first module of the first one.
+    first: usize,
+    modules: usize,
+    /// Behind an encoder; what the encoder itself does is not done for each token.
+    attends_to_prompt: bool,
+}
+
+impl Layer {
+    fn of<S: ByteSource>(file: &ModelFile<S>) -> Self {
+        match file.modules().encoder_modules() {
+            0 => Self { first: 1, modules: 2, attends_to_prompt: false },
+            encoder => Self { first: encoder + 1, modules: 3, attends_to_prompt: true },
         }
     }
-    Ok(range)
+
+    /// Most rows of a step: a prompt comes in pieces.
+    fn rows(&self) -> usize {
+        if self.attends_to_prompt { PROMPT_ROWS } else { 2 }
+    }
+
+    /// The first layers, as many as are cheap to hold.
+    fn measured<S: ByteSource>(&self, file: &ModelFile<S>) -> Result<ModuleRange, ModelError> {
+        let of = |layers: usize| ModuleRange::new(self.first, self.first + layers * self.modules);
+        let mut range = of(1);
+        for layers in 2..=file.config().layers.min(MAX_LAYERS) {
+            if file.stage_bytes(of(layers))? <= MAX_BYTES {
+                range = of(layers);
+            }
+        }
+        Ok(range)
+    }
 }
+
+/// Of what an encoder would have given, at once.
+const PROMPT_ROWS: usize = 32;
 
 /// A file of zeros.
 #[derive(Clone, Debug)]

@@ -47,6 +47,8 @@ pub struct StartConfig {
     pub wire: WireType,
     /// Coordinator: whether cuts move while answers go on.
     pub balances: bool,
+    /// Coordinator: whether an encoder's output goes straight to the phones that read it.
+    pub skips: bool,
     /// Coordinator: how many requests are expected at once.
     pub requests: Option<u16>,
 }

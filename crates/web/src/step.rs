@@ -1,24 +1,44 @@
 //! A job of the room as a step of the model: the rows of all its parts, and what comes out for each.
 
 use kernels::Step;
-use model::{HEAD_ROWS, Logprobs, Sampler, StageInput};
+use model::{ByteSource, HEAD_ROWS, Logprobs, ModelError, Sampler, Stage, StageInput};
 use protocol::peer::{Alternative, Sampling, TokenLogprobs};
-use session::{JobInput, MAX_PARTS, Part, SamplingStep, StageOutput, Wants};
+use session::{Job, JobInput, MAX_PARTS, Part, Pass, SamplingStep, StageOutput, Wants};
 
 use crate::clock::timed;
 
 const _: () = assert!(MAX_PARTS <= HEAD_ROWS, "every part may want a token");
 
+/// A job on its stage: rows of histories and answers, a whole prompt for the encoder, or what that gave of one.
+pub async fn pass<L: ByteSource>(
+    stage: &mut Stage<L>,
+    job: &Job,
+) -> Result<Vec<StageOutput>, ModelError> {
+    let input = StepInput::of(&job.parts);
+    match job.pass {
+        Pass::Run => {
+            let output = stage.run(step(&job.parts), input.of_stage()).await?;
+            Ok(outputs(&job.parts, &output))
+        }
+        Pass::Encode => Ok(vec![StageOutput::Hidden(stage.encode(input.of_stage()).await?)]),
+        Pass::Remember => {
+            let slot = job.parts.first().map_or(0, |part| part.slot.into());
+            stage.remember(slot, input.rows()).await?;
+            Ok(vec![StageOutput::Nothing])
+        }
+    }
+}
+
 /// The input of a step.
 #[derive(Debug)]
-pub enum StepInput {
+enum StepInput {
     Tokens(Vec<u32>),
     Hidden(Vec<u8>),
 }
 
 impl StepInput {
     /// The rows of all parts, in their order.
-    pub fn of(parts: &[Part]) -> Self {
+    fn of(parts: &[Part]) -> Self {
         let tokens = |part: &Part| match &part.input {
             JobInput::Tokens(tokens) => tokens.clone(),
             JobInput::Hidden(_) => Vec::new(),
@@ -33,7 +53,15 @@ impl StepInput {
         }
     }
 
-    pub fn of_stage(&self) -> StageInput<'_> {
+    /// Hidden states; none where there are tokens.
+    fn rows(&self) -> &[u8] {
+        match self {
+            Self::Tokens(_) => &[],
+            Self::Hidden(bytes) => bytes,
+        }
+    }
+
+    fn of_stage(&self) -> StageInput<'_> {
         match self {
             Self::Tokens(tokens) => StageInput::Tokens(tokens),
             Self::Hidden(bytes) => StageInput::Hidden(bytes),
@@ -42,7 +70,7 @@ impl StepInput {
 }
 
 /// Where the rows belong, with logits for the last row of each part that wants a token.
-pub fn step(parts: &[Part]) -> Step {
+fn step(parts: &[Part]) -> Step {
     let mut step = Step::default();
     for part in parts {
         step.add(part.slot.into(), part.position, part.rows.into());
@@ -54,7 +82,7 @@ pub fn step(parts: &[Part]) -> Step {
 }
 
 /// What each part has of a step's output.
-pub fn outputs(parts: &[Part], output: &model::StageOutput) -> Vec<StageOutput> {
+fn outputs(parts: &[Part], output: &model::StageOutput) -> Vec<StageOutput> {
     match output {
         model::StageOutput::Hidden(bytes) => hidden(parts, bytes),
         model::StageOutput::Logits(logits) => timed("sampler", || tokens(parts, logits)),

@@ -30,6 +30,7 @@ const config: StartConfig = {
   pledge: { bytes: 1 },
   wire: "f16",
   balances: true,
+  skips: true,
   reopens: false,
   requests: null,
 };

@@ -96,6 +96,8 @@ export interface StartConfig {
   wire: WireType;
   /** Coordinator: whether cuts move while answers go on. */
   balances: boolean;
+  /** Coordinator: whether an encoder's output goes straight to the phones that read it, or along the ring. */
+  skips: boolean;
   /** Coordinator: requests that are expected at once; null plans for one. */
   requests: number | null;
 }

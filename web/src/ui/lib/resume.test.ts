@@ -14,6 +14,7 @@ const config: StartConfig = {
   pledge: { bytes: 9 },
   wire: "f16",
   balances: true,
+  skips: true,
   requests: null,
 };
 

@@ -17,6 +17,7 @@ describe("how a room is started", () => {
       pledge: { bytes: 7 },
       wire: "f16",
       balances: true,
+      skips: true,
       reopens: false,
       requests: null,
     });

@@ -22,6 +22,7 @@ export function startConfig(query: Query, choice: Choice, location: { origin: st
     pledge: query.pledge ?? { bytes: choice.lendingBytes },
     wire: query.wire,
     balances: query.balances,
+    skips: query.skips,
     requests: secret === null ? query.requests : null,
   };
 }
