@@ -125,7 +125,7 @@ fn what_skips_stages_is_there_sooner_and_takes_no_more_bytes() {
     });
     assert_eq!((skipping.2, along.2), (4, 4), "all phones are needed");
     assert!(skipping.0 > 0 && skipping.0 <= along.0, "{skipping:?} {along:?}");
-    assert!(skipping.1 < along.1, "{skipping:?} {along:?}");
+    assert!(skipping.1 < along.1 - 0.1, "{skipping:?} {along:?}");
 }
 
 #[test]
