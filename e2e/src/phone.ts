@@ -38,6 +38,13 @@ export class Phone extends Tab {
     await this.page.getByTestId("join").click();
   }
 
+  /** Leaves the room. The first tap asks, the second leaves. */
+  async leave(): Promise<void> {
+    const button = this.page.getByTestId("leave");
+    await button.click();
+    await button.click();
+  }
+
   /** Waits until so many phones are in the room and linked to this one. */
   meet(phones: number, limitMs = STEP_LIMIT_MS): Promise<RoomView> {
     const linked = (room: RoomView): number =>

@@ -81,10 +81,7 @@ test("a phone that goes away in the middle of an answer", async ({ server, launc
 test("the phone that started the room leaves it", async ({ server, launch, picture }) => {
   const [first, second] = (await launch(2, server)) as [Phone, Phone];
   await gather(server, [first, second], { query: { model: bundled().url, pledge: "share:1.3:2" } });
-  const leave = first.page.getByTestId("leave");
-  // The first tap asks, the second leaves.
-  await leave.click();
-  await leave.click();
+  await first.leave();
   await expect(first.page.getByTestId("start")).toBeVisible();
   await message(second, "phone_left", MISSED_LIMIT_MS);
   await second.screenshot(picture("coordinator-left"));
