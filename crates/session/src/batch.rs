@@ -149,27 +149,6 @@ impl Waiting {
     }
 }
 
-/// How many rows of answers go through the device in one pass, where so many requests share so many phones;
-/// `pass_secs` is what a pass of so many rows takes, once known.
-///
-/// Requests that wait together stay together, and while they are at one phone the others idle. So each phone is to have
-/// its share of them. Where that is no whole number, more in a pass leave a phone without work and fewer make passes that
-/// are not full: what passes take decides.
-pub(crate) fn most_answers(
-    requests: usize,
-    phones: usize,
-    pass_secs: impl Fn(usize) -> Option<f64>,
-) -> usize {
-    let fewer = (requests / phones).clamp(1, MAX_PARTS);
-    let more = requests.div_ceil(phones).clamp(1, MAX_PARTS);
-    let Some(fewer_secs) = pass_secs(fewer) else { return fewer };
-    let Some(more_secs) = pass_secs(more) else { return more };
-    // Tokens a second of the whole ring: with all phones at work, or with all requests under way.
-    let full = fewer as f64 / fewer_secs;
-    let idling = requests as f64 / (phones as f64 * more_secs);
-    if idling > full { more } else { fewer }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,21 +229,5 @@ mod tests {
         waiting.drop_request(RequestId(1));
         waiting.drop_request(RequestId(2));
         assert_eq!(waiting.next_index(), None);
-    }
-
-    #[test]
-    fn passes_are_as_full_as_keeps_all_phones_at_work() {
-        let secs = |further: f64| move |rows: usize| Some(1.0 + further * (rows as f64 - 1.0));
-        for further in [0.0, 1.0] {
-            assert_eq!(most_answers(6, 3, secs(further)), 2);
-            assert_eq!(most_answers(3, 3, secs(further)), 1);
-            assert_eq!(most_answers(2, 3, secs(further)), 1);
-            assert_eq!(most_answers(4, 1, secs(further)), 4);
-        }
-        assert_eq!(most_answers(4, 3, secs(1.0)), 1, "every row takes its time");
-        assert_eq!(most_answers(4, 3, secs(0.2)), 2, "a second row is nearly free");
-        let unknown = |known: usize| move |rows: usize| (rows == known).then_some(1.0);
-        assert_eq!(most_answers(4, 3, unknown(9)), 1, "both are tried");
-        assert_eq!(most_answers(4, 3, unknown(1)), 2, "both are tried");
     }
 }

@@ -85,6 +85,7 @@ impl Room {
     pub(crate) fn feed_token(&mut self, number: RequestId, token: u32) {
         let Some(ring) = &self.stage.ring else { return };
         let (index, context_tokens) = (ring.feeding_index(), ring.context_tokens());
+        self.stage.token_came(self.now_secs);
         let Some(feed) = self.stage.feed_of(number) else { return };
         if let Some(position) = feed.next_token(context_tokens) {
             self.stage.push(step((number, index), position, vec![token], true));
@@ -110,6 +111,7 @@ impl Room {
     pub(crate) fn take_token_to_feed(&mut self, peer: PeerId, token: &Token) -> Verdict {
         let Some(feed) = self.fed_by_tail(peer, token.request, token.epoch)? else { return Ok(()) };
         feed.check_token(token)?;
+        self.stage.expect_more(token.more, self.now_secs);
         self.feed_token(token.request, token.token);
         Ok(())
     }

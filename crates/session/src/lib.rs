@@ -18,6 +18,7 @@ mod exercise;
 mod facts;
 mod feed;
 mod frames;
+mod grouping;
 mod held;
 mod io;
 mod loading;

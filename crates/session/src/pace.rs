@@ -25,10 +25,19 @@ impl Pace {
 
     /// Their median, once there are enough.
     pub(crate) fn median(&self) -> Option<f64> {
+        self.median_of(self.secs.len())
+    }
+
+    /// The median of the latest few, which soon shows a change.
+    pub(crate) fn latest(&self) -> Option<f64> {
+        self.median_of(TOKENS_NEEDED)
+    }
+
+    fn median_of(&self, latest: usize) -> Option<f64> {
         if self.secs.len() < TOKENS_NEEDED {
             return None;
         }
-        let mut sorted: Vec<f64> = self.secs.iter().copied().collect();
+        let mut sorted: Vec<f64> = self.secs.iter().rev().take(latest).copied().collect();
         sorted.sort_by(f64::total_cmp);
         Some(sorted[sorted.len() / 2])
     }
@@ -108,5 +117,7 @@ mod tests {
         assert_eq!(pace.median(), Some(1.0));
         (0..TOKENS_KEPT).for_each(|_| pace.add(2.0));
         assert_eq!(pace.median(), Some(2.0));
+        (0..TOKENS_NEEDED / 2 + 1).for_each(|_| pace.add(5.0));
+        assert_eq!((pace.median(), pace.latest()), (Some(2.0), Some(5.0)));
     }
 }

@@ -44,6 +44,7 @@ impl Room {
 
     pub(crate) fn take_activations(&mut self, peer: PeerId, frame: Activations) -> Verdict {
         let Some(index) = self.follows(peer, Some(frame.epoch))? else { return Ok(()) };
+        self.stage.expect_more(frame.more, self.now_secs);
         if let Some(step) = self.stage.expect(index, frame)? {
             self.touch(step.request);
             self.stage.push(step);

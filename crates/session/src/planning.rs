@@ -257,7 +257,8 @@ fn equal_split_secs(input: &PlanInput) -> Option<f64> {
 /// Bytes of a token's frame on its way back to the header.
 fn token_bytes() -> f64 {
     let (request, epoch, position) = (RequestId(0), 0, 0);
-    let token = Token { request, epoch, position, token: 0, dispatches: 0, logprobs: None };
+    let token =
+        Token { request, epoch, position, token: 0, dispatches: 0, more: false, logprobs: None };
     Frame::from(token).encoded_len() as f64
 }
 

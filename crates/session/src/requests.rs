@@ -77,6 +77,10 @@ impl Room {
     }
 
     pub(crate) fn take_token(&mut self, peer: PeerId, token: Token) -> Verdict {
+        let is_from_tail = |ring: &&Ring| ring.epoch() == token.epoch && ring.tail() == peer;
+        if self.stage.ring.as_ref().is_some_and(|ring| is_from_tail(&ring)) {
+            self.stage.expect_more(token.more, self.now_secs);
+        }
         let Some(request) = self.told_by_tail(peer, token.request, token.epoch)? else {
             return Ok(());
         };

@@ -223,6 +223,7 @@ impl Room {
             self.survey.as_ref().map(Survey::deadline),
             self.loading_deadline(),
             self.asks_deadline(),
+            self.stage.more_deadline(),
         ]
         .into_iter()
         .chain(throttles.map(Throttle::deadline))
@@ -235,5 +236,6 @@ impl Room {
 const VIEW_SECS: f64 = 0.1;
 /// The others' cards may lag a little more.
 const STATUS_SECS: f64 = 0.25;
-const REPORT_SECS: f64 = 1.0;
+/// The balancer works with these.
+const REPORT_SECS: f64 = 0.3;
 const PROGRESS_SECS: f64 = 0.25;

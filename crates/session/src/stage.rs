@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use base::RequestId;
+use base::{PeerId, RequestId};
 use protocol::peer::{
-    Activations, Begin, ChunkDone, LastStep, RequestFailed, Residual, Sampling, Token, clip,
+    Activations, Begin, ChunkDone, Frame, LastStep, RequestFailed, Residual, Sampling, Token, clip,
 };
 
 use crate::{
-    Job, JobId, JobInput, Output, Part, Pass, Room, SamplingStep, StageOutput, Wants,
-    batch::{Step, Waiting, most_answers},
+    Job, JobId, JobInput, MAX_PARTS, Output, Part, Pass, Room, SamplingStep, StageOutput, Wants,
+    batch::{Step, Waiting},
     feed::Feed,
+    grouping::Grouping,
     measuring::MESSAGE_CHARS,
     memory::Memory,
     pace::Pace,
@@ -32,9 +33,12 @@ pub(crate) struct Stage {
     /// What an encoder gave for requests that have not begun here; at most one for each slot.
     pub(crate) early: Vec<Residual>,
     waiting: Waiting,
-    /// What passes take on our device, by stage of the ring and rows; without chunks of prompts.
-    paces: BTreeMap<(usize, u64), Pace>,
+    /// What a token by itself takes in each of our stages.
+    paces: BTreeMap<usize, Pace>,
     running: Option<Running>,
+    /// Since when another frame of a pass is to follow.
+    more_since_secs: Option<f64>,
+    grouping: Grouping,
     next_job: u64,
 }
 
@@ -95,6 +99,8 @@ impl Stage {
         self.waiting.clear();
         self.paces.clear();
         self.running = None;
+        self.more_since_secs = None;
+        self.grouping = Grouping::default();
     }
 
     pub(crate) fn open(&mut self, begin: &Begin) {
@@ -169,10 +175,11 @@ impl Stage {
         }
     }
 
-    /// The device has worked on a pass for so long; chunks of a prompt are another matter.
+    /// The device has worked on a pass for so long; chunks of a prompt, and rows of several requests, are
+    /// another matter.
     fn took(&mut self, done: &Running, secs: f64) {
-        if done.pass == Pass::Run && done.is_of_single_rows() && secs.is_finite() && secs >= 0.0 {
-            self.paces.entry((done.index, done.rows())).or_default().add(secs);
+        if done.pass == Pass::Run && done.rows() == 1 && secs.is_finite() && secs >= 0.0 {
+            self.paces.entry(done.index).or_default().add(secs);
         }
     }
 
@@ -181,15 +188,27 @@ impl Stage {
         let Some(ring) = &self.ring else { return Vec::new() };
         let secs = |&index: &usize| match ring.is_of_prompts(index) {
             true => Some(0.0),
-            false => self.pass_secs(index, 1),
+            false => self.paces.get(&index)?.latest(),
         };
         let medians: Option<Vec<f64>> = ring.indices().iter().map(secs).collect();
         medians.unwrap_or_default()
     }
 
-    /// What a pass of so many rows takes, each of another request.
-    fn pass_secs(&self, index: usize, rows: usize) -> Option<f64> {
-        self.paces.get(&(index, rows as u64))?.median()
+    /// Whether the next frame of the same pass is on its way, too: the device waits for it, but not for long.
+    pub(crate) fn expect_more(&mut self, more: bool, now_secs: f64) {
+        self.more_since_secs = more.then_some(now_secs);
+    }
+
+    pub(crate) fn more_deadline(&self) -> Option<f64> {
+        let since_secs = self.more_since_secs.filter(|_| self.running.is_none())?;
+        Some(since_secs + MORE_SECS)
+    }
+
+    /// A token has come out of the ring that begins with us.
+    pub(crate) fn token_came(&mut self, now_secs: f64) {
+        if let Some(ring) = &self.ring {
+            self.grouping.token_came(ring.phones(), now_secs);
+        }
     }
 
     /// Whether the device is at work.
@@ -230,14 +249,21 @@ impl Stage {
     }
 
     /// Takes what waits, as much as goes through the device at once, and what to do for it.
-    fn start_next(&mut self) -> Option<Output> {
+    fn start_next(&mut self, now_secs: f64) -> Option<Output> {
         let ring = self.ring.as_ref().filter(|_| self.is_loaded && self.running.is_none())?;
+        if self.more_deadline().is_some_and(|at_secs| now_secs < at_secs) {
+            return None;
+        }
+        self.more_since_secs = None;
         let (index, pass, steps) = match self.waiting.take_whole() {
             Some(step) => (step.index, step.pass, vec![step]),
             None => {
                 let index = self.waiting.next_index()?;
-                let pass_secs = |rows| self.pass_secs(index, rows);
-                let most_answers = most_answers(self.requests.len(), ring.phones(), pass_secs);
+                // What is fed together stays together, and what piles up at a slow phone is run together.
+                let most_answers = match index == ring.feeding_index() {
+                    true => self.grouping.most_rows(self.requests.len(), ring.phones(), now_secs),
+                    false => MAX_PARTS,
+                };
                 let steps = self.waiting.take_pass(index, most_answers, ring.chunk_tokens());
                 (index, Pass::Run, steps)
             }
@@ -255,10 +281,6 @@ impl Stage {
 }
 
 impl Running {
-    fn is_of_single_rows(&self) -> bool {
-        self.parts.iter().all(|part| part.rows == 1)
-    }
-
     fn rows(&self) -> u64 {
         self.parts.iter().map(|part| u64::from(part.rows)).sum()
     }
@@ -326,7 +348,7 @@ impl StageRequest {
 impl Room {
     /// Gives the driver something to do, if it has nothing.
     pub(crate) fn run_next_step(&mut self) {
-        let output = self.stage.start_next();
+        let output = self.stage.start_next(self.now_secs);
         self.outputs.extend(output);
     }
 
@@ -342,36 +364,75 @@ impl Room {
         self.count(&done, dispatches);
         if outputs.len() == done.parts.len() {
             let parts = done.parts.iter().zip(outputs);
-            parts.for_each(|(part, output)| self.hand_over(part, output, dispatches));
+            let frames = parts
+                .flat_map(|(part, output)| self.hand_over(part, output, dispatches))
+                .collect();
+            self.transmit_together(frames);
         } else {
             self.lose_parts(&done, WRONG_OUTPUT);
         }
         self.read_texts();
     }
 
-    /// What came out of a part goes on, if anybody still wants it. Its token waited for all that was dispatched for
-    /// the pass.
-    fn hand_over(&mut self, done: &Passing, output: StageOutput, dispatches: u32) {
+    /// Sends what came out of a pass, which is to be taken into the next pass together.
+    fn transmit_together(&mut self, mut frames: Vec<(PeerId, Frame)>) {
+        let mut followed: Vec<PeerId> = Vec::new();
+        for (to, frame) in frames.iter_mut().rev() {
+            let more = match frame {
+                Frame::Activations(frame) => &mut frame.more,
+                Frame::Token(frame) => &mut frame.more,
+                _ => continue,
+            };
+            *more = followed.contains(to);
+            followed.push(*to);
+        }
+        for (to, frame) in frames {
+            self.transmit(to, frame);
+        }
+    }
+
+    /// What came out of a part goes on, if anybody still wants it: as a frame, or here. Its token waited for all
+    /// that was dispatched for the pass.
+    fn hand_over(
+        &mut self,
+        done: &Passing,
+        output: StageOutput,
+        dispatches: u32,
+    ) -> Vec<(PeerId, Frame)> {
         if !self.stage.requests.contains_key(&done.request) {
-            return;
+            return Vec::new();
         }
         let spent = done.dispatches.saturating_add(dispatches);
         match (&done.wants, output) {
-            (Wants::Hidden, StageOutput::Hidden(data)) => self.pass_on(done, spent, data),
+            (Wants::Hidden, StageOutput::Hidden(data)) => {
+                self.pass_on(done, spent, data).into_iter().collect()
+            }
             (Wants::Nothing, StageOutput::Nothing) if done.pass == Pass::Remember => {
                 self.stage.remembered(done.request, done.index);
+                Vec::new()
             }
             (Wants::Token(_), StageOutput::Token { token, logprobs }) => {
                 self.stage.sampled(done.request, token);
                 let (request, epoch, dispatches) = (done.request, self.epoch, spent);
-                let position = done.next_position() - 1;
-                self.return_token(Token { request, epoch, position, token, dispatches, logprobs });
+                let (position, more) = (done.next_position() - 1, false);
+                self.return_token(Token {
+                    request,
+                    epoch,
+                    position,
+                    token,
+                    dispatches,
+                    more,
+                    logprobs,
+                })
             }
             (Wants::Nothing, StageOutput::Nothing) => {
                 let (request, position) = (done.request, done.position);
-                self.return_chunk(ChunkDone { request, epoch: self.epoch, position });
+                self.return_chunk(&ChunkDone { request, epoch: self.epoch, position })
             }
-            _ => self.step_lost(done.request, WRONG_OUTPUT),
+            _ => {
+                self.step_lost(done.request, WRONG_OUTPUT);
+                Vec::new()
+            }
         }
     }
 
@@ -419,18 +480,24 @@ impl Room {
         }
     }
 
-    fn pass_on(&mut self, done: &Passing, dispatches: u32, data: Vec<u8>) {
-        let Some(ring) = &self.stage.ring else { return };
+    fn pass_on(
+        &mut self,
+        done: &Passing,
+        dispatches: u32,
+        data: Vec<u8>,
+    ) -> Option<(PeerId, Frame)> {
+        let ring = self.stage.ring.as_ref()?;
         let expected = u64::from(done.rows) * u64::from(ring.row_bytes());
         if data.len() as u64 != expected {
-            return self
-                .step_lost(done.request, "a step gave rows of another length than it should");
+            self.step_lost(done.request, "a step gave rows of another length than it should");
+            return None;
         }
         if done.pass == Pass::Encode && ring.ends_encoder(done.index) {
-            return self.encoded(done.request, done.index, data);
+            self.encoded(done.request, done.index, data);
+            return None;
         }
-        let Some(to) = ring.next(done.index) else { return };
-        let Some(request) = self.stage.requests.get_mut(&done.request) else { return };
+        let to = ring.next(done.index)?;
+        let request = self.stage.requests.get_mut(&done.request)?;
         let (wire, row_len) = (ring.wire(), ring.row_len());
         let frame = Activations {
             request: done.request,
@@ -441,40 +508,39 @@ impl Room {
             row_len,
             dispatches,
             last: done.last,
+            more: false,
             wire,
             data: wire.pack(data, row_len),
         };
         request.frames_sent += 1;
         self.touch(done.request);
-        self.transmit(to, frame);
+        Some((to, frame.into()))
     }
 
     /// To those who feed and count it; others first, whom it takes longer to reach.
-    fn return_token(&mut self, token: Token) {
+    fn return_token(&mut self, token: Token) -> Vec<(PeerId, Frame)> {
         let takers = self.stage.ring.as_ref().map_or_else(Vec::new, Ring::token_takers);
         let me = self.config.me;
-        for &to in takers.iter().filter(|&&to| to != me) {
-            self.transmit(to, token.clone());
-        }
         match takers.contains(&me) {
-            true if self.config.coordinator => self.token_sampled(token),
+            true if self.config.coordinator => self.token_sampled(token.clone()),
             true => self.feed_token(token.request, token.token),
             false => {}
         }
+        let others = takers.into_iter().filter(|&to| to != me);
+        others.map(|to| (to, token.clone().into())).collect()
     }
 
-    fn return_chunk(&mut self, done: ChunkDone) {
+    fn return_chunk(&mut self, done: &ChunkDone) -> Vec<(PeerId, Frame)> {
         let takers = self.stage.ring.as_ref().map_or_else(Vec::new, Ring::token_takers);
-        for to in takers {
-            match to == self.config.me {
-                true if self.config.coordinator => {
-                    self.chunk_passed(done.request);
-                    self.fed_chunk_passed(done.request);
-                }
-                true => self.fed_chunk_passed(done.request),
-                false => self.transmit(to, done.clone()),
+        let me = self.config.me;
+        if takers.contains(&me) {
+            if self.config.coordinator {
+                self.chunk_passed(done.request);
             }
+            self.fed_chunk_passed(done.request);
         }
+        let others = takers.into_iter().filter(|&to| to != me);
+        others.map(|to| (to, done.clone().into())).collect()
     }
 
     fn step_lost(&mut self, request: RequestId, message: &str) {
@@ -494,3 +560,5 @@ impl Room {
 const WRONG_OUTPUT: &str = "a step gave another output than it should";
 /// Twice what a header keeps in flight by default; more is a sender that does not wait.
 const MAX_WAITING_STEPS: usize = 8;
+/// Frames of a pass come right behind each other.
+const MORE_SECS: f64 = 0.05;

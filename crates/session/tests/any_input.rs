@@ -78,6 +78,7 @@ fn rows([a, b, c, d]: [u32; 4]) -> Activations {
         row_len,
         dispatches: u32::MAX,
         last: a == b,
+        more: b % 2 == 0,
         wire,
         data: vec![0; usize::from(rows) * wire.row_bytes(row_len) as usize],
     }
@@ -103,7 +104,8 @@ fn begin([a, b, c, d]: [u32; 4]) -> Begin {
 /// With log probabilities or without them, though they are asked for.
 fn token([a, b, c, d]: [u32; 4]) -> Token {
     let logprobs = (a != b).then(common::logprobs);
-    Token { request: RequestId(a), epoch: d % 3, position: b, token: c, dispatches: d, logprobs }
+    let (request, more) = (RequestId(a), a % 2 == 0);
+    Token { request, epoch: d % 3, position: b, token: c, dispatches: d, more, logprobs }
 }
 
 fn roll_out([a, b, c, d]: [u32; 4]) -> RollOut {

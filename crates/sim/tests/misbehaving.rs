@@ -24,13 +24,22 @@ fn activations() -> Activations {
         row_len: 4,
         dispatches: 0,
         last: false,
+        more: false,
         wire: WireType::F32,
         data: vec![0; 16],
     }
 }
 
 fn token() -> Token {
-    Token { request: REQUEST, epoch: 1, position: 199, token: 1, dispatches: 0, logprobs: None }
+    Token {
+        request: REQUEST,
+        epoch: 1,
+        position: 199,
+        token: 1,
+        dispatches: 0,
+        more: false,
+        logprobs: None,
+    }
 }
 
 fn roll_out(epoch: u32, peer: u32) -> RollOut {

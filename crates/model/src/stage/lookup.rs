@@ -1,6 +1,11 @@
 //! Embeddings looked up where the file is: their tables are the largest tensors of a small model, and
 //! a token needs one row.
 
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+};
+
 use futures_util::future::try_join_all;
 
 use crate::{arrangement::Piece, error::ModelError, file::ModelFile, source::ByteSource};
@@ -49,6 +54,16 @@ pub(super) struct Table<S> {
     name: &'static str,
     /// The model's file, of which only this tensor can be read.
     pub(super) file: ModelFile<S>,
+    recent: RefCell<Recent>,
+}
+
+/// The latest rows read. A text has the same tokens again and again, and a browser's file takes most of a
+/// millisecond for a row.
+#[derive(Debug, Default)]
+struct Recent {
+    rows: BTreeMap<u32, Vec<f32>>,
+    /// Oldest first.
+    order: VecDeque<u32>,
 }
 
 impl<S: ByteSource> Table<S> {
@@ -60,13 +75,50 @@ impl<S: ByteSource> Table<S> {
         file: &ModelFile<impl ByteSource<Local = S>>,
         name: &'static str,
     ) -> Result<Self, ModelError> {
-        Ok(Self { name, file: file.local(name).await? })
+        Ok(Self { name, file: file.local(name).await?, recent: RefCell::default() })
     }
 
     async fn row(&self, row: u32) -> Result<Vec<f32>, ModelError> {
-        let row = row as usize;
+        let known = self.recent.borrow().rows.get(&row).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let read = self.read(row as usize).await?;
+        self.recent.borrow_mut().keep(row, &read);
+        Ok(read)
+    }
+
+    async fn read(&self, row: usize) -> Result<Vec<f32>, ModelError> {
         let columns = self.file.row_shape(self.name)?.columns;
         let piece = Piece { rows: row..row + 1, columns: 0..columns };
         Ok(self.file.piece(self.name, &piece).await?.source().widened_row(0))
+    }
+}
+
+impl Recent {
+    fn keep(&mut self, row: u32, values: &[f32]) {
+        if self.rows.insert(row, values.to_vec()).is_none() {
+            self.order.push_back(row);
+        }
+        while self.order.len() * size_of_val(values) > RECENT_BYTES {
+            let oldest = self.order.pop_front();
+            oldest.and_then(|oldest| self.rows.remove(&oldest));
+        }
+    }
+}
+
+/// What is kept of a table at most.
+const RECENT_BYTES: usize = 2 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_rows_are_kept() {
+        let (mut recent, values) = (Recent::default(), vec![0.0; RECENT_BYTES / 40]);
+        (0..20).chain([3]).for_each(|row| recent.keep(row, &values));
+        assert_eq!(recent.rows.len(), recent.order.len());
+        assert_eq!(Vec::from_iter(recent.order), [11, 12, 13, 14, 15, 16, 17, 18, 19, 3]);
     }
 }

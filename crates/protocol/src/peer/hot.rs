@@ -1,13 +1,14 @@
 //! The two frames of the per-token path, laid out by hand, little-endian.
 //!
 //! ```text
-//! Activations  0 version  1 tag  2 wire type (1 = f32, 2 = f16, 3 = int8)  3 flags (bit 0: last)
+//! Activations  0 version  1 tag  2 wire type (1 = f32, 2 = f16, 3 = int8)  3 flags (bit 0: last, bit 1: more)
 //!              4 request u32   8 epoch u32   12 position u32   16 row_len u32
 //!              20 dispatches u32   24 sequence u32   28 rows u16
 //!              30 data, rows x row_len values as the wire type writes them
 //! Token        0 version  1 tag  2 request u32  6 epoch u32  10 position u32  14 token u32
-//!              18 dispatches u32  22 log probabilities u8: 0 without any, else 1 + alternatives; then
-//!              23 chosen f32   27 alternatives, each token u32, logprob f32
+//!              18 dispatches u32  22 more u8  23 log probabilities u8: 0 without any, else
+//!              1 + alternatives; then
+//!              24 chosen f32   28 alternatives, each token u32, logprob f32
 //! ```
 
 use base::RequestId;
@@ -36,6 +37,8 @@ pub struct Activations {
     pub dispatches: u32,
     /// Whether the tail samples a token from the last row.
     pub last: bool,
+    /// Whether another frame of the same pass follows at once, so that the next pass has both.
+    pub more: bool,
     /// How the values are written; the plan's.
     pub wire: WireType,
     /// `[rows, row_len]`, as [`WireType::pack`] gives it.
@@ -55,13 +58,16 @@ pub struct Token {
     pub token: u32,
     /// GPU dispatches that the step has cost, of all stages.
     pub dispatches: u32,
+    /// Whether another token of the same pass follows at once.
+    pub more: bool,
     /// Where they were asked for.
     pub logprobs: Option<TokenLogprobs>,
 }
 
 impl Body for Activations {
     fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(&[self.wire.code(), u8::from(self.last)]);
+        let flags = u8::from(self.last) | (u8::from(self.more) << 1);
+        bytes.extend_from_slice(&[self.wire.code(), flags]);
         let places = [self.request.0, self.epoch, self.position, self.row_len];
         for word in places.into_iter().chain([self.dispatches, self.sequence]) {
             bytes.extend_from_slice(&word.to_le_bytes());
@@ -78,10 +84,11 @@ impl Body for Activations {
         let mut reader = Reader { bytes };
         let wire = reader.wire()?;
         let [flags] = reader.take("flags")?;
-        bounds::within("flags", flags <= 1)?;
+        bounds::within("flags", flags <= 3)?;
         let frame = Self {
             wire,
-            last: flags == 1,
+            last: flags & 1 != 0,
+            more: flags & 2 != 0,
             request: RequestId(reader.word("request")?),
             epoch: reader.word("epoch")?,
             position: reader.word("position")?,
@@ -105,6 +112,7 @@ impl Body for Token {
         for word in [self.request.0, self.epoch, self.position, self.token, self.dispatches] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
+        bytes.push(u8::from(self.more));
         bytes.push(
             self.logprobs.as_ref().map_or(0, |logprobs| 1 + logprobs.alternatives.len() as u8),
         );
@@ -132,6 +140,7 @@ impl Body for Token {
             position: reader.word("position")?,
             token: reader.word("token")?,
             dispatches: reader.word("dispatches")?,
+            more: reader.flag("more")?,
             logprobs: reader.logprobs()?,
         };
         if reader.bytes.is_empty() { Ok(token) } else { Err(DecodeError::Malformed { frame }) }
@@ -163,6 +172,12 @@ impl Reader<'_> {
         WireType::of_code(code).ok_or(DecodeError::OutOfRange { field: "wire" })
     }
 
+    fn flag(&mut self, field: &'static str) -> Result<bool, DecodeError> {
+        let [byte] = self.take(field)?;
+        bounds::within(field, byte <= 1)?;
+        Ok(byte == 1)
+    }
+
     fn logprobs(&mut self) -> Result<Option<TokenLogprobs>, DecodeError> {
         let [count] = self.take("logprobs")?;
         let Some(count) = count.checked_sub(1) else { return Ok(None) };
@@ -186,5 +201,5 @@ pub const ACTIVATIONS_HEADER_BYTES: usize = 30;
 /// Version and tag.
 pub(super) const FRAME_HEADER_BYTES: usize = 2;
 const LOGPROB_BYTES: usize = 4;
-const TOKEN_BYTES: usize = 21;
+const TOKEN_BYTES: usize = 22;
 const ALTERNATIVE_BYTES: usize = 8;

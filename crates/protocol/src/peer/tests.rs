@@ -222,10 +222,10 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
             activations_as(WireType::Int8).into(),
             "063103010900000001000000020000000100000006000000030000000200 0402013c7f 0402813c7f",
         ),
-        (token(None).into(), "0632090000000100000003000000020100000c00000000"),
+        (token(None).into(), "0632090000000100000003000000020100000c0000000000"),
         (
             token(Some(logprobs(1))).into(),
-            "0632090000000100000003000000020100000c00000002000000bf00000000000080be",
+            "0632090000000100000003000000020100000c0000000102000000bf00000000000080be",
         ),
         (ChunkDone { request, epoch: 1, position: 2 }.into(), "0633090102"),
         (Cancel { request }.into(), "063409"),
@@ -254,6 +254,7 @@ fn activations_as(wire: WireType) -> Activations {
         row_len: 1,
         dispatches: 6,
         last: true,
+        more: false,
         wire,
         data: wire.pack(rows, 1),
     }
@@ -266,7 +267,8 @@ fn residual_as(wire: WireType) -> Residual {
 }
 
 fn token(logprobs: Option<TokenLogprobs>) -> Token {
-    Token { request: RequestId(9), epoch: 1, position: 3, token: 0x0102, dispatches: 12, logprobs }
+    let (request, more) = (RequestId(9), logprobs.is_some());
+    Token { request, epoch: 1, position: 3, token: 0x0102, dispatches: 12, more, logprobs }
 }
 
 fn ask_samples() -> Vec<(Frame, &'static str)> {
@@ -506,10 +508,10 @@ fn a_control_frame_over_its_limit_is_not_read() {
 }
 
 fn activations() -> impl Strategy<Value = Activations> {
-    let numbers = (any::<[u32; 4]>(), 0..u32::MAX / 2, any::<bool>());
+    let numbers = (any::<[u32; 4]>(), 0..u32::MAX / 2, any::<[bool; 2]>());
     let wires = prop::sample::select(WireType::ALL.to_vec());
     (numbers, wires, 1..=64_u16, 1..=64_u32).prop_flat_map(|(numbers, wire, rows, row_len)| {
-        let ([request, epoch, sequence, dispatches], position, last) = numbers;
+        let ([request, epoch, sequence, dispatches], position, [last, more]) = numbers;
         let bytes = usize::from(rows) * wire.row_bytes(row_len) as usize;
         prop::collection::vec(any::<u8>(), bytes).prop_map(move |data| Activations {
             request: RequestId(request),
@@ -520,6 +522,7 @@ fn activations() -> impl Strategy<Value = Activations> {
             row_len,
             dispatches,
             last,
+            more,
             wire,
             data,
         })
@@ -569,8 +572,9 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         }),
         (any::<[u32; 5]>(), prop::option::of(0..=5_u32)).prop_map(|(words, alternatives)| {
             let [request, epoch, position, token, dispatches] = words;
-            let (request, logprobs) = (RequestId(request), alternatives.map(logprobs));
-            Token { request, epoch, position, token, dispatches, logprobs }.into()
+            let (request, more) = (RequestId(request), token % 2 == 0);
+            let logprobs = alternatives.map(logprobs);
+            Token { request, epoch, position, token, dispatches, more, logprobs }.into()
         }),
         (
             any::<u32>(),
