@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -143,6 +144,34 @@ impl Gpu {
         Ok(read.remove(0).to_vec())
     }
 
+    /// As [`Gpu::read`], of several ranges of bytes at multiples of four.
+    ///
+    /// # Errors
+    /// As [`Gpu::read`].
+    ///
+    /// # Panics
+    /// If a range goes beyond the buffer.
+    pub async fn read_parts(
+        &self,
+        buffer: &Buffer,
+        ranges: &[Range<usize>],
+    ) -> Result<Vec<Vec<u8>>, GpuError> {
+        let parts = ranges.iter().map(|range| buffer.part(range)).collect();
+        let read = self.client.read_async(parts).await;
+        self.check()?;
+        let read = read.map_err(|error| GpuError::Failed(format!("{error:?}")))?;
+        Ok(read.into_iter().map(|bytes| bytes.to_vec()).collect())
+    }
+
+    /// Overwrites some bytes of `buffer` from `at` on, a multiple of four.
+    ///
+    /// # Panics
+    /// If they go beyond the buffer.
+    pub fn write_at(&self, buffer: &Buffer, at: usize, bytes: Vec<u8>) {
+        let part = buffer.part(&(at..at + bytes.len()));
+        self.client.write(&part, Bytes::from_bytes_vec(bytes));
+    }
+
     /// Gives the memory of dropped buffers back to the device, and forgets buffers that it refused. Else
     /// the runtime keeps them for new ones.
     pub fn release(&self) {
@@ -204,6 +233,13 @@ impl Buffer {
     /// Size in bytes.
     pub fn bytes(&self) -> u64 {
         self.0.size_in_used()
+    }
+
+    fn part(&self, range: &Range<usize>) -> Handle {
+        let behind = (self.bytes() as usize)
+            .checked_sub(range.end)
+            .expect("no more bytes are moved than the buffer holds");
+        self.0.clone().offset_start(range.start as u64).offset_end(behind as u64)
     }
 
     fn first(&self, size: usize) -> Handle {

@@ -1,5 +1,6 @@
 //! The modules that one device runs, with their weights and KV caches.
 
+mod caches;
 mod check;
 mod cross;
 mod encode;
@@ -101,6 +102,9 @@ impl<L: ByteSource> Stage<L> {
         resident: ModuleRange,
     ) -> Result<Self, ModelError> {
         let (gpu, options) = (self.gpu.clone(), self.options);
+        if resident == self.resident {
+            return Ok(Self { range: resident, ..self });
+        }
         let mut loader = load::Loader::new(&gpu, file, options);
         loader.keep(self, resident);
         Self::load_with(loader, resident).await

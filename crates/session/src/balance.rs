@@ -48,6 +48,7 @@ impl Room {
         self.config.coordinator
             && self.config.limits.balances
             && self.phase == Phase::Ready
+            && self.switch.is_none()
             && is_running
     }
 
@@ -81,7 +82,30 @@ impl Room {
         }
         solution.reason = "Cut where it costs least, as fast as the phones are now.".to_owned();
         let status = self.held_status(&spec, &peers, &input, solution);
-        self.change_plan(&spec, status, &cause);
+        match self.is_carried(&spec, &status) {
+            true => self.switch_when_quiet(spec, status, cause),
+            false => self.change_plan(&spec, status, &cause),
+        }
+    }
+
+    /// Whether sending the caches that change phones is cheaper than running the histories again.
+    fn is_carried(&self, spec: &ModelSpec, status: &PlanStatus) -> bool {
+        let Some(plan) = &self.plan else { return false };
+        let rows = self.rows_in_ring();
+        let again_secs = f64::from(rows) * self.prefill_secs(plan.predicted_token_secs);
+        // What an encoder gave is not in these caches.
+        spec.residual.is_empty() && self.carry_secs(spec, plan, status, rows) < again_secs
+    }
+
+    /// Positions in the caches, of all answers under way.
+    fn rows_in_ring(&self) -> u32 {
+        let running = self.requests.values().filter(|request| request.runs());
+        running.map(|request| request.sent_rows).sum()
+    }
+
+    /// What a token of a history takes on its way through the ring.
+    fn prefill_secs(&self, token_secs: f64) -> f64 {
+        self.balance.prefill_secs.unwrap_or(token_secs * PREFILL_SHARE)
     }
 
     /// Tokens that the answers under way will still have: as many as they have had, or some dozens, but no more
@@ -96,12 +120,9 @@ impl Room {
         f64::from(running.map(tokens).sum::<u32>())
     }
 
-    /// What a switch takes: every history goes through the ring again.
+    /// What a switch takes at most: every history goes through the ring again.
     fn switch_secs(&self, token_secs: f64) -> f64 {
-        let running = self.requests.values().filter(|request| request.runs());
-        let tokens: u32 = running.map(|request| request.sent_rows).sum();
-        let prefill_secs = self.balance.prefill_secs.unwrap_or(token_secs * PREFILL_SHARE);
-        SWITCH_SECS + f64::from(tokens) * prefill_secs
+        SWITCH_SECS + f64::from(self.rows_in_ring()) * self.prefill_secs(token_secs)
     }
 
     /// A sentence on the phone that has changed most.

@@ -19,8 +19,20 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(history: Vec<u32>, left_tokens: u32) -> Self {
-        Self { history, sent_rows: 0, passed_rows: 0, chunks_in_flight: 0, left_tokens }
+    /// Of a history, of which the caches have so many rows already.
+    pub(crate) fn new(history: Vec<u32>, kept_rows: u32, left_tokens: u32) -> Self {
+        let (sent_rows, passed_rows) = (kept_rows, kept_rows);
+        Self { history, sent_rows, passed_rows, chunks_in_flight: 0, left_tokens }
+    }
+
+    /// Rows that have gone in.
+    pub(crate) fn sent_rows(&self) -> u32 {
+        self.sent_rows
+    }
+
+    /// Whether any of it is in the ring.
+    pub(crate) fn is_in_ring(&self) -> bool {
+        self.chunks_in_flight > 0
     }
 
     /// The next chunk of the history, if one may go: its position, its tokens, and whether it is the last.
@@ -71,6 +83,9 @@ impl Feed {
 impl Room {
     /// Sends as much of a history as may be in flight.
     pub(crate) fn feed_on(&mut self, number: RequestId) {
+        if self.switch.is_some() {
+            return;
+        }
         let most_in_flight = self.config.limits.chunks_in_flight.max(1);
         let Some(ring) = &self.stage.ring else { return };
         let (index, chunk_tokens) = (ring.feeding_index(), ring.chunk_tokens());
@@ -87,7 +102,10 @@ impl Room {
         let (index, context_tokens) = (ring.feeding_index(), ring.context_tokens());
         self.stage.token_came(self.now_secs);
         let Some(feed) = self.stage.feed_of(number) else { return };
-        if let Some(position) = feed.next_token(context_tokens) {
+        if self.switch.is_some() {
+            // It goes in with the next plan.
+            feed.chunks_in_flight = 0;
+        } else if let Some(position) = feed.next_token(context_tokens) {
             self.stage.push(step((number, index), position, vec![token], true));
         }
     }

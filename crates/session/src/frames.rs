@@ -57,6 +57,8 @@ impl Room {
             Frame::Residual(residual) => self.take_residual(peer, residual),
             Frame::Token(token) if self.only_feeds() => self.take_token_to_feed(peer, &token),
             Frame::ChunkDone(done) if self.only_feeds() => self.take_fed_chunk(peer, &done),
+            Frame::CacheAsk(ask) => self.take_cache_ask(peer, ask),
+            Frame::CacheRows(rows) => self.take_cache_rows(peer, rows),
             Frame::Cancel(cancel) => self.take_end(peer, cancel.request, cancel.into()),
             Frame::Finished(finished) => self.take_end(peer, finished.request, finished.into()),
             frame if self.config.coordinator => self.dispatch_to_coordinator(peer, frame),
@@ -74,7 +76,7 @@ impl Room {
             Frame::Away(away) => self.take_away(peer, away.why),
             Frame::LinkLost(lost) => self.take_link_lost(peer, lost.peer),
             Frame::LoadProgress(progress) => self.take_load_progress(peer, &progress),
-            Frame::StageReady(ready) => self.take_stage_ready(peer, ready.epoch),
+            Frame::StageReady(ready) => self.take_stage_ready(peer, &ready),
             Frame::StageFailed(failed) => {
                 self.take_stage_failed(peer, failed.epoch, &failed.failure)
             }

@@ -2,7 +2,7 @@
 
 use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
 use protocol::peer::{
-    AnswerStats, AskOptions, AwayReason, Failure, Frame, ModelRef, Sampling, TokenLogprobs,
+    AnswerStats, AskOptions, AwayReason, CacheAsk, Failure, Frame, ModelRef, Sampling, TokenLogprobs,
 };
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +105,20 @@ pub enum Input {
         /// Why, in a sentence.
         message: String,
     },
+    /// Answers [`Output::ReadCache`].
+    CacheRead {
+        /// The output's.
+        to: PeerId,
+        /// The output's.
+        ask: CacheAsk,
+        /// Keys and values; empty where they cannot be read.
+        data: Vec<u8>,
+    },
+    /// Answers [`Output::WriteCache`] where it failed.
+    CacheLost {
+        /// The epoch of what was to be written.
+        epoch: u32,
+    },
     /// Answers [`Output::Tokenize`].
     Tokenized {
         /// The ask.
@@ -203,6 +217,21 @@ pub enum Output {
     LoadStage(LoadStage),
     /// Forget the loaded stage.
     UnloadStage,
+    /// Read a part of a KV cache of what is resident. Answer: [`Input::CacheRead`].
+    ReadCache {
+        /// Who wants it; comes back with the answer.
+        to: PeerId,
+        /// Which part.
+        ask: CacheAsk,
+    },
+    /// Write a part of a KV cache, before any job that comes after this. Answer: [`Input::CacheLost`] if that
+    /// cannot be done, else none.
+    WriteCache {
+        /// Which part.
+        of: CacheAsk,
+        /// As another phone's driver has read it.
+        data: Vec<u8>,
+    },
     /// Run a step. One at a time. Answer: [`Input::StageDone`] or [`Input::JobFailed`].
     RunStage(Job),
     /// Turn a conversation into a prompt's tokens. Answer: [`Input::Tokenized`].

@@ -11,6 +11,7 @@ mod away;
 mod balance;
 mod batch;
 mod beats;
+mod carry;
 mod clock;
 mod config;
 mod encoding;

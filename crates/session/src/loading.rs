@@ -34,6 +34,7 @@ impl Room {
         self.epoch = roll_out.epoch;
         self.prober.stop();
         self.exercises.clear();
+        let carry = roll_out.carry.clone();
         let ring = Ring::new(roll_out, self.config.me);
         if ring.indices().is_empty() {
             return self.drop_stage();
@@ -50,6 +51,7 @@ impl Room {
         self.stage.holds_weights = true;
         self.my_facts().clear_stage();
         self.outputs.push_back(Output::LoadStage(load));
+        self.expect_caches(&carry);
     }
 
     /// Forgets our stage and its weights.
@@ -92,17 +94,22 @@ impl Room {
     }
 
     pub(crate) fn stage_loaded(&mut self, epoch: u32) {
-        if !self.runs(epoch) || self.stage.is_loaded {
-            return;
+        if self.runs(epoch) && !self.stage.is_loaded {
+            self.ask_for_caches();
         }
+    }
+
+    /// Our stages can run, with the caches that were to go on or without them.
+    pub(crate) fn stage_complete(&mut self, has_caches: bool) {
+        let epoch = self.epoch;
         self.stage.is_loaded = true;
         self.my_facts().is_ready = true;
         self.view_changes.mark();
         if self.config.coordinator {
-            self.stage_ready(self.config.me);
+            self.stage_ready(self.config.me, has_caches);
         } else if let Some(coordinator) = self.coordinator {
             self.tell_progress();
-            self.transmit(coordinator, StageReady { epoch });
+            self.transmit(coordinator, StageReady { epoch, has_caches });
         }
     }
 
@@ -154,19 +161,22 @@ impl Room {
         }
     }
 
-    pub(crate) fn take_stage_ready(&mut self, peer: PeerId, epoch: u32) -> Verdict {
-        if epoch != self.epoch || self.plan.is_none() {
+    pub(crate) fn take_stage_ready(&mut self, peer: PeerId, ready: &StageReady) -> Verdict {
+        if ready.epoch != self.epoch || self.plan.is_none() {
             return Ok(());
         }
         let is_awaited = |loading: &Loading| loading.progress_at_secs.contains_key(&peer);
         if !self.loading.as_ref().is_some_and(is_awaited) {
             return Err("it has nothing to load");
         }
-        self.stage_ready(peer);
+        self.stage_ready(peer, ready.has_caches);
         Ok(())
     }
 
-    fn stage_ready(&mut self, peer: PeerId) {
+    fn stage_ready(&mut self, peer: PeerId, has_caches: bool) {
+        if !has_caches {
+            self.forget_caches();
+        }
         if let Some(facts) = self.facts.get_mut(&peer) {
             facts.is_ready = true;
         }
@@ -236,17 +246,23 @@ impl Room {
 
     /// Ends the plan; the weights stay where they are.
     pub(crate) fn halt(&mut self) {
-        self.read_texts();
-        self.loading = None;
-        if self.plan.take().is_some() {
+        self.forget_caches();
+        if self.end_plan() {
             let epoch = self.epoch;
             self.broadcast(&Frame::from(Halt { epoch }));
             self.stage.halt();
         }
+    }
+
+    /// There is no plan, if there was one; the next tells the others so.
+    pub(crate) fn end_plan(&mut self) -> bool {
+        self.read_texts();
+        self.loading = None;
         for facts in self.facts.values_mut() {
             facts.clear_stage();
             facts.used_bytes = 0;
         }
+        self.plan.take().is_some()
     }
 
     /// Whether `peer` runs a part of the current plan.

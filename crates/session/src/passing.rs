@@ -13,7 +13,7 @@ impl Room {
         let request = begin.request;
         self.stage.open(&begin);
         if begin.prompt_rows > 0 {
-            self.stage.feed(request, begin.seen.clone());
+            self.stage.feed(request, begin.seen.clone(), begin.kept_tokens);
         }
         self.send_along(index, begin.into());
         self.take_early_output(request);
@@ -35,6 +35,7 @@ impl Room {
             }
             () if begin.slot >= ring.slots() => Err("there is no such slot"),
             () if self.stage.is_slot_taken(begin.slot) => Err("its slot is taken"),
+            () if !ring.carries(begin) => Err("its rows are not in the caches"),
             () if begin.history_tokens > ring.context_tokens() => Err("its history is too long"),
             () if !is_prompt => Err("its prompt is not what the plan is for"),
             () if is_fed => Err("its history is not all there"),

@@ -3,8 +3,8 @@
 use base::{DeviceProfile, ModuleRange, Objective, PeerId, Plan, PlanInput, RequestId, Residual};
 use plan::{PlanError, Solution};
 use protocol::peer::{
-    Alone, CopyStatus, Failure, FailureCode, Frame, Phase, PlanStatus, PlannedStage, RollOut,
-    StageStatus, Token, TrafficStatus, Unused, WireType, clip,
+    Alone, Carry, CopyStatus, Failure, FailureCode, Frame, Phase, PlanStatus, PlannedStage,
+    RollOut, StageStatus, Token, TrafficStatus, Unused, WireType, clip,
 };
 
 use crate::{Assignment, ModelSpec, Room, measuring::MESSAGE_CHARS, pace::Pace};
@@ -151,6 +151,17 @@ impl Room {
 
     /// Sends a new epoch's plan to everyone, ourselves included; `cause` is why it replaces another.
     pub(crate) fn roll_out(&mut self, spec: &ModelSpec, status: PlanStatus, cause: Option<&str>) {
+        self.roll_out_with(spec, status, cause, Carry::default());
+    }
+
+    /// The same, with what goes on from the plan before.
+    pub(crate) fn roll_out_with(
+        &mut self,
+        spec: &ModelSpec,
+        status: PlanStatus,
+        cause: Option<&str>,
+        carry: Carry,
+    ) {
         let cause = cause.map(|cause| clip(cause, MESSAGE_CHARS));
         let status = PlanStatus { cause, ..status };
         let planned = |stage: &StageStatus| PlannedStage { peer: stage.peer, range: stage.range };
@@ -165,6 +176,7 @@ impl Room {
             row_bytes: spec.row_bytes,
             wire: self.config.limits.wire,
             encoder: spec.planned_encoder(&self.config.limits),
+            carry,
         };
         self.pace = Pace::default();
         for (&peer, facts) in &mut self.facts {

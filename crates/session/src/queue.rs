@@ -89,10 +89,12 @@ impl Room {
     /// Goes on with requests of an earlier plan, and starts asks, while there are free slots.
     pub(crate) fn start_asks(&mut self) {
         while self.phase == Phase::Ready
+            && self.switch.is_none()
             && let Some(slot) = self.free_slot()
         {
             if let Some(request) = self.first_parked() {
-                self.open_in_ring(request, slot);
+                let kept = self.requests.get(&request).and_then(|request| request.kept);
+                self.open_in_ring(request, kept.map_or(slot, |kept| kept.slot));
             } else if let Some(ask) = self.queue.pop_front_if(|ask| ask.prompt.is_some()) {
                 self.start(ask, slot);
             } else {

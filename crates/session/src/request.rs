@@ -4,7 +4,7 @@ use protocol::peer::{
     AnswerStats, AskOptions, Finish, MAX_SEEN_TOKENS, Sampling, Token, TokenLogprobs,
 };
 
-use crate::{AskId, queue::QueuedAsk, stops::Stops};
+use crate::{AskId, carry::Kept, queue::QueuedAsk, stops::Stops};
 
 /// A prompt and its completion under way.
 #[derive(Debug)]
@@ -44,6 +44,10 @@ pub(crate) struct Request {
     pub(crate) ended: Option<Finish>,
     /// It waits for a plan to go on with.
     pub(crate) is_parked: bool,
+    /// What the caches of that plan have of it.
+    pub(crate) kept: Option<Kept>,
+    /// How many rows the caches of this epoch had when it began.
+    kept_rows: u32,
     /// When the ring of this epoch began with it.
     pub(crate) opened_at_secs: f64,
     pub(crate) progress_at_secs: f64,
@@ -85,17 +89,27 @@ impl Request {
             stops: Stops::new(options.stop),
             ended: None,
             is_parked: false,
+            kept: None,
+            kept_rows: 0,
             opened_at_secs: now_secs,
             progress_at_secs: now_secs,
         }
     }
 
-    /// The ring begins with its history.
-    pub(crate) fn opened(&mut self, chunk_tokens: u16, now_secs: f64) {
+    /// The ring begins with its history, behind what the caches have of it; gives how much that is.
+    pub(crate) fn opened(&mut self, chunk_tokens: u16, now_secs: f64) -> u32 {
+        self.kept_rows = self.kept.take().map_or(0, |kept| kept.rows);
         self.is_parked = false;
         self.opened_at_secs = now_secs;
         self.sent_rows = self.history.len() as u32;
-        self.chunks_due = self.history.len().div_ceil(chunk_tokens.into());
+        self.passed_rows = self.kept_rows;
+        self.chunks_due = self.history_in_ring().div_ceil(chunk_tokens.into());
+        self.kept_rows
+    }
+
+    /// How many tokens of the history go through this epoch's ring.
+    pub(crate) fn history_in_ring(&self) -> usize {
+        self.history.len() - self.kept_rows as usize
     }
 
     /// Whether the next token is the first that comes out of this epoch's ring.

@@ -31,7 +31,7 @@ impl Room {
     pub(crate) fn open_in_ring(&mut self, number: RequestId, slot: u16) {
         let Some(ring) = &self.stage.ring else { return };
         let Some(request) = self.requests.get_mut(&number) else { return };
-        request.opened(ring.chunk_tokens(), self.now_secs);
+        let kept_tokens = request.opened(ring.chunk_tokens(), self.now_secs);
         let (history, encoded) = (request.history.clone(), request.encoded.clone());
         let begin = Begin {
             request: number,
@@ -40,6 +40,7 @@ impl Room {
             sampling: request.sampling,
             history_tokens: history.len() as u32,
             drawn: request.completion.len() as u32,
+            kept_tokens,
             seen: request.seen(),
             prompt_rows: encoded.len() as u16,
         };
@@ -47,7 +48,7 @@ impl Room {
         if !encoded.is_empty() {
             self.stage.push(prompt_step(number, encoded));
         }
-        self.stage.feed(number, history);
+        self.stage.feed(number, history, kept_tokens);
         self.send_along(0, begin.into());
         self.touch(number);
         self.feed_on(number);
@@ -126,7 +127,7 @@ impl Room {
         let context_tokens = self.stage.ring.as_ref().map_or(0, |ring| ring.context_tokens());
         let now = self.now_secs;
         let Some(request) = self.requests.get_mut(&number) else { return };
-        let (history_tokens, opened_at_secs) = (request.history.len(), request.opened_at_secs);
+        let (history_tokens, opened_at_secs) = (request.history_in_ring(), request.opened_at_secs);
         let (is_first, is_resumed) = (request.is_first_of_epoch(), !request.completion.is_empty());
         let since_last_secs = request.count_token(&token, now);
         if is_first {

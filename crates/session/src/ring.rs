@@ -3,7 +3,7 @@
 mod routes;
 
 use base::{ModuleRange, PeerId};
-use protocol::peer::{PlannedEncoder, PlannedStage, RollOut, WireType};
+use protocol::peer::{Begin, Carried, PlannedEncoder, PlannedStage, RollOut, WireType};
 
 use crate::{LoadStage, MAX_PARTS, Resident};
 
@@ -87,6 +87,15 @@ impl Ring {
     /// Values of a row of hidden states.
     pub(crate) fn row_len(&self) -> u32 {
         self.plan.row_bytes / 4
+    }
+
+    /// Whether a request goes on with so many rows in the caches of its slot.
+    pub(crate) fn carries(&self, begin: &Begin) -> bool {
+        let of = |carried: &Carried| {
+            (carried.request, carried.slot, carried.rows)
+                == (begin.request, begin.slot, begin.kept_tokens)
+        };
+        begin.kept_tokens == 0 || self.plan.carry.requests.iter().any(of)
     }
 
     pub(crate) fn wire(&self) -> WireType {

@@ -8,7 +8,7 @@ use protocol::peer::{
 };
 
 use crate::{
-    Command, Input, ModelSpec, Output, RoomConfig, balance::Balance, clock::Throttle,
+    Command, Input, ModelSpec, Output, RoomConfig, balance::Balance, carry::Switch, clock::Throttle,
     exercise::Exercise, facts::Facts, loading::Loading, members::Member, pace::Pace,
     probing::Prober, queue::QueuedAsk, request::Request, stage::Stage, survey::Survey,
 };
@@ -67,6 +67,8 @@ pub struct Room {
     pub(crate) survey: Option<Survey>,
     /// Coordinator: who is still loading.
     pub(crate) loading: Option<Loading>,
+    /// Coordinator: the plan that comes next.
+    pub(crate) switch: Option<Switch>,
     /// Header: asks that wait.
     pub(crate) queue: VecDeque<QueuedAsk>,
     /// Header: requests that run, or whose last text is being decoded.
@@ -119,6 +121,7 @@ impl Room {
             spec: None,
             survey: None,
             loading: None,
+            switch: None,
             queue: VecDeque::new(),
             requests: BTreeMap::new(),
             unread: VecDeque::new(),
@@ -177,6 +180,8 @@ impl Room {
                 self.step_done(job, outputs, busy_secs, dispatches);
             }
             Input::JobFailed { job, message } => self.step_failed(job, &message),
+            Input::CacheRead { to, ask, data } => self.cache_read(to, ask, data),
+            Input::CacheLost { epoch } => self.cache_lost(epoch),
             Input::Tokenized { ask, result } => self.tokenized(ask, result),
             Input::Decoded { request, text } => self.decoded(request, text),
             Input::Command(command) => self.take_command(command),
@@ -201,6 +206,8 @@ impl Room {
         self.probe_on();
         self.survey_on();
         self.check_loading();
+        self.check_caches();
+        self.switch_on();
         self.check_asks();
         self.welcome_back();
     }
@@ -224,6 +231,8 @@ impl Room {
             self.loading_deadline(),
             self.asks_deadline(),
             self.stage.more_deadline(),
+            self.caches_deadline(),
+            self.switch_deadline(),
         ]
         .into_iter()
         .chain(throttles.map(Throttle::deadline))

@@ -10,6 +10,7 @@ use protocol::peer::{
 use crate::{
     Job, JobId, JobInput, MAX_PARTS, Output, Part, Pass, Room, SamplingStep, StageOutput, Wants,
     batch::{Step, Waiting},
+    carry::Incoming,
     feed::Feed,
     grouping::Grouping,
     measuring::MESSAGE_CHARS,
@@ -39,6 +40,10 @@ pub(crate) struct Stage {
     /// Since when another frame of a pass is to follow.
     more_since_secs: Option<f64>,
     grouping: Grouping,
+    /// What others' caches are still to give.
+    pub(crate) incoming: Incoming,
+    /// Parts of caches that our driver is to read for others.
+    pub(crate) reads_due: usize,
     next_job: u64,
 }
 
@@ -101,6 +106,7 @@ impl Stage {
         self.running = None;
         self.more_since_secs = None;
         self.grouping = Grouping::default();
+        self.incoming = Incoming::default();
     }
 
     pub(crate) fn open(&mut self, begin: &Begin) {
@@ -112,7 +118,7 @@ impl Stage {
             history_tokens: begin.history_tokens,
             drawn: begin.drawn,
             seen,
-            next_position: 0,
+            next_position: begin.kept_tokens,
             frames_taken: 0,
             frames_sent: 0,
             prompt_rows: begin.prompt_rows,
@@ -129,14 +135,14 @@ impl Stage {
     }
 
     /// Tokens of a request enter the ring here, if its first module for them is ours.
-    pub(crate) fn feed(&mut self, request: RequestId, history: Vec<u32>) {
+    pub(crate) fn feed(&mut self, request: RequestId, history: Vec<u32>, kept_rows: u32) {
         let Some(ring) = &self.ring else { return };
         if !ring.indices().contains(&ring.feeding_index()) {
             return;
         }
         if let Some(request) = self.requests.get_mut(&request) {
             let left_tokens = request.sampling.max_tokens.saturating_sub(request.drawn);
-            request.feed = Some(Feed::new(history, left_tokens));
+            request.feed = Some(Feed::new(history, kept_rows, left_tokens));
         }
     }
 
@@ -148,6 +154,18 @@ impl Stage {
     pub(crate) fn close(&mut self, request: RequestId) -> bool {
         self.waiting.drop_request(request);
         self.requests.remove(&request).is_some()
+    }
+
+    /// A request's slot, and the rows that we have fed of it.
+    pub(crate) fn cached(&self, request: RequestId) -> Option<(u16, u32)> {
+        let request = self.requests.get(&request)?;
+        Some((request.slot, request.feed.as_ref()?.sent_rows()))
+    }
+
+    /// Whether anything that we have fed is still in the ring.
+    pub(crate) fn is_feeding(&self) -> bool {
+        let mut feeds = self.requests.values().filter_map(|request| request.feed.as_ref());
+        feeds.any(Feed::is_in_ring)
     }
 
     pub(crate) fn is_slot_taken(&self, slot: u16) -> bool {

@@ -49,7 +49,7 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         10 => LinkLost { peer: PeerId(a) }.into(),
         11 | 12 => roll_out([a, b, c, d]).into(),
         13 => LoadProgress { epoch: a, loaded_bytes: b.into(), total_bytes: (b + c).into() }.into(),
-        14 => StageReady { epoch: a }.into(),
+        14 => StageReady { epoch: a, has_caches: b % 2 == 0 }.into(),
         15 => StageFailed { epoch: a, failure: failure(&message()) }.into(),
         16 => Halt { epoch: a }.into(),
         17 | 18 => begin([a, b, c, d]).into(),
@@ -96,6 +96,7 @@ fn begin([a, b, c, d]: [u32; 4]) -> Begin {
         sampling: SAMPLING,
         history_tokens: d + 1,
         drawn: d % 3 % (d + 1),
+        kept_tokens: a % (d + 1),
         seen: vec![a; d as usize],
         prompt_rows: if d == 4 { 2 } else { 0 },
     }
@@ -132,6 +133,15 @@ fn roll_out([a, b, c, d]: [u32; 4]) -> RollOut {
             prompt_tokens: 3,
             skips: a % 2 == 0,
         }),
+        carry: Carry {
+            requests: vec![Carried { request: RequestId(a), slot: (b % 2) as u16, rows: c }],
+            moved: vec![MovedCache {
+                module: b,
+                from: PeerId(c),
+                to: PeerId(3),
+                row_bytes: 4,
+            }],
+        },
     }
 }
 
@@ -211,7 +221,7 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
             Input::Timeout,
             Input::Timeout,
             Input::StageLoaded { epoch: 1 },
-            from(StageReady { epoch: 1 }.into()),
+            from(StageReady { epoch: 1, has_caches: true }.into()),
             Input::Command(asked),
             Input::Tokenized { ask, result: Ok(vec![2; 2]) },
         ]);

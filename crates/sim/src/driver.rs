@@ -1,7 +1,7 @@
 //! A simulated phone's driver: does what its room asks for, in its own time.
 
 use base::{Estimate, Message, PeerId, RequestId};
-use protocol::peer::{Failure, FailureCode};
+use protocol::peer::{CacheAsk, Failure, FailureCode};
 use session::{AskId, Event, Input, Job, LoadStage, Output};
 use transport::Link;
 
@@ -37,6 +37,8 @@ impl Sim {
             }
             Output::UnloadStage => self.phones[phone].runner.unload(),
             Output::RunStage(job) => self.run_job(phone, &job),
+            Output::ReadCache { to, ask } => self.read_cache(phone, to, ask),
+            Output::WriteCache { of, data } => self.write_cache(phone, &of, &data),
             Output::Tokenize { ask, messages } => self.tokenize(phone, ask, &messages),
             Output::Decode { request, token, last: _ } => self.decode(phone, request, token),
             Output::Event(event) => self.tell(phone, event),
@@ -138,6 +140,26 @@ impl Sim {
                 self.record(format!("{} runs {parts} parts, {rows} rows", self.phones[phone].id));
             }
             Err(message) => self.later(phone, 0.0, Input::JobFailed { job: job.id, message }),
+        }
+    }
+
+    fn read_cache(&mut self, phone: usize, to: PeerId, ask: CacheAsk) {
+        if self.phones[phone].device_hangs {
+            return;
+        }
+        let read = self.phones[phone].runner.read_cache(&ask);
+        let data = read.unwrap_or_else(|message| {
+            self.record(format!("{} has no {ask:?}: {message}", self.phones[phone].id));
+            Vec::new()
+        });
+        let overhead_secs = self.phones[phone].spec.overhead_secs;
+        self.later(phone, overhead_secs, Input::CacheRead { to, ask, data });
+    }
+
+    fn write_cache(&mut self, phone: usize, of: &CacheAsk, data: &[u8]) {
+        if let Err(message) = self.phones[phone].runner.write_cache(of, data) {
+            self.record(format!("{} cannot take {of:?}: {message}", self.phones[phone].id));
+            self.later(phone, 0.0, Input::CacheLost { epoch: of.epoch });
         }
     }
 

@@ -1,6 +1,7 @@
 //! What runs the stages of a simulated phone.
 
 use base::Message;
+use protocol::peer::CacheAsk;
 use session::{Job, LoadStage, StageOutput};
 
 /// The model on one phone. Errors are sentences, as a driver would give them to its room.
@@ -19,6 +20,18 @@ pub trait StageRunner {
     /// # Errors
     /// Why the step cannot be run.
     fn run(&mut self, job: &Job) -> Result<Ran, String>;
+
+    /// Keys and values of some positions in a slot of a module.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    fn read_cache(&mut self, part: &CacheAsk) -> Result<Vec<u8>, String>;
+
+    /// Takes what another phone has read.
+    ///
+    /// # Errors
+    /// Why it cannot be written.
+    fn write_cache(&mut self, part: &CacheAsk, data: &[u8]) -> Result<(), String>;
 
     /// The tokens of a conversation's prompt; asked of the header alone.
     fn tokenize(&mut self, messages: &[Message]) -> Vec<u32>;

@@ -8,7 +8,7 @@ mod encoder;
 use std::collections::BTreeMap;
 
 use base::{Message, ModuleProfile, ModuleRange, Tied};
-use protocol::peer::{Alternative, ModelRef, Sampling, TokenLogprobs};
+use protocol::peer::{Alternative, CacheAsk, ModelRef, Sampling, TokenLogprobs};
 use session::{
     Job, JobInput, LoadStage, MAX_PARTS, ModelSpec, Part, Pass, Resident, SamplingStep,
     StageOutput, Wants,
@@ -55,7 +55,7 @@ pub fn spec(layers: usize) -> ModelSpec {
         weights_bytes,
         kv_bytes,
     };
-    let layer = |l| [named(format!("attn.{l}"), 1e6, 1e5), named(format!("mlp.{l}"), 1.9e6, 0.0)];
+    let layer = |l| [named(format!("attn.{l}"), 1e6, CACHE_BYTES), named(format!("mlp.{l}"), 1.9e6, 0.0)];
     let mut modules = vec![named("embed".into(), TABLE_BYTES, 0.0)];
     modules.extend((0..layers).flat_map(layer));
     modules.push(named("head".into(), TABLE_BYTES, 0.0));
@@ -63,7 +63,7 @@ pub fn spec(layers: usize) -> ModelSpec {
         url: "/models/toy.gguf".into(),
         name: "toy".into(),
         total_bytes: modules.iter().map(|module| module.weights_bytes as u64).sum(),
-        context_tokens: 256,
+        context_tokens: CONTEXT_TOKENS,
         takes_chats: true,
     };
     ModelSpec {
@@ -129,6 +129,32 @@ impl StageRunner for ToyModel {
         let weight = 1.0 + self.further_row * (job.rows() as f64 - 1.0);
         let flops = MODULE_FLOPS * modules as f64 * weight;
         Ok(Ran { outputs, flops, dispatches })
+    }
+
+    fn read_cache(&mut self, part: &CacheAsk) -> Result<Vec<u8>, String> {
+        let cache = self.cache.get(&(part.module as usize, part.slot)).ok_or("nothing there")?;
+        let first = part.position as usize;
+        let rows = cache.get(first..first + usize::from(part.rows)).ok_or("fewer rows there")?;
+        let wide = |row: &u32| [row.to_le_bytes().as_slice(), &[0; CACHE_ROW_BYTES - 4]].concat();
+        Ok(rows.iter().flat_map(wide).collect())
+    }
+
+    fn write_cache(&mut self, part: &CacheAsk, data: &[u8]) -> Result<(), String> {
+        let module = part.module as usize;
+        let is_resident = |spec: &Loading| {
+            spec.stages.iter().any(|stage| stage.resident.contains(module)) && part.slot < spec.slots
+        };
+        if !self.spec.as_ref().is_some_and(is_resident) {
+            return Err("its module is not loaded".into());
+        }
+        let cache = self.cache.entry((module, part.slot)).or_default();
+        if cache.len() < part.position as usize {
+            return Err(format!("position {} does not follow {} rows", part.position, cache.len()));
+        }
+        cache.truncate(part.position as usize);
+        let rows = data.chunks_exact(CACHE_ROW_BYTES);
+        cache.extend(rows.map(|row| u32::from_le_bytes([row[0], row[1], row[2], row[3]])));
+        Ok(())
     }
 
     fn tokenize(&mut self, messages: &[Message]) -> Vec<u32> {
@@ -261,6 +287,10 @@ type Row = [u32; 4];
 const BASIS: u32 = 0x811c_9dc5;
 pub(crate) const ROW_BYTES: u32 = 16;
 const MODULE_FLOPS: f64 = 1e6;
+const CONTEXT_TOKENS: u32 = 256;
+/// Keys and values of a position.
+pub(crate) const CACHE_ROW_BYTES: usize = 400;
+const CACHE_BYTES: f64 = CACHE_ROW_BYTES as f64 * CONTEXT_TOKENS as f64;
 const FURTHER_ROW: f64 = 0.2;
 const TABLE_BYTES: f64 = 4e6;
 const VOCABULARY: u32 = 997;

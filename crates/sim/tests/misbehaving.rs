@@ -5,7 +5,7 @@ mod common;
 use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
 use common::{GREEDY, alone, ready, ring, stats};
 use protocol::peer::{
-    Activations, Ask, Begin, Cancel, ChunkDone, DeviceMeasured, Failure, FailureCode, Frame, Halt,
+    Activations, Ask, Begin, Cancel, Carry, ChunkDone, DeviceMeasured, Failure, FailureCode, Frame, Halt,
     Hello, Leave, ModelRef, PROTOCOL_VERSION, PlannedStage, Pledge, RollOut, Sampling, StageFailed,
     StageReady, Text, Token, TokenLogprobs, WireType,
 };
@@ -62,14 +62,25 @@ fn roll_out(epoch: u32, peer: u32) -> RollOut {
         row_bytes: 16,
         wire: WireType::F32,
         encoder: None,
+        carry: Carry::default(),
     }
 }
 
 fn begin(request: u32, slot: u16) -> Frame {
     let request = RequestId(request);
-    let (history_tokens, drawn, seen, prompt_rows) = (2, 0, vec![], 0);
-    Begin { request, epoch: 1, slot, sampling: GREEDY, history_tokens, drawn, seen, prompt_rows }
-        .into()
+    let (history_tokens, drawn, kept_tokens, seen, prompt_rows) = (2, 0, 0, vec![], 0);
+    Begin {
+        request,
+        epoch: 1,
+        slot,
+        sampling: GREEDY,
+        history_tokens,
+        drawn,
+        kept_tokens,
+        seen,
+        prompt_rows,
+    }
+    .into()
 }
 
 /// What `to` says about `frame` from `from`, while an answer runs that must not change.
@@ -248,8 +259,8 @@ fn an_introduction_comes_once_and_first() {
 
 #[test]
 fn members_report_only_what_is_theirs() {
-    is_refused(1, 0, StageReady { epoch: 1 }, "nothing to load");
-    is_refused(1, 2, StageReady { epoch: 1 }, "only the coordinator");
+    is_refused(1, 0, StageReady { epoch: 1, has_caches: true }, "nothing to load");
+    is_refused(1, 2, StageReady { epoch: 1, has_caches: true }, "only the coordinator");
     is_refused(
         1,
         2,

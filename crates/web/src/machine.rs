@@ -1,8 +1,8 @@
 //! The device at work: one thing after the other, in the order it was asked for.
 
-use std::{pin::pin, rc::Rc};
+use std::{ops::Range, pin::pin, rc::Rc};
 
-use base::{Message, ModuleRange};
+use base::{Message, ModuleRange, PeerId};
 use futures_channel::mpsc::Receiver;
 use futures_util::{
     StreamExt,
@@ -10,7 +10,7 @@ use futures_util::{
 };
 use kernels::{Gpu, GpuError};
 use model::{ModelError, Parts, Stage, StageOptions};
-use protocol::peer::{Failure, FailureCode, ModelRef};
+use protocol::peer::{CacheAsk, Failure, FailureCode, ModelRef};
 use session::{Input, Job, LoadStage, Resident, StageOutput};
 use web_sys::File;
 
@@ -46,6 +46,10 @@ pub enum Work {
     Load(LoadStage),
     /// Free the stage.
     Unload,
+    /// Read a part of a KV cache for another phone.
+    ReadCache { to: PeerId, ask: CacheAsk },
+    /// Take what another phone has read.
+    WriteCache { of: CacheAsk, data: Vec<u8> },
     /// Run a step.
     Run(Job),
 }
@@ -141,6 +145,8 @@ impl Machine {
                 self.free();
                 return None;
             }
+            Work::ReadCache { to, ask } => Done::Input(self.read_cache(to, ask).await),
+            Work::WriteCache { of, data } => Done::Input(self.write_cache(&of, &data)?),
             Work::Run(job) => Done::Input(self.run(job).await),
         })
     }
@@ -343,6 +349,28 @@ impl Machine {
         self.means.fetched.listen(Some(Rc::new(listener)));
     }
 
+    async fn read_cache(&mut self, to: PeerId, ask: CacheAsk) -> Input {
+        let (module, slot) = (ask.module as usize, ask.slot.into());
+        let stage = self.stages.iter().find(|stage| stage.resident().contains(module));
+        let data = match stage {
+            Some(stage) => stage.read_cache(module, slot, positions(&ask)).await,
+            None => Ok(Vec::new()),
+        };
+        // Without it the other phone runs the history again.
+        Input::CacheRead { to, ask, data: data.unwrap_or_default() }
+    }
+
+    /// Tells only of a failure.
+    fn write_cache(&mut self, of: &CacheAsk, data: &[u8]) -> Option<Input> {
+        let (module, slot) = (of.module as usize, of.slot.into());
+        let stage = self.stages.iter_mut().find(|stage| stage.resident().contains(module));
+        let written = stage.map(|stage| stage.write_cache(module, slot, positions(of), data));
+        match written {
+            Some(Ok(())) => None,
+            _ => Some(Input::CacheLost { epoch: of.epoch }),
+        }
+    }
+
     async fn run(&mut self, job: Job) -> Input {
         let id = job.id;
         let started = now_secs();
@@ -372,6 +400,11 @@ impl Machine {
     fn dispatches(&self) -> u64 {
         self.gpu.as_ref().map_or(0, Gpu::dispatches)
     }
+}
+
+fn positions(part: &CacheAsk) -> Range<usize> {
+    let first = part.position as usize;
+    first..first + usize::from(part.rows)
 }
 
 /// Why a stage cannot be loaded or run.

@@ -18,6 +18,8 @@ impl Driver {
             Output::Exercise { number } => self.queue(Work::Exercise(number)),
             Output::LoadStage(stage) => self.queue(Work::Load(stage)),
             Output::UnloadStage => self.queue(Work::Unload),
+            Output::ReadCache { to, ask } => self.queue(Work::ReadCache { to, ask }),
+            Output::WriteCache { of, data } => self.queue(Work::WriteCache { of, data }),
             Output::RunStage(job) => self.queue(Work::Run(job)),
             Output::Tokenize { ask, messages } => self.tokenize(ask, &messages),
             Output::Decode { request, token, last } => self.decode(request, token, last),

@@ -6,8 +6,8 @@ use super::{
     Activations, Answered, Ask, AskFailed, Away, Begin, Cancel, ChunkDone, DecodeError,
     DeviceMeasured, Finished, Halt, Hello, Leave, LinkLost, LinkMeasured, LoadProgress,
     MAX_CONTROL_BYTES, MAX_FRAME_BYTES, Measure, MeasureFailed, Ping, Pong, Prepare, Prepared,
-    Probe, ProbeDone, Report, RequestFailed, Residual, RollOut, StageFailed, StageReady, Status,
-    StopAsk, Text, Token,
+    CacheAsk, CacheRows, Probe, ProbeDone, Report, RequestFailed, Residual, RollOut, StageFailed,
+    StageReady, Status, StopAsk, Text, Token,
 };
 
 /// First byte of every frame.
@@ -132,6 +132,10 @@ frames! {
     StageFailed = 35,
     /// The end of an epoch.
     Halt = 36,
+    /// Asks for a part of a KV cache.
+    CacheAsk = 37,
+    /// A part of a KV cache.
+    CacheRows = 38,
     /// Opens a request, along the ring.
     Begin = 48,
     /// Hidden states for the next stage.

@@ -5,7 +5,7 @@ use base::{ModuleRange, PeerId, RequestId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DecodeError, Failure, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_COPIES, MAX_MODULES,
+    Carry, DecodeError, Failure, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_COPIES, MAX_MODULES,
     MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES, ModelRef, Sampling, WireType, bounds, frame::Control,
 };
 
@@ -31,6 +31,8 @@ pub struct RollOut {
     pub wire: WireType,
     /// Of a model that has one.
     pub encoder: Option<PlannedEncoder>,
+    /// What goes on from the epoch before.
+    pub carry: Carry,
 }
 
 /// How an encoder's output gets to the modules that read it.
@@ -71,6 +73,8 @@ pub struct LoadProgress {
 pub struct StageReady {
     /// The plan's epoch.
     pub epoch: u32,
+    /// Whether it has the KV caches that were to go on; else the histories are run again.
+    pub has_caches: bool,
 }
 
 /// To the coordinator: the sender's stage cannot be loaded, or runs no more.
@@ -104,6 +108,8 @@ pub struct Begin {
     pub history_tokens: u32,
     /// How many tokens of the answer are among them.
     pub drawn: u32,
+    /// How many of the history the KV caches have already, as the plan says.
+    pub kept_tokens: u32,
     /// The prompt's last 4 Ki tokens and those drawn, where the tail needs them for a repetition
     /// penalty; else none. Behind an encoder always the whole history, which goes through the decoder.
     pub seen: Vec<u32>,
@@ -156,6 +162,7 @@ impl Control for RollOut {
         let modules = all.map(|stage| stage.range.end).max().unwrap_or(0);
         bounds::within("stages", modules <= MAX_MODULES)?;
         bounds::within("chunk_tokens", (1..=MAX_CHUNK_TOKENS).contains(&self.chunk_tokens))?;
+        self.carry.check()?;
         bounds::within("slots", (1..=MAX_SLOTS).contains(&self.slots))?;
         bounds::within("row_bytes", self.row_bytes > 0 && self.row_bytes.is_multiple_of(4))?;
         self.encoder.as_ref().map_or(Ok(()), PlannedEncoder::check)
@@ -201,6 +208,7 @@ impl Control for Begin {
     fn check(&self) -> Result<(), DecodeError> {
         bounds::within("slot", self.slot < MAX_SLOTS)?;
         bounds::within("drawn", self.drawn < self.history_tokens)?;
+        bounds::within("kept_tokens", self.kept_tokens < self.history_tokens)?;
         bounds::within("drawn", self.drawn < MAX_COMPLETION_TOKENS)?;
         bounds::list("seen", &self.seen, MAX_SEEN_TOKENS + self.drawn as usize)?;
         bounds::within("prompt_rows", self.prompt_rows <= MAX_CHUNK_TOKENS)?;

@@ -179,17 +179,32 @@ fn plan_samples() -> Vec<(Frame, &'static str)> {
                     prompt_tokens: 300,
                     skips: true,
                 }),
+                carry: Carry {
+                    requests: vec![Carried { request: RequestId(9), slot: 0, rows: 5 }],
+                    moved: vec![MovedCache {
+                        module: 3,
+                        from: PeerId(1),
+                        to: PeerId(2),
+                        row_bytes: 8,
+                    }],
+                },
             }
             .into(),
-            "062001022f6d016dac02080101083030303030303031000601083030303030303032040620018002010103 0104 ac0201",
+            "062001022f6d016dac0208010108303030303030303100060108303030303030303204062001800201\
+             0103 0104 ac0201 0109000501030830303030303030310830303030303030 3208",
         ),
         (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0621010405"),
-        (StageReady { epoch: 1 }.into(), "062201"),
+        (StageReady { epoch: 1, has_caches: true }.into(), "06220101"),
         (
             StageFailed { epoch: 1, failure: Failure::new(FailureCode::OutOfMemory, "no") }.into(),
             "0623010a026e6f",
         ),
         (Halt { epoch: 1 }.into(), "062401"),
+        (cache_ask().into(), "0625010300020 2"),
+        (
+            CacheRows { of: cache_ask(), data: vec![7, 8] }.into(),
+            "0626010000000300000002000000000002000708",
+        ),
     ]
 }
 
@@ -204,11 +219,12 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 sampling: SAMPLING,
                 history_tokens: 3,
                 drawn: 1,
+                kept_tokens: 2,
                 seen: vec![5, 300],
                 prompt_rows: 2,
             }
             .into(),
-            "06300901000000003f280000803f0000803e0000c03f0740010103010205ac0202",
+            "06300901000000003f280000803f0000803e0000c03f074001010301020205ac0202",
         ),
         (
             activations_as(WireType::F32).into(),
@@ -240,6 +256,10 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
             "063703090000000100000001000000000000000200 0402013c7f 0402813c7f",
         ),
     ]
+}
+
+fn cache_ask() -> CacheAsk {
+    CacheAsk { epoch: 1, module: 3, slot: 0, position: 2, rows: 2 }
 }
 
 /// Two rows of one value each.
@@ -486,7 +506,7 @@ fn the_longest_answer_fits_a_frame() {
 
 fn begin_after(seen_tokens: usize) -> Begin {
     let (request, seen) = (RequestId(9), vec![300; seen_tokens]);
-    let (history_tokens, drawn, prompt_rows) = (9_999, 0, 0);
+    let (history_tokens, drawn, kept_tokens, prompt_rows) = (9_999, 0, 0, 0);
     Begin {
         request,
         epoch: 1,
@@ -494,6 +514,7 @@ fn begin_after(seen_tokens: usize) -> Begin {
         sampling: SAMPLING,
         history_tokens,
         drawn,
+        kept_tokens,
         seen,
         prompt_rows,
     }
@@ -551,6 +572,7 @@ fn begin() -> impl Strategy<Value = Begin> {
             },
             history_tokens: rest.3,
             drawn: rest.0 % rest.3.min(MAX_COMPLETION_TOKENS),
+            kept_tokens: rest.1 % rest.3,
             seen,
             prompt_rows: rest.2,
         }

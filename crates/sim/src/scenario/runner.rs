@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use base::{Message, ModuleRange, RequestId};
-use protocol::peer::Sampling;
+use protocol::peer::{CacheAsk, Sampling};
 use session::{
     Job, JobId, JobInput, LoadStage, ModelSpec, Part, Pass, Resident, SamplingStep, StageOutput,
     Wants,
@@ -13,7 +13,7 @@ use session::{
 
 use crate::{
     Loaded, Ran, StageRunner,
-    toy::{ROW_BYTES, ToyModel},
+    toy::{CACHE_ROW_BYTES, ROW_BYTES, ToyModel},
 };
 
 /// The modules that each phone of a scenario has fetched: they stay there when it leaves.
@@ -105,6 +105,18 @@ impl StageRunner for SizedToy {
         Ok(Ran { flops: self.flops(job), ..ran })
     }
 
+    fn read_cache(&mut self, part: &CacheAsk) -> Result<Vec<u8>, String> {
+        let ModelSpec { modules, slots, model, .. } = &self.spec;
+        let rows = f64::from(*slots) * f64::from(model.context_tokens);
+        let row_bytes = (modules[part.module as usize].kv_bytes / rows) as usize;
+        Ok(resized(&self.toy.read_cache(part)?, CACHE_ROW_BYTES, row_bytes))
+    }
+
+    fn write_cache(&mut self, part: &CacheAsk, data: &[u8]) -> Result<(), String> {
+        let row_bytes = data.len() / usize::from(part.rows.max(1));
+        self.toy.write_cache(part, &resized(data, row_bytes, CACHE_ROW_BYTES))
+    }
+
     fn tokenize(&mut self, messages: &[Message]) -> Vec<u32> {
         self.toy.tokenize(messages)
     }
@@ -116,6 +128,16 @@ impl StageRunner for SizedToy {
 
 fn toy_of(spec: &ModelSpec) -> ToyModel {
     ToyModel::with_encoder(spec.encoder.map_or(0, |encoder| encoder.modules))
+}
+
+/// Rows of another length, cut off or filled up.
+fn resized(rows: &[u8], from_bytes: usize, to_bytes: usize) -> Vec<u8> {
+    let resized = |row: &[u8]| {
+        let mut row = row.to_vec();
+        row.resize(to_bytes, 0);
+        row
+    };
+    rows.chunks(from_bytes.max(1)).flat_map(resized).collect()
 }
 
 /// The tokens that the toy answers a prompt with where nothing disturbs it.

@@ -131,6 +131,22 @@ impl StageRunner for Phone {
         Ok(Ran { outputs, flops: 1e6 * job.rows() as f64, dispatches })
     }
 
+    fn read_cache(&mut self, part: &CacheAsk) -> Result<Vec<u8>, String> {
+        let (module, slot) = (part.module as usize, part.slot.into());
+        let stage = self.stages.iter().find(|stage| stage.resident().contains(module));
+        let stage = stage.ok_or("its module is not loaded")?;
+        let read = block_on(stage.read_cache(module, slot, positions(part)));
+        read.map_err(|error| error.to_string())
+    }
+
+    fn write_cache(&mut self, part: &CacheAsk, data: &[u8]) -> Result<(), String> {
+        let (module, slot) = (part.module as usize, part.slot.into());
+        let stage = self.stages.iter_mut().find(|stage| stage.resident().contains(module));
+        let stage = stage.ok_or("its module is not loaded")?;
+        let written = stage.write_cache(module, slot, positions(part), data);
+        written.map_err(|error| error.to_string())
+    }
+
     fn tokenize(&mut self, messages: &[Message]) -> Vec<u32> {
         let last = messages.last().expect("an ask has a message");
         self.model.text.tokenizer().encode(&last.content).expect("any text has tokens")
@@ -155,6 +171,11 @@ fn pass(
             Ok(vec![StageOutput::Nothing])
         }
     }
+}
+
+fn positions(part: &CacheAsk) -> std::ops::Range<usize> {
+    let first = part.position as usize;
+    first..first + usize::from(part.rows)
 }
 
 /// The rows of all parts, in their order.

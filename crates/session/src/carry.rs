@@ -1,0 +1,240 @@
+//! KV caches that outlive a plan: answers go on with them where only cuts move.
+//!
+//! The coordinator lets the ring run empty, which takes at most a token, so that every cache has the same positions.
+//! Then the next plan says which requests go on with theirs, and which modules' caches change phones. The phone that
+//! runs such a module from now on asks the one that ran it, piece by piece, and is ready when it has all. Where that
+//! fails, the histories are run again.
+
+use std::collections::VecDeque;
+
+use base::{ModuleProfile, PeerId};
+use protocol::peer::{
+    CacheAsk, CacheRows, Carried, Carry, MAX_CACHE_BYTES, MovedCache, PlanStatus,
+};
+
+use crate::{ModelSpec, Output, Room, frames::Verdict};
+
+/// Coordinator: a plan that replaces the running one as soon as nothing is in the ring.
+#[derive(Debug)]
+pub(crate) struct Switch {
+    spec: ModelSpec,
+    status: PlanStatus,
+    cause: String,
+    since_secs: f64,
+}
+
+/// What our stages still need of caches that others have.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    /// With who has it.
+    wanted: VecDeque<(PeerId, CacheAsk, usize)>,
+    /// Asked for and not here yet, in order.
+    asked: VecDeque<(PeerId, CacheAsk, usize)>,
+    heard_at_secs: f64,
+}
+
+/// What a request has in its caches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) slot: u16,
+    /// Positions, from 0 on.
+    pub(crate) rows: u32,
+}
+
+/// The coordinator's part.
+impl Room {
+    /// Another plan that the same phones can go on with as soon as nothing is in the ring.
+    pub(crate) fn switch_when_quiet(&mut self, spec: ModelSpec, status: PlanStatus, cause: String) {
+        let since_secs = self.now_secs;
+        self.switch = Some(Switch { spec, status, cause, since_secs });
+        self.switch_on();
+    }
+
+    /// Switches once the ring has run empty, or without caches where it does not.
+    pub(crate) fn switch_on(&mut self) {
+        let Some(at_secs) = self.switch_deadline() else { return };
+        let is_quiet = !self.stage.is_feeding() && !self.stage.is_busy();
+        if !is_quiet && self.now_secs < at_secs {
+            return;
+        }
+        let Some(Switch { spec, status, cause, .. }) = self.switch.take() else { return };
+        match is_quiet {
+            true => self.change_plan_with_caches(&spec, status, &cause),
+            false => self.change_plan(&spec, status, &cause),
+        }
+    }
+
+    pub(crate) fn switch_deadline(&self) -> Option<f64> {
+        self.switch.as_ref().map(|switch| switch.since_secs + QUIET_SECS)
+    }
+
+    fn change_plan_with_caches(&mut self, spec: &ModelSpec, status: PlanStatus, cause: &str) {
+        let moved = self.plan.as_ref().map(|plan| moved_caches(spec, plan, &status));
+        let mut carry = Carry { requests: Vec::new(), moved: moved.unwrap_or_default() };
+        for (&number, request) in self.requests.iter_mut().filter(|(_, request)| request.runs()) {
+            let Some((slot, rows)) = self.stage.cached(number) else { continue };
+            carry.requests.push(Carried { request: number, slot, rows });
+            request.kept = Some(Kept { slot, rows });
+        }
+        self.park_requests();
+        self.end_plan();
+        self.roll_out_with(spec, status, Some(cause), carry);
+    }
+
+    /// Histories are run again: not all phones have what they need of the caches.
+    pub(crate) fn forget_caches(&mut self) {
+        self.switch = None;
+        self.requests.values_mut().for_each(|request| request.kept = None);
+    }
+
+    /// What it takes to send the caches that change phones, for so many positions of all requests together.
+    pub(crate) fn carry_secs(&self, spec: &ModelSpec, plan: &PlanStatus, to: &PlanStatus, rows: u32) -> f64 {
+        let secs = |moved: MovedCache| {
+            let link = self.links.get(&(moved.from, moved.to));
+            let (rtt_secs, bytes_per_sec) =
+                link.map_or((0.0, f64::MAX), |link| (link.rtt_secs.mean, link.bytes_per_sec.mean));
+            let bytes = f64::from(moved.row_bytes) * f64::from(rows);
+            rtt_secs + bytes / bytes_per_sec.max(1.0)
+        };
+        moved_caches(spec, plan, to).into_iter().map(secs).sum()
+    }
+}
+
+/// The part of a phone whose stages have changed.
+impl Room {
+    /// What our stages need of others' caches, from now on.
+    pub(crate) fn expect_caches(&mut self, carry: &Carry) {
+        let mine = carry.moved.iter().filter(|moved| moved.to == self.config.me);
+        let epoch = self.epoch;
+        let pieces = mine.flat_map(|moved| {
+            carry.requests.iter().flat_map(move |carried| pieces(epoch, moved, carried))
+        });
+        let wanted = pieces.take(MOST_PIECES).collect();
+        let heard_at_secs = self.now_secs;
+        self.stage.incoming = Incoming { wanted, heard_at_secs, ..Incoming::default() };
+    }
+
+    /// Asks for as much as may be under way; where all is here, the stage is ready.
+    pub(crate) fn ask_for_caches(&mut self) {
+        self.stage.incoming.heard_at_secs = self.now_secs;
+        while self.stage.incoming.asked.len() < ASKED_AT_ONCE
+            && let Some(piece) = self.stage.incoming.wanted.pop_front()
+        {
+            self.stage.incoming.asked.push_back(piece);
+            self.transmit(piece.0, piece.1);
+        }
+        if self.stage.incoming.asked.is_empty() {
+            self.stage_complete(true);
+        }
+    }
+
+    /// From the phone that runs a module after us.
+    pub(crate) fn take_cache_ask(&mut self, peer: PeerId, ask: CacheAsk) -> Verdict {
+        // It may know of the next plan before we do.
+        let is_near = ask.epoch == self.epoch || ask.epoch == self.epoch + 1;
+        if !is_near || !self.stage.holds_weights {
+            return Ok(());
+        }
+        if self.stage.reads_due >= READS_AT_ONCE {
+            return Err("more asks than may wait");
+        }
+        self.stage.reads_due += 1;
+        self.outputs.push_back(Output::ReadCache { to: peer, ask });
+        Ok(())
+    }
+
+    /// Our driver has read a part of a cache; nothing where it could not.
+    pub(crate) fn cache_read(&mut self, to: PeerId, of: CacheAsk, data: Vec<u8>) {
+        self.stage.reads_due = self.stage.reads_due.saturating_sub(1);
+        let fits = !data.is_empty() && data.len() <= MAX_CACHE_BYTES;
+        if fits && self.is_open(to) {
+            self.transmit(to, CacheRows { of, data });
+        }
+    }
+
+    pub(crate) fn take_cache_rows(&mut self, peer: PeerId, rows: CacheRows) -> Verdict {
+        if rows.of.epoch != self.epoch || self.stage.incoming.asked.is_empty() {
+            return Ok(());
+        }
+        let next = self.stage.incoming.asked.front();
+        let is_next = |&&(from, ask, bytes): &&(PeerId, CacheAsk, usize)| {
+            (from, ask, bytes) == (peer, rows.of, rows.data.len())
+        };
+        if !next.is_some_and(|next| is_next(&next)) {
+            return Err("it is not the part of a cache that comes next");
+        }
+        self.stage.incoming.asked.pop_front();
+        let CacheRows { of, data } = rows;
+        self.outputs.push_back(Output::WriteCache { of, data });
+        self.ask_for_caches();
+        Ok(())
+    }
+
+    /// Nobody sends what we need.
+    pub(crate) fn check_caches(&mut self) {
+        if self.caches_deadline().is_some_and(|at_secs| self.now_secs >= at_secs) {
+            self.give_up_caches();
+        }
+    }
+
+    /// Our driver could not write a part of a cache.
+    pub(crate) fn cache_lost(&mut self, epoch: u32) {
+        if epoch == self.epoch && self.stage.ring.is_some() {
+            self.give_up_caches();
+        }
+    }
+
+    fn give_up_caches(&mut self) {
+        self.stage.incoming = Incoming::default();
+        self.stage_complete(false);
+    }
+
+    pub(crate) fn caches_deadline(&self) -> Option<f64> {
+        let Incoming { asked, heard_at_secs, .. } = &self.stage.incoming;
+        (!asked.is_empty()).then_some(heard_at_secs + SILENCE_SECS)
+    }
+}
+
+/// The caches that change phones from one plan to another.
+fn moved_caches(spec: &ModelSpec, before: &PlanStatus, after: &PlanStatus) -> Vec<MovedCache> {
+    let runs = |plan: &PlanStatus, module: usize| {
+        plan.stages.iter().find(|stage| stage.range.contains(module)).map(|stage| stage.peer)
+    };
+    let moved = |(module, profile): (usize, &ModuleProfile)| {
+        let rows = f64::from(spec.slots) * f64::from(spec.model.context_tokens);
+        let row_bytes = (profile.kv_bytes / rows) as u32;
+        let (from, to) = (runs(before, module)?, runs(after, module)?);
+        let module = module as u32;
+        (from != to && row_bytes > 0).then_some(MovedCache { module, from, to, row_bytes })
+    };
+    spec.modules.iter().enumerate().filter_map(moved).collect()
+}
+
+/// What is to be asked for of one request's part in a cache.
+fn pieces(
+    epoch: u32,
+    &MovedCache { module, from, row_bytes, .. }: &MovedCache,
+    &Carried { slot, rows, .. }: &Carried,
+) -> impl Iterator<Item = (PeerId, CacheAsk, usize)> {
+    let row_bytes = row_bytes as usize;
+    let most = (PIECE_BYTES / row_bytes.max(1)).clamp(1, usize::from(u16::MAX));
+    (0..rows).step_by(most).map(move |position| {
+        let rows = (rows - position).min(most as u32) as u16;
+        let ask = CacheAsk { epoch, module, slot, position, rows };
+        (from, ask, usize::from(rows) * row_bytes)
+    })
+}
+
+
+/// The ring runs empty within a token's time, or something is wrong.
+const QUIET_SECS: f64 = 3.0;
+/// One message of a link.
+const PIECE_BYTES: usize = 56 << 10;
+/// Enough to keep a link busy.
+const ASKED_AT_ONCE: usize = 4;
+/// Of all others together.
+const READS_AT_ONCE: usize = 32;
+/// More is cheaper to compute.
+const MOST_PIECES: usize = 1 << 14;
+/// An answer to an ask takes a read of the device and a piece's way.
+const SILENCE_SECS: f64 = 2.0;
