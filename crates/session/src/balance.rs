@@ -4,7 +4,7 @@
 use base::{PeerId, Plan, PlanInput, Stage};
 use protocol::peer::{Phase, PlanStatus};
 
-use crate::{Room, request::Request};
+use crate::{ModelSpec, Room, request::Request};
 
 /// What the balancer remembers between two looks.
 #[derive(Debug, Default)]

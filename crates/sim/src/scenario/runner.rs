@@ -106,7 +106,7 @@ impl StageRunner for SizedToy {
     }
 
     fn read_cache(&mut self, part: &CacheAsk) -> Result<Vec<u8>, String> {
-        let ModelSpec { modules, slots, model, .. } = &self.spec;
+        let ModelSpec { modules, slots, model, .. } = &*self.spec;
         let rows = f64::from(*slots) * f64::from(model.context_tokens);
         let row_bytes = (modules[part.module as usize].kv_bytes / rows) as usize;
         Ok(resized(&self.toy.read_cache(part)?, CACHE_ROW_BYTES, row_bytes))
