@@ -41,8 +41,13 @@ export function gpuMillis(page: Page): Promise<GpuMillis> {
   return page.evaluate(() => window.gpuMillis());
 }
 
-/** Milliseconds that the engine measured itself since it was made: prompts to tokens, tokens to text, choosing tokens. */
-export type EngineSpans = Partial<Record<"tokenizer" | "detokenizer" | "sampler", number>>;
+/**
+ * Milliseconds that the engine measured itself since it was made: prompts to tokens, tokens to text, choosing tokens,
+ * frames to bytes and to the channel, and bytes to frames.
+ */
+export type EngineSpans = Partial<
+  Record<"tokenizer" | "detokenizer" | "sampler" | "sending" | "receiving", number>
+>;
 
 export function engineSpans(page: Page): Promise<EngineSpans> {
   return page.evaluate(() => window.engineSpans());

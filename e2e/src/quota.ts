@@ -41,14 +41,14 @@ export function whyNoQuotas(): string | null {
 
 /** So much of one processor, until it is closed. */
 export class Quota {
-  readonly #group: string;
+  readonly group: string;
   readonly #scripts = mkdtempSync(join(tmpdir(), "lingualinked-quota-"));
 
   constructor(share: number) {
     const folder = groupsFolder();
     if (folder === null) throw new Error(whyNoQuotas() ?? "there are no control groups");
-    this.#group = join(folder, `lingualinked-${process.pid}-${(Quota.#count += 1)}`);
-    mkdirSync(this.#group);
+    this.group = join(folder, `lingualinked-${process.pid}-${(Quota.#count += 1)}`);
+    mkdirSync(this.group);
     this.set(share);
   }
 
@@ -56,7 +56,7 @@ export class Quota {
   set(share: number): void {
     const quotaUs = Math.round(share * PERIOD_US);
     const write = (file: string, value: number | string): void =>
-      writeFileSync(join(this.#group, file), String(value));
+      writeFileSync(join(this.group, file), String(value));
     if (groupsFolder() === GROUPS_V1) {
       write("cpu.cfs_period_us", PERIOD_US);
       write("cpu.cfs_quota_us", quotaUs);
@@ -68,7 +68,7 @@ export class Quota {
   /** A program that is `program` with this quota. */
   wrap(program: string): string {
     const script = join(this.#scripts, "run");
-    const procs = join(this.#group, "cgroup.procs");
+    const procs = join(this.group, "cgroup.procs");
     writeFileSync(script, `#!/bin/sh\necho $$ > '${procs}' && exec '${program}' "$@"\n`);
     chmodSync(script, 0o755);
     return script;
@@ -77,9 +77,9 @@ export class Quota {
   /** Waits until all its programs have ended; a group that outlives them for long is left to its owner. */
   async close(): Promise<void> {
     rmSync(this.#scripts, { recursive: true, force: true });
-    for (let attempt = 0; attempt < 50 && existsSync(this.#group); attempt += 1) {
+    for (let attempt = 0; attempt < 50 && existsSync(this.group); attempt += 1) {
       try {
-        rmdirSync(this.#group);
+        rmdirSync(this.group);
       } catch {
         await setTimeout(100);
       }

@@ -147,7 +147,9 @@ impl Sim {
         if self.phones[phone].device_hangs {
             return;
         }
-        let read = self.phones[phone].runner.read_cache(&ask);
+        let it = &mut self.phones[phone];
+        let locked = || Err("they cannot be read".to_owned());
+        let read = if it.caches_locked { locked() } else { it.runner.read_cache(&ask) };
         let data = read.unwrap_or_else(|message| {
             self.record(format!("{} has no {ask:?}: {message}", self.phones[phone].id));
             Vec::new()

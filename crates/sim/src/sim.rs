@@ -238,6 +238,11 @@ impl Sim {
         self.phones[phone].device_hangs = true;
     }
 
+    /// From now on nobody gets a part of this phone's KV caches.
+    pub fn lock_caches(&mut self, phone: usize) {
+        self.phones[phone].caches_locked = true;
+    }
+
     /// A phone's driver ends no measuring and no loading any more.
     pub fn hang_driver(&mut self, phone: usize) {
         self.phones[phone].driver_hangs = true;
@@ -387,6 +392,7 @@ impl Phone {
             is_gone: false,
             backlog: Vec::new(),
             device_hangs: false,
+            caches_locked: false,
             driver_hangs: false,
             busy_until_secs: 0.0,
         }

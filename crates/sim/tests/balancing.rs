@@ -75,6 +75,39 @@ fn what_a_slow_phone_does_moves_to_its_neighbours() {
     }
 }
 
+/// How many frames of a kind were sent.
+fn frames(sim: &Sim, name: &str) -> usize {
+    sim.trace().iter().filter(|line| line.contains(&format!(" {name} "))).count()
+}
+
+#[test]
+fn caches_move_with_their_modules() {
+    let mut sim = equal_parts(3, true);
+    ask(&mut sim, 1);
+    sim.run_for(4.0);
+    sim.slow_down(1, 4.0);
+    answer_secs(&mut sim, 1);
+    assert!(plans(&sim) > 1);
+    assert_eq!(frames(&sim, "CacheAsk"), frames(&sim, "CacheRows"));
+    assert!(frames(&sim, "CacheRows") > 0);
+    // A step for every token, and one for the chunk that brings the prompt: no history is run again.
+    let steps = frames(&sim, "Activations") / 2;
+    let tokens = alone(&toy::prompt(PROMPT), LONG).tokens.len();
+    assert!(steps <= tokens + 1, "{steps} steps for {tokens} tokens");
+}
+
+#[test]
+fn a_history_is_run_again_where_its_caches_do_not_come() {
+    let mut sim = equal_parts(3, true);
+    ask(&mut sim, 1);
+    sim.run_for(4.0);
+    (0..3).for_each(|phone| sim.lock_caches(phone));
+    sim.slow_down(1, 4.0);
+    answer_secs(&mut sim, 1);
+    assert!(frames(&sim, "CacheAsk") > 0);
+    assert_eq!(frames(&sim, "CacheRows"), 0);
+}
+
 #[test]
 fn a_phone_that_recovers_gets_its_part_again() {
     let mut sim = equal_parts(3, true);

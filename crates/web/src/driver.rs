@@ -20,7 +20,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::RtcDataChannel;
 
 use crate::{
-    clock::{Timer, now_secs},
+    clock::{Timer, now_secs, timed},
     engine::Emit,
     introductions::{Entrance, Introductions},
     machine::{Done, Machine, Work},
@@ -214,7 +214,7 @@ impl Driver {
                     self.link_opened(peer);
                     self.input(Input::LinkUp { peer });
                 }
-                LinkEvent::Frame(bytes) => match Frame::decode(&bytes) {
+                LinkEvent::Frame(bytes) => match timed("receiving", || Frame::decode(&bytes)) {
                     Ok(frame) => self.input(Input::Frame { peer, frame }),
                     Err(wrong) => {
                         self.remark(format!("{peer} sent something unreadable: {wrong}"));

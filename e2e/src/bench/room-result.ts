@@ -1,6 +1,8 @@
 /** What the runs of `cargo xtask bench room` come to. Every ratio is of one round: time without over time with. */
 
+import { assignmentResult, type Run } from "./assignment-result.ts";
 import type { BalanceRun } from "./balance.ts";
+import type { HopCost, HopParts } from "./hop.ts";
 import { median } from "./report.ts";
 import type { ThroughputRun } from "./throughput.ts";
 
@@ -12,6 +14,12 @@ export interface RoomResult {
   /** An answer left alone over one that was balanced, from the slow-down on; the median. */
   balance_ratio: number | null;
   balance_ratios: number[];
+  /** Equal parts over the planner's, on phones of unequal speed; the median. */
+  assignment_ratio: number | null;
+  assignment_ratios: number[];
+  /** Of one hop over loopback, beside the stages' own work. */
+  hop_overhead_millis: number;
+  hop: HopCost;
   /** How long the answer stood still for a switch; the median. */
   pause_secs: number | null;
   /** Whether every answer had the tokens of its twin. */
@@ -20,7 +28,15 @@ export interface RoomResult {
   balance: Omit<BalanceRun, "tokens">[];
 }
 
-export function roomResult(throughput: ThroughputRun[], balance: BalanceRun[]): RoomResult {
+/** What was run. */
+export interface RoomRuns {
+  throughput: ThroughputRun[];
+  balance: BalanceRun[];
+  assignment: Run[];
+  hop: HopCost;
+}
+
+export function roomResult({ throughput, balance, assignment, hop }: RoomRuns): RoomResult {
   const throughputs = throughput.map((run) => run.apart_secs / run.together_secs);
   const pairs = balance
     .filter((run) => run.balances)
@@ -31,13 +47,19 @@ export function roomResult(throughput: ThroughputRun[], balance: BalanceRun[]): 
   const balances = pairs.map(([on, off]) => off.secs / on.secs);
   const pauses = balance.flatMap((run) => run.pause_secs ?? []);
   const [first] = balance;
+  const assigned = assignmentResult(assignment);
   return {
     throughput_ratio: median(throughputs),
     throughput_ratios: throughputs,
     balance_ratio: median(balances),
     balance_ratios: balances,
+    assignment_ratio: assigned.gain,
+    assignment_ratios: assigned.gains,
+    hop_overhead_millis: hop.hop_ms,
+    hop,
     pause_secs: median(pauses),
     same_tokens:
+      assigned.same_tokens &&
       throughput.every((run) => run.same_tokens) &&
       balance.every((run) => String(run.tokens) === String(first?.tokens)),
     throughput,
@@ -50,7 +72,17 @@ export function roomTable(result: RoomResult): string {
   return [
     `four requests at once: ${times(result.throughput_ratio)} times as many tokens a second as one after the other`,
     `one of three phones 3 times as slow: ${times(result.balance_ratio)} times as fast where cuts move`,
+    `three phones of unequal speed: ${times(result.assignment_ratio)} times as fast as with equal parts`,
+    `a hop takes ${times(result.hop_overhead_millis)} ms beside the stages' work: ${hopLine(result.hop.parts)} (with clocks)`,
     `a switch takes ${times(result.pause_secs)} s`,
     result.same_tokens ? "every answer had the same tokens as its twin" : "the answers' tokens DIFFER",
   ].join("\n");
+}
+
+function hopLine(parts: HopParts): string {
+  const { upload_ms, read_back_ms, framing_ms, channel_ms } = parts;
+  const words = { upload: upload_ms, "read-back": read_back_ms, framing: framing_ms, channel: channel_ms };
+  return Object.entries(words)
+    .map(([part, ms]) => `${part} ${ms.toFixed(2)}`)
+    .join(", ");
 }

@@ -1,6 +1,6 @@
 /**
- * The driver of `cargo xtask bench room`: what a room of three slow phones gains by moving its cuts and by having several
- * requests in flight. Options come as one JSON object by standard input; progress goes to standard error; standard
+ * The driver of `cargo xtask bench room`: what a room of three slow phones gains by having several requests in flight, by
+ * moving its cuts and by the planner's assignment, and what a hop costs where no phone is slow. Options come as one JSON object by standard input; progress goes to standard error; standard
  * output has a table, and the result as its last line.
  */
 
@@ -8,7 +8,10 @@ import { drive, type Tell } from "../driver.ts";
 import { whyNoQuotas } from "../quota.ts";
 import { Server } from "../server.ts";
 import { settings } from "../settings.ts";
+import type { Run } from "./assignment-result.ts";
+import { assignmentRound, checkQuotas } from "./assignment-round.ts";
 import { balanceRound, type BalanceRun } from "./balance.ts";
+import { hopCost } from "./hop.ts";
 import { roomResult, roomTable } from "./room-result.ts";
 import { throughputRounds } from "./throughput.ts";
 
@@ -25,11 +28,16 @@ async function main(text: string, tell: Tell): Promise<void> {
   }
   const server = await Server.start({ models: settings().models });
   try {
+    const hop = await hopCost(server, rounds, tell);
+    await checkQuotas(tell);
     const throughput = await throughputRounds(server, rounds, tell);
     const balance: BalanceRun[] = [];
-    for (let round = 1; round <= rounds; round += 1)
+    const assignment: Run[] = [];
+    for (let round = 1; round <= rounds; round += 1) {
       balance.push(...(await balanceRound(server, round, tell)));
-    const result = roomResult(throughput, balance);
+      assignment.push(...(await assignmentRound(server, round, tell)));
+    }
+    const result = roomResult({ throughput, balance, assignment, hop });
     process.stdout.write(`${roomTable(result)}\n${JSON.stringify(result)}\n`);
   } finally {
     await server.stop();
