@@ -88,7 +88,13 @@ impl Room {
     }
 
     /// What it takes to send the caches that change phones, for so many positions of all requests together.
-    pub(crate) fn carry_secs(&self, spec: &ModelSpec, plan: &PlanStatus, to: &PlanStatus, rows: u32) -> f64 {
+    pub(crate) fn carry_secs(
+        &self,
+        spec: &ModelSpec,
+        plan: &PlanStatus,
+        to: &PlanStatus,
+        rows: u32,
+    ) -> f64 {
         let secs = |moved: MovedCache| {
             let link = self.links.get(&(moved.from, moved.to));
             let (rtt_secs, bytes_per_sec) =
@@ -224,7 +230,6 @@ fn pieces(
         (from, ask, usize::from(rows) * row_bytes)
     })
 }
-
 
 /// The ring runs empty within a token's time, or something is wrong.
 const QUIET_SECS: f64 = 3.0;

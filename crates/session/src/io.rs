@@ -2,7 +2,8 @@
 
 use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
 use protocol::peer::{
-    AnswerStats, AskOptions, AwayReason, CacheAsk, Failure, Frame, ModelRef, Sampling, TokenLogprobs,
+    AnswerStats, AskOptions, AwayReason, CacheAsk, Failure, Frame, ModelRef, Sampling,
+    TokenLogprobs,
 };
 use serde::{Deserialize, Serialize};
 

@@ -8,9 +8,9 @@ use protocol::peer::{
 };
 
 use crate::{
-    Command, Input, ModelSpec, Output, RoomConfig, balance::Balance, carry::Switch, clock::Throttle,
-    exercise::Exercise, facts::Facts, loading::Loading, members::Member, pace::Pace,
-    probing::Prober, queue::QueuedAsk, request::Request, stage::Stage, survey::Survey,
+    Command, Input, ModelSpec, Output, RoomConfig, balance::Balance, carry::Switch,
+    clock::Throttle, exercise::Exercise, facts::Facts, loading::Loading, members::Member,
+    pace::Pace, probing::Prober, queue::QueuedAsk, request::Request, stage::Stage, survey::Survey,
 };
 
 /// One phone's side of a room.

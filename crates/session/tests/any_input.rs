@@ -135,12 +135,7 @@ fn roll_out([a, b, c, d]: [u32; 4]) -> RollOut {
         }),
         carry: Carry {
             requests: vec![Carried { request: RequestId(a), slot: (b % 2) as u16, rows: c }],
-            moved: vec![MovedCache {
-                module: b,
-                from: PeerId(c),
-                to: PeerId(3),
-                row_bytes: 4,
-            }],
+            moved: vec![MovedCache { module: b, from: PeerId(c), to: PeerId(3), row_bytes: 4 }],
         },
     }
 }

@@ -9,7 +9,7 @@ use session::{
 };
 use transport::{
     Link, LinkEvent,
-    memory::{self, Clock, Conditions},
+    memory::{self, Clock, Conditions, Tamper},
 };
 
 use crate::{PhoneSpec, StageRunner, chance::Chance, log::Log, phone::Phone};
@@ -238,6 +238,14 @@ impl Sim {
         self.phones[phone].device_hangs = true;
     }
 
+    /// Something is done to every so many messages that a phone sends to another, from now on.
+    pub fn tamper(&mut self, from: usize, to: usize, how: Tamper, every: usize) {
+        let to = self.phones[to].id;
+        if let Some(link) = self.phones[from].links.get_mut(&to) {
+            link.tamper(how, every);
+        }
+    }
+
     /// From now on nobody gets a part of this phone's KV caches.
     pub fn lock_caches(&mut self, phone: usize) {
         self.phones[phone].caches_locked = true;
@@ -338,6 +346,9 @@ impl Sim {
     fn take_link_event(&mut self, phone: usize, peer: PeerId, event: LinkEvent) {
         match event {
             LinkEvent::Open => self.give(phone, Input::LinkUp { peer }),
+            LinkEvent::Broken(error) => {
+                self.record(format!("{} closes {peer}: {error}", self.phones[phone].id));
+            }
             LinkEvent::Closed => self.give(phone, Input::LinkDown { peer }),
             LinkEvent::Frame(bytes) => match Frame::decode(&bytes) {
                 Ok(frame) => self.give(phone, Input::Frame { peer, frame }),

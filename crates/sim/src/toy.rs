@@ -55,7 +55,8 @@ pub fn spec(layers: usize) -> ModelSpec {
         weights_bytes,
         kv_bytes,
     };
-    let layer = |l| [named(format!("attn.{l}"), 1e6, CACHE_BYTES), named(format!("mlp.{l}"), 1.9e6, 0.0)];
+    let layer =
+        |l| [named(format!("attn.{l}"), 1e6, CACHE_BYTES), named(format!("mlp.{l}"), 1.9e6, 0.0)];
     let mut modules = vec![named("embed".into(), TABLE_BYTES, 0.0)];
     modules.extend((0..layers).flat_map(layer));
     modules.push(named("head".into(), TABLE_BYTES, 0.0));
@@ -142,7 +143,8 @@ impl StageRunner for ToyModel {
     fn write_cache(&mut self, part: &CacheAsk, data: &[u8]) -> Result<(), String> {
         let module = part.module as usize;
         let is_resident = |spec: &Loading| {
-            spec.stages.iter().any(|stage| stage.resident.contains(module)) && part.slot < spec.slots
+            spec.stages.iter().any(|stage| stage.resident.contains(module))
+                && part.slot < spec.slots
         };
         if !self.spec.as_ref().is_some_and(is_resident) {
             return Err("its module is not loaded".into());

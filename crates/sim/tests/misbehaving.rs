@@ -5,9 +5,9 @@ mod common;
 use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
 use common::{GREEDY, alone, ready, ring, stats};
 use protocol::peer::{
-    Activations, Ask, Begin, Cancel, Carry, ChunkDone, DeviceMeasured, Failure, FailureCode, Frame, Halt,
-    Hello, Leave, ModelRef, PROTOCOL_VERSION, PlannedStage, Pledge, RollOut, Sampling, StageFailed,
-    StageReady, Text, Token, TokenLogprobs, WireType,
+    Activations, Ask, Begin, Cancel, Carry, ChunkDone, DeviceMeasured, Failure, FailureCode, Frame,
+    Halt, Hello, Leave, ModelRef, PROTOCOL_VERSION, PlannedStage, Pledge, RollOut, Sampling,
+    StageFailed, StageReady, Text, Token, TokenLogprobs, WireType,
 };
 use session::{Command, Event};
 use sim::{Sim, toy};

@@ -1,8 +1,6 @@
 //! Frames to messages and back, for any link.
 
-use protocol::peer::{Assembler, Slicer};
-
-use crate::LinkError;
+use protocol::peer::{Assembler, DecodeError, Slicer};
 
 /// Both directions' slicing of one link.
 #[derive(Debug, Default)]
@@ -20,8 +18,8 @@ impl Framing {
     /// Takes a message; gives the frame's bytes if it completes one.
     ///
     /// # Errors
-    /// Slices that do not fit together: close the link.
-    pub fn incoming(&mut self, message: Vec<u8>) -> Result<Option<Vec<u8>>, LinkError> {
-        Ok(self.assembler.push(message)?)
+    /// What came is not what was sent: close the link.
+    pub fn incoming(&mut self, message: Vec<u8>) -> Result<Option<Vec<u8>>, DecodeError> {
+        self.assembler.push(message)
     }
 }

@@ -29,6 +29,8 @@ pub enum LinkEvent {
     Open,
     /// A whole frame has arrived.
     Frame(Vec<u8>),
+    /// What came is not what was sent; the link closes.
+    Broken(DecodeError),
     /// Nothing more comes; the last event.
     Closed,
 }
@@ -50,9 +52,6 @@ pub enum LinkError {
         /// The frame's size.
         frame_bytes: usize,
     },
-    /// The peer sent slices that do not fit together; the link is closed.
-    #[error("the peer's slices do not fit together: {0}")]
-    Framing(#[from] DecodeError),
 }
 
 /// Most bytes that a link takes before they are on their way. Chrome closes a data

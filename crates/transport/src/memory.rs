@@ -36,11 +36,60 @@ pub struct Conditions {
     pub cut_after_bytes: Option<u64>,
 }
 
+/// What can be done to a message: a channel does none of it, a peer may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tamper {
+    /// It never comes.
+    Lose,
+    /// It comes twice.
+    Double,
+    /// The next one comes before it.
+    Overtake,
+    /// One of its bits is another.
+    Damage,
+}
+
+/// Who does it.
+#[derive(Debug)]
+struct Tampering {
+    how: Tamper,
+    every: usize,
+    passed: usize,
+    held_back: Option<Vec<u8>>,
+}
+
+impl Tampering {
+    /// What is sent in place of a message.
+    fn pass(&mut self, mut message: Vec<u8>) -> impl Iterator<Item = Vec<u8>> {
+        self.passed += 1;
+        let is_hit = self.passed.is_multiple_of(self.every.max(1));
+        let held_back = self.held_back.take();
+        let sent = match self.how {
+            _ if !is_hit => vec![message],
+            Tamper::Lose => Vec::new(),
+            Tamper::Double => vec![message.clone(), message],
+            Tamper::Overtake => {
+                self.held_back = Some(message);
+                Vec::new()
+            }
+            Tamper::Damage => {
+                let place = self.passed % message.len().max(1);
+                if let Some(byte) = message.get_mut(place) {
+                    *byte ^= 1 << (self.passed % 8);
+                }
+                vec![message]
+            }
+        };
+        sent.into_iter().chain(held_back)
+    }
+}
+
 /// One end of a link in memory.
 #[derive(Debug)]
 pub struct MemoryLink {
     clock: Clock,
     framing: Framing,
+    tampering: Option<Tampering>,
     out: Rc<RefCell<Pipe>>,
     into: Rc<RefCell<Pipe>>,
     has_opened: bool,
@@ -55,6 +104,7 @@ pub fn pair(clock: &Clock, conditions: Conditions) -> (MemoryLink, MemoryLink) {
     let end = |out: &Rc<RefCell<Pipe>>, into: &Rc<RefCell<Pipe>>| MemoryLink {
         clock: clock.clone(),
         framing: Framing::default(),
+        tampering: None,
         out: Rc::clone(out),
         into: Rc::clone(into),
         has_opened: false,
@@ -87,6 +137,11 @@ impl MemoryLink {
         self.out.borrow_mut().latency_factor = factor;
     }
 
+    /// Something is done to every so many messages from now on.
+    pub fn tamper(&mut self, how: Tamper, every: usize) {
+        self.tampering = Some(Tampering { how, every, passed: 0, held_back: None });
+    }
+
     /// When all that was sent has arrived.
     pub fn arrival_secs(&self) -> f64 {
         self.out.borrow().arrived_at_secs
@@ -109,9 +164,9 @@ impl MemoryLink {
     fn put_together(&mut self, message: Vec<u8>) -> Option<LinkEvent> {
         match self.framing.incoming(message) {
             Ok(frame) => frame.map(LinkEvent::Frame),
-            Err(_) => {
+            Err(broken) => {
                 self.cut();
-                None
+                Some(LinkEvent::Broken(broken))
             }
         }
     }
@@ -127,7 +182,10 @@ impl Link for MemoryLink {
         let is_worn_out = {
             let mut out = self.out.borrow_mut();
             for message in self.framing.outgoing(frame) {
-                out.push(now, message);
+                match &mut self.tampering {
+                    Some(tampering) => tampering.pass(message).for_each(|sent| out.push(now, sent)),
+                    None => out.push(now, message),
+                }
             }
             out.is_worn_out()
         };

@@ -129,7 +129,11 @@ impl State {
         match message.map(|message| self.framing.incoming(message)) {
             Some(Ok(Some(frame))) => self.events.push_back(LinkEvent::Frame(frame)),
             Some(Ok(None)) => {}
-            Some(Err(_)) | None => self.end(),
+            Some(Err(broken)) => {
+                self.events.push_back(LinkEvent::Broken(broken));
+                self.end();
+            }
+            None => self.end(),
         }
     }
 }

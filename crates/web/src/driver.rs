@@ -222,6 +222,9 @@ impl Driver {
                         self.drop_link(peer);
                     }
                 },
+                LinkEvent::Broken(wrong) => {
+                    self.remark(format!("{peer} sent something unreadable: {wrong}"));
+                }
                 LinkEvent::Closed => self.drop_link(peer),
             }
         }

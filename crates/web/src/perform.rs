@@ -29,7 +29,8 @@ impl Driver {
     }
 
     fn transmit(&mut self, to: PeerId, frame: &Frame) {
-        let sent = self.links.get_mut(&to).map(|link| timed("sending", || link.send(frame.encode())));
+        let sent =
+            self.links.get_mut(&to).map(|link| timed("sending", || link.send(frame.encode())));
         // A closed link tells so by itself.
         if let Some(Err(LinkError::Full { .. })) = sent {
             self.disconnect(to);

@@ -109,7 +109,8 @@ impl Body for CacheRows {
     fn read(_: &'static str, bytes: &[u8]) -> Result<Self, DecodeError> {
         let short = DecodeError::TooShort { field: "rows" };
         let (head, data) = bytes.split_first_chunk::<HEADER_BYTES>().ok_or(short)?;
-        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let half = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
         let of = CacheAsk {
             epoch: word(0),

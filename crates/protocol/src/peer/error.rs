@@ -42,6 +42,9 @@ pub enum DecodeError {
         /// The value's name.
         field: &'static str,
     },
+    /// Other bytes than were sent, or not the frame that was sent next.
+    #[error("a frame was damaged, lost, doubled or overtaken on its way")]
+    Checksum,
     /// A slice that does not continue what came before.
     #[error("slice {index} of frame {frame} does not follow the slices before it")]
     Slice {

@@ -1,9 +1,10 @@
 //! Frames larger than a channel's message, in slices.
 //!
-//! A message is either a whole frame (its first byte is the frame's version) or a
-//! slice: version + `0x80`, frame number u32, index u16, count u16, then its part; all parts
-//! but the last are full. The channel is reliable and ordered, so slices arrive in
-//! order; whole frames may pass between them.
+//! Behind each frame comes the CRC-32C of its number (u32, from 0 in each direction, counted by both ends and not sent)
+//! and its bytes: a frame that was damaged, lost, doubled or overtaken shows, and ends the link. A message is either a
+//! whole frame (its first byte is the frame's version) or a slice: version + `0x80`, frame number u32, index u16, count
+//! u16, then its part; all parts but the last are full. The channel is reliable and ordered, so slices arrive in order;
+//! whole frames may pass between them.
 
 use super::{DecodeError, MAX_FRAME_BYTES, PROTOCOL_VERSION};
 
@@ -20,11 +21,13 @@ pub struct Slicer {
 
 impl Slicer {
     /// The messages that carry `frame`, in order; one, the frame itself, where it is small.
-    pub fn slice(&mut self, frame: Vec<u8>) -> Vec<Vec<u8>> {
+    pub fn slice(&mut self, mut frame: Vec<u8>) -> Vec<Vec<u8>> {
+        let checksum = checksum(self.next_frame, &frame);
+        self.next_frame = self.next_frame.wrapping_add(1);
+        frame.extend(checksum.to_le_bytes());
         if frame.len() <= MESSAGE_BYTES {
             return vec![frame];
         }
-        self.next_frame = self.next_frame.wrapping_add(1);
         let parts = frame.chunks(PART_BYTES);
         let count = parts.len() as u16;
         (0..count).zip(parts).map(|(index, part)| self.message(index, count, part)).collect()
@@ -41,15 +44,23 @@ impl Slicer {
     }
 }
 
+/// Of a frame that is the `number`th in its direction.
+fn checksum(number: u32, frame: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&number.to_le_bytes()), frame)
+}
+
 /// Puts frames together again, holding at most one unfinished frame and so at
-/// most [`MAX_FRAME_BYTES`].
+/// most [`MAX_FRAME_BYTES`] and its checksum.
 #[derive(Debug, Default)]
 pub struct Assembler {
     unfinished: Option<Unfinished>,
+    /// Frames that have begun to come.
+    begun: u32,
 }
 
 #[derive(Debug)]
 struct Unfinished {
+    number: u32,
     frame: u32,
     next_index: u16,
     count: u16,
@@ -60,14 +71,14 @@ impl Assembler {
     /// Takes a message; gives the frame's bytes if it completes one.
     ///
     /// # Errors
-    /// A message over the limit, or a slice out of order. The sender is at fault: the
-    /// link is of no further use.
+    /// A message over the limit, a slice out of order, or a frame that is not what was sent. The link is of no
+    /// further use.
     pub fn push(&mut self, message: Vec<u8>) -> Result<Option<Vec<u8>>, DecodeError> {
         if message.len() > MESSAGE_BYTES {
             return Err(DecodeError::TooLarge { bytes: message.len(), limit: MESSAGE_BYTES });
         }
         if message.first() != Some(&SLICE_MARK) {
-            return Ok(Some(message));
+            return verified(self.begin(), message).map(Some);
         }
         let header = message.first_chunk().ok_or(DecodeError::TooShort { field: "slice" })?;
         self.push_slice(Header::read(header), &message[HEADER_BYTES..])
@@ -77,7 +88,9 @@ impl Assembler {
         let Header { frame, index, count } = header;
         let wrong = DecodeError::Slice { frame, index };
         let mut current = match self.unfinished.take() {
-            None if index == 0 => Unfinished { frame, next_index: 0, count, bytes: Vec::new() },
+            None if index == 0 => {
+                Unfinished { number: self.begin(), frame, next_index: 0, count, bytes: Vec::new() }
+            }
             Some(current) if current.continues(&header) => current,
             _ => return Err(wrong),
         };
@@ -90,12 +103,31 @@ impl Assembler {
         }
         current.bytes.extend_from_slice(part);
         if is_last {
-            return Ok(Some(current.bytes));
+            return verified(current.number, current.bytes).map(Some);
         }
         current.next_index += 1;
         self.unfinished = Some(current);
         Ok(None)
     }
+
+    /// The number of a frame that has begun to come.
+    fn begin(&mut self) -> u32 {
+        let number = self.begun;
+        self.begun = number.wrapping_add(1);
+        number
+    }
+}
+
+/// The frame in front of its checksum.
+fn verified(number: u32, mut bytes: Vec<u8>) -> Result<Vec<u8>, DecodeError> {
+    let split = bytes.len().checked_sub(CHECKSUM_BYTES);
+    let len = split.ok_or(DecodeError::TooShort { field: "checksum" })?;
+    let (frame, sent) = bytes.split_at(len);
+    if checksum(number, frame).to_le_bytes() != sent {
+        return Err(DecodeError::Checksum);
+    }
+    bytes.truncate(len);
+    Ok(bytes)
 }
 
 impl Unfinished {
@@ -122,9 +154,10 @@ impl Header {
 
 /// Marks a slice; no frame begins so.
 const SLICE_MARK: u8 = PROTOCOL_VERSION | 0x80;
+const CHECKSUM_BYTES: usize = 4;
 const HEADER_BYTES: usize = 9;
 const PART_BYTES: usize = MESSAGE_BYTES - HEADER_BYTES;
-const MAX_SLICES: u16 = (MAX_FRAME_BYTES / PART_BYTES + 1) as u16;
+const MAX_SLICES: u16 = ((MAX_FRAME_BYTES + CHECKSUM_BYTES) / PART_BYTES + 1) as u16;
 
 #[cfg(test)]
 mod tests {
@@ -158,11 +191,47 @@ mod tests {
 
     #[test]
     fn whole_frames_pass_between_slices() {
-        let mut assembler = Assembler::default();
-        let mut messages = Slicer::default().slice(frame(100_000));
-        assert_eq!(assembler.push(messages.remove(0)), Ok(None));
-        assert_eq!(assembler.push(frame(5)), Ok(Some(frame(5))));
-        assert_eq!(assembler.push(messages.remove(0)), Ok(Some(frame(100_000))));
+        let (mut slicer, mut assembler) = (Slicer::default(), Assembler::default());
+        let mut large = slicer.slice(frame(100_000));
+        let small = slicer.slice(frame(5)).remove(0);
+        assert_eq!(assembler.push(large.remove(0)), Ok(None));
+        assert_eq!(assembler.push(small), Ok(Some(frame(5))));
+        assert_eq!(assembler.push(large.remove(0)), Ok(Some(frame(100_000))));
+    }
+
+    #[test]
+    fn a_frame_that_is_not_the_next_shows() {
+        let sent = || {
+            let mut slicer = Slicer::default();
+            [3, 4, 5].map(|len| slicer.slice(frame(len)).remove(0))
+        };
+        let take = |messages: [usize; 2]| {
+            let mut assembler = Assembler::default();
+            let [first, second] = messages.map(|place| assembler.push(sent()[place].clone()));
+            first.and(second)
+        };
+        assert_eq!(take([0, 1]), Ok(Some(frame(4))));
+        for messages in [[0, 0], [0, 2], [1, 0]] {
+            assert_eq!(take(messages), Err(DecodeError::Checksum), "{messages:?}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_shows() {
+        for len in [1, 300, 100_000] {
+            for bit in [0, 77, 8 * len + 31] {
+                let mut messages = Slicer::default().slice(frame(len));
+                let parts = messages.len();
+                let part = if bit > 8 * 50_000 { parts - 1 } else { 0 };
+                let last = messages[part].len() - 1;
+                let byte = if part > 0 { last } else { (bit / 8).min(last) };
+                messages[part][byte] ^= 1 << (bit % 8);
+                let mut assembler = Assembler::default();
+                let taken: Result<Vec<_>, _> =
+                    messages.into_iter().map(|message| assembler.push(message)).collect();
+                assert!(taken.is_err(), "bit {bit} of {len} bytes");
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use model::{
     StageOptions, TextFiles,
 };
 use pollster::block_on;
-use protocol::peer::{Alternative, ModelRef, Sampling, TokenLogprobs};
+use protocol::peer::{Alternative, CacheAsk, ModelRef, Sampling, TokenLogprobs};
 use session::{
     EncoderSpec, Job, JobInput, LoadStage, ModelSpec, Part, Pass, Resident, SamplingStep,
     StageOutput, Wants,
