@@ -382,9 +382,8 @@ impl Room {
         self.count(&done, dispatches);
         if outputs.len() == done.parts.len() {
             let parts = done.parts.iter().zip(outputs);
-            let frames = parts
-                .flat_map(|(part, output)| self.hand_over(part, output, dispatches))
-                .collect();
+            let frames =
+                parts.flat_map(|(part, output)| self.hand_over(part, output, dispatches)).collect();
             self.transmit_together(frames);
         } else {
             self.lose_parts(&done, WRONG_OUTPUT);

@@ -96,7 +96,7 @@ fn begin([a, b, c, d]: [u32; 4]) -> Begin {
         sampling: SAMPLING,
         history_tokens: d + 1,
         drawn: d % 3 % (d + 1),
-        kept_tokens: a % (d + 1),
+        kept_tokens: if a == b { 0 } else { a % (d + 1) },
         seen: vec![a; d as usize],
         prompt_rows: if d == 4 { 2 } else { 0 },
     }
@@ -107,6 +107,12 @@ fn token([a, b, c, d]: [u32; 4]) -> Token {
     let logprobs = (a != b).then(common::logprobs);
     let (request, more) = (RequestId(a), a % 2 == 0);
     Token { request, epoch: d % 3, position: b, token: c, dispatches: d, more, logprobs }
+}
+
+fn carry([a, b, c]: [u32; 3]) -> Carry {
+    let moved = MovedCache { module: b, from: PeerId(c), to: PeerId(3), row_bytes: 4 };
+    let carried = Carried { request: RequestId(a), slot: (b % 2) as u16, rows: c };
+    Carry { requests: vec![carried], moved: vec![moved] }
 }
 
 fn roll_out([a, b, c, d]: [u32; 4]) -> RollOut {
@@ -133,10 +139,7 @@ fn roll_out([a, b, c, d]: [u32; 4]) -> RollOut {
             prompt_tokens: 3,
             skips: a % 2 == 0,
         }),
-        carry: Carry {
-            requests: vec![Carried { request: RequestId(a), slot: (b % 2) as u16, rows: c }],
-            moved: vec![MovedCache { module: b, from: PeerId(c), to: PeerId(3), row_bytes: 4 }],
-        },
+        carry: if d == 0 { Carry::default() } else { carry([a, b, c]) },
     }
 }
 

@@ -4,9 +4,9 @@
 mod common;
 
 use base::Message;
-use common::{GREEDY, NAMES, alone, config, sim, stats};
-use protocol::peer::{Pledge, Sampling};
-use session::Command;
+use common::{GREEDY, NAMES, alone, config, ring, sim, stats};
+use protocol::peer::{Phase, Pledge, Sampling};
+use session::{Assignment, Command};
 use sim::{PhoneSpec, Sim, toy};
 use transport::memory::Tamper;
 
@@ -20,7 +20,9 @@ fn room() -> Sim {
     let pledge = Pledge::Share { factor: 2.2, phones: 3 };
     config.phones = NAMES[..3].iter().map(|name| PhoneSpec::new(name, pledge)).collect();
     let mut sim = sim(config);
-    assert!(sim.make_ready(), "{:?}", sim.view(0));
+    sim.gather();
+    sim.command(0, Command::Begin(Assignment::Equal));
+    assert!(sim.run_until(200.0, |sim| sim.is_phase(Phase::Ready)));
     sim
 }
 
@@ -34,9 +36,11 @@ fn is_named(sim: &Sim, from: usize, to: usize) -> bool {
 fn nothing_that_happens_to_a_message_changes_an_answer() {
     for how in KINDS {
         // From the header to the first worker, between the workers, and from the tail to the header.
-        for (from, to) in [(0, 1), (1, 2), (2, 0)] {
+        for place in 0..3 {
             for every in [3, 10, 31] {
                 let mut sim = room();
+                let ring = ring(&sim);
+                let (from, to) = (ring[place], ring[(place + 1) % 3]);
                 let messages = vec![Message::user(toy::prompt(PROMPT))];
                 sim.command(0, Command::Ask { ask: 1, messages, options: LONG.into() });
                 sim.run_for(0.2);

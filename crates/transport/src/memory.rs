@@ -310,6 +310,9 @@ mod tests {
         (clock, a, b)
     }
 
+    /// With its checksum a message of 10,000 bytes.
+    const FRAME_BYTES: usize = 9_996;
+
     fn frame(len: usize) -> Vec<u8> {
         vec![1; len]
     }
@@ -317,12 +320,12 @@ mod tests {
     #[test]
     fn a_frame_takes_its_time() {
         let (clock, mut a, mut b) = open_pair(GOOD);
-        a.send(frame(10_000)).expect("open");
+        a.send(frame(FRAME_BYTES)).expect("open");
         assert_eq!(b.next_event_secs(), Some(1.02));
         clock.advance_to(1.019);
         assert_eq!(b.poll(), None);
         clock.advance_to(1.02);
-        assert_eq!(b.poll(), Some(LinkEvent::Frame(frame(10_000))));
+        assert_eq!(b.poll(), Some(LinkEvent::Frame(frame(FRAME_BYTES))));
         assert_eq!(b.poll(), None);
     }
 
@@ -330,17 +333,17 @@ mod tests {
     fn conditions_change_for_what_is_sent_afterwards_and_nothing_overtakes() {
         let (clock, mut a, mut b) = open_pair(GOOD);
         a.stretch_latency(3.0);
-        a.send(frame(10_000)).expect("open");
+        a.send(frame(FRAME_BYTES)).expect("open");
         assert_eq!(a.arrival_secs(), 1.04);
         a.stretch_latency(1.0);
         a.set_conditions(Conditions { latency_secs: 0.001, bytes_per_sec: 1e7, ..GOOD });
-        a.send(frame(10_000)).expect("open");
+        a.send(frame(FRAME_BYTES)).expect("open");
         clock.advance_to(1.039);
         assert_eq!(b.poll(), None);
         clock.advance_to(1.04);
-        assert_eq!(b.poll(), Some(LinkEvent::Frame(frame(10_000))));
-        assert_eq!(b.poll(), Some(LinkEvent::Frame(frame(10_000))));
-        b.send(frame(10_000)).expect("open");
+        assert_eq!(b.poll(), Some(LinkEvent::Frame(frame(FRAME_BYTES))));
+        assert_eq!(b.poll(), Some(LinkEvent::Frame(frame(FRAME_BYTES))));
+        b.send(frame(FRAME_BYTES)).expect("open");
         assert_eq!(b.arrival_secs(), 1.04 + 0.02, "the other direction is as it was");
     }
 
@@ -400,6 +403,7 @@ mod tests {
         let (clock, mut a, mut b) = open_pair(GOOD);
         a.send(vec![protocol::peer::PROTOCOL_VERSION | 0x80, 9, 9]).expect("open");
         clock.advance_to(2.0);
+        assert!(matches!(b.poll(), Some(LinkEvent::Broken(_))));
         assert_eq!(b.poll(), Some(LinkEvent::Closed));
     }
 }

@@ -3,11 +3,11 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Activations, Answered, Ask, AskFailed, Away, Begin, Cancel, ChunkDone, DecodeError,
-    DeviceMeasured, Finished, Halt, Hello, Leave, LinkLost, LinkMeasured, LoadProgress,
-    MAX_CONTROL_BYTES, MAX_FRAME_BYTES, Measure, MeasureFailed, Ping, Pong, Prepare, Prepared,
-    CacheAsk, CacheRows, Probe, ProbeDone, Report, RequestFailed, Residual, RollOut, StageFailed,
-    StageReady, Status, StopAsk, Text, Token,
+    Activations, Answered, Ask, AskFailed, Away, Begin, CacheAsk, CacheRows, Cancel, ChunkDone,
+    DecodeError, DeviceMeasured, Finished, Halt, Hello, Leave, LinkLost, LinkMeasured,
+    LoadProgress, MAX_CONTROL_BYTES, MAX_FRAME_BYTES, Measure, MeasureFailed, Ping, Pong, Prepare,
+    Prepared, Probe, ProbeDone, Report, RequestFailed, Residual, RollOut, StageFailed, StageReady,
+    Status, StopAsk, Text, Token,
 };
 
 /// First byte of every frame.
