@@ -288,8 +288,15 @@ fn an_output_that_came_early_is_refused_late() {
 #[test]
 fn tokens_come_to_who_feeds_them_from_the_tail_when_due() {
     let request = RequestId(1);
-    let token =
-        |position| Token { request, epoch: 1, position, token: 1, dispatches: 0, logprobs: None };
+    let token = |position| Token {
+        request,
+        epoch: 1,
+        position,
+        token: 1,
+        dispatches: 0,
+        more: false,
+        logprobs: None,
+    };
     for (from, frame, why) in [
         (0, token(0), "from the tail"),
         (2, token(5), "not the next"),
