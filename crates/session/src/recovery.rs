@@ -10,7 +10,8 @@ impl Room {
     /// The plan cannot go on, for the reason of `failure`. The next is made at once where the room was at work, and
     /// else ends in that failure.
     pub(crate) fn go_on_without(&mut self, failure: Failure) {
-        let is_at_work = self.phase == Phase::Ready || self.waits_for_plan();
+        let is_at_work =
+            self.phase == Phase::Ready || self.is_changing_plan() || self.waits_for_plan();
         if !is_at_work {
             return self.end_epoch(Phase::Gathering, failure);
         }
@@ -47,6 +48,12 @@ impl Room {
         self.park_requests();
         self.halt();
         self.roll_out(spec, status, Some(cause));
+    }
+
+    /// Whether what is loaded is for a plan that has replaced another.
+    fn is_changing_plan(&self) -> bool {
+        let has_cause = self.plan.as_ref().is_some_and(|plan| plan.cause.is_some());
+        self.phase == Phase::Loading && has_cause
     }
 
     /// Takes every request out of the ring, until there is a plan to go on with.

@@ -105,6 +105,21 @@ fn a_phone_that_was_frozen_takes_part_again() {
     is_undisturbed(&sim, second, 2, 10, LONG);
 }
 
+/// Nobody asks anything, and the room is at work again all the same.
+#[test]
+fn a_phone_that_is_lost_while_another_plan_is_loaded_is_gone_on_without() {
+    let mut sim = ready_with(unequal());
+    let [_, second, last] = ring(&sim)[..] else { panic!("{:?}", sim.view(0).plan) };
+    sim.kill(last);
+    assert!(sim.run_until(60.0, |sim| sim.view(0).phase == Phase::Loading));
+    sim.kill(second);
+    let is_alone = |sim: &Sim| sim.view(0).phase == Phase::Ready && ring(sim) == [0];
+    assert!(sim.run_until(60.0, is_alone), "{:?}", sim.view(0));
+    ask(&mut sim, 0, 1, 5, LONG);
+    longest_gap_secs(&mut sim, 0, 1);
+    is_undisturbed(&sim, 0, 1, 5, LONG);
+}
+
 /// Beginning anew in the middle of answers, with another model or the same.
 #[test]
 fn a_new_beginning_does_not_end_an_answer_but_another_model_does() {
