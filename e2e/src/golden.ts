@@ -12,17 +12,23 @@ export interface Golden {
 }
 
 /** The bundled model: its file, its path on the server, and its golden answers. */
-export function bundled(): { file: string; url: string; golden: (prompt: string) => Golden } {
+export function bundled(): {
+  file: string;
+  url: string;
+  all: Golden[];
+  golden: (prompt: string) => Golden;
+} {
   const file = bundledModel(settings().models);
   const { end, greedy } = JSON.parse(readFileSync(join(dirname(file), "golden.json"), "utf8")) as {
     end: number;
     greedy: Golden[];
   };
+  // An answer's tokens do not include the one that ends it.
+  const all = greedy.map((one) => ({ ...one, tokens: one.tokens.filter((token) => token !== end) }));
   const golden = (prompt: string): Golden => {
-    const found = greedy.find((one) => one.prompt === prompt);
+    const found = all.find((one) => one.prompt === prompt);
     if (!found) throw new Error(`golden.json has no answer to ${JSON.stringify(prompt)}`);
-    // An answer's tokens do not include the one that ends it.
-    return { ...found, tokens: found.tokens.filter((token) => token !== end) };
+    return found;
   };
-  return { file, url: `/models/${basename(file)}`, golden };
+  return { file, url: `/models/${basename(file)}`, all, golden };
 }

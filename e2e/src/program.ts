@@ -19,14 +19,12 @@ export class Program {
     process.kill(-Number(readFileSync(this.#pidFile, "utf8")), name);
   }
 
-  /** Whatever state it is in; it may have ended. */
+  /** Whatever state it is in; it may have ended. One that stands still says nothing more. */
   end(): void {
-    for (const name of ["SIGCONT", "SIGKILL"] as const) {
-      try {
-        this.signal(name);
-      } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code !== "ESRCH") throw cause;
-      }
+    try {
+      this.signal("SIGKILL");
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "ESRCH") throw cause;
     }
   }
 

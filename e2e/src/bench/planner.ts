@@ -7,6 +7,7 @@
 import { drive } from "../driver.ts";
 import type { PlanInput } from "../../../web/src/engine/messages.ts";
 import { launchBrowser } from "../chromium.ts";
+import { randomFrom } from "../random.ts";
 import { Server } from "../server.ts";
 import { median } from "./report.ts";
 
@@ -104,17 +105,6 @@ function residualOf(skipping: Skipping): NonNullable<PlanInput["residual"]> {
   if (skipping === "none") return [];
   const from = skipping === "from an encoder" ? MODULES / 2 : 0;
   return [{ from, to: after(from), bytes: from === 0 ? 512 : 8192 }];
-}
-
-/** Numbers below 1, always the same for a seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 async function main(text: string): Promise<void> {
