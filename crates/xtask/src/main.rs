@@ -49,8 +49,8 @@ enum Command {
     Test(test::Args),
     /// Give random input to every decoder.
     Fuzz(fuzz::Args),
-    /// Run what takes too long for `test`: ten minutes of random input to every decoder.
-    Soak,
+    /// Run what takes too long for `test`: long fuzzing, and rooms in which phones are lost again and again.
+    Soak(soak::Args),
     /// Run the browser tests.
     E2e(e2e::Args),
     /// Measure the engine beside others.
@@ -77,7 +77,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve(args) => serve::run(&project, &args),
         Command::Test(args) => test::run(&project, &args),
         Command::Fuzz(args) => fuzz::run(&project, &args),
-        Command::Soak => soak::run(&project),
+        Command::Soak(args) => soak::run(&project, &args),
         Command::E2e(args) => e2e::run(&project, &args),
         Command::Bench(args) => bench::run(&project, &args),
     }
