@@ -73,9 +73,9 @@ class BusyRoom {
     });
   }
 
-  /** Until the time is over, or something has failed. */
+  /** Until the time is over, or too much has failed. */
   async run(secs: number): Promise<void> {
-    const goesOn = (): boolean => this.#secs < secs && this.#failures.length === 0;
+    const goesOn = (): boolean => this.#secs < secs && this.#failures.length < MOST_FAILURES;
     const until = async (act: () => Promise<void>): Promise<void> => {
       while (goesOn()) await act().catch((cause: unknown) => this.#fail(firstLine(cause)));
     };
@@ -150,3 +150,4 @@ const KIND: RoomKind = { name: "busy", pledge: "share:2.2:3", assignment: "equal
 /** In less time what browsers take in the beginning is too much of it. */
 const STEADY_MINUTES = 10;
 const LOOK_MS = 200;
+const MOST_FAILURES = 10;

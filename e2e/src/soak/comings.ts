@@ -25,6 +25,12 @@ export class Comings {
     const end = performance.now() + 1000 * (SHORTEST_SECS + MORE_SECS * this.random());
     while (performance.now() < end && goesOn()) await pause(200);
     if (!goesOn()) return;
+    await this.#happen();
+    const notice = await this.room.notice();
+    if (notice !== null) throw new Error(notice);
+  }
+
+  async #happen(): Promise<void> {
     const coming = this.#draw();
     if (coming === "joined") return this.#join();
     const seat = this.room.seats[1 + Math.floor((this.room.seats.length - 1) * this.random())] as Seat;

@@ -43,7 +43,7 @@ export class Seat {
   async thaw(phones: number): Promise<void> {
     this.program.signal("SIGCONT");
     await pause(NOTICE_MS);
-    await this.phone.meet(phones);
+    await isLinked(this.phone, phones);
     this.isHere = true;
   }
 
@@ -104,6 +104,8 @@ export class SoakRoom {
   async fill(phones: number): Promise<RoomView> {
     await this.forget();
     while (this.seats.length < phones) await this.join();
+    const notice = await this.notice();
+    if (notice !== null) throw new Error(notice);
     const view = await ready(this.coordinator, this.kind.assignment);
     await Promise.all(this.seats.map(({ phone }) => phone.reach("ready", READY_LIMIT_MS)));
     return view;
@@ -116,9 +118,15 @@ export class SoakRoom {
     await seat.phone.join(this.#link, { ...query, name: seat.phone.name });
     this.seats.push(seat);
     const here = this.seats.filter((one) => one.isHere || one === seat);
-    await Promise.all(here.map(({ phone }) => phone.meet(here.length)));
+    await Promise.all(here.map(({ phone }) => isLinked(phone, here.length)));
     seat.isHere = true;
     return seat;
+  }
+
+  /** What the coordinator's screen says is wrong, though the room goes on. */
+  async notice(): Promise<string | null> {
+    const { error, phase } = await this.coordinator.room();
+    return error && `the room is ${phase}, and says: ${error.message}`;
   }
 
   /** Closes a phone, that may be lost already, for good. */
@@ -152,6 +160,16 @@ export class SoakRoom {
   }
 }
 
+/** Waits until it is linked to so many phones, itself among them. */
+async function isLinked(phone: Phone, phones: number): Promise<void> {
+  await until(LINK_LIMIT_MS, `${phone.name} is linked to ${phones} phones`, async () => {
+    const { room } = await phone.view();
+    const linked = room?.peers.filter((peer) => peer.me || peer.link === "open") ?? [];
+    return linked.length >= phones || undefined;
+  });
+}
+
+const LINK_LIMIT_MS = 120_000;
 /** A link is given up after 15 s of silence. */
 const GONE_LIMIT_MS = 60_000;
 const READY_LIMIT_MS = 300_000;
