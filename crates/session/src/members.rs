@@ -170,8 +170,10 @@ impl Room {
         if self.is_staged(peer) {
             let failure = self.phone_left(peer);
             self.go_on_without(failure);
-        } else if self.broken_link.is_some_and(|(a, b)| a == peer || b == peer) {
-            // The other end of its link noticed first.
+        } else if self.failure.is_some()
+            && self.broken_link.is_some_and(|(a, b)| a == peer || b == peer)
+        {
+            // The other end of its link noticed first, and the room stands still for it.
             self.failure = Some(self.phone_left(peer));
         }
     }

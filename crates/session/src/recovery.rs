@@ -4,7 +4,7 @@
 use base::{PeerId, RequestId};
 use protocol::peer::{Failure, FailureCode, Phase, PlanStatus};
 
-use crate::{ModelSpec, Room, request::Request};
+use crate::{Assignment, ModelSpec, Room, request::Request};
 
 impl Room {
     /// The plan cannot go on, for the reason of `failure`. The next is made at once where the room was at work, and
@@ -24,6 +24,10 @@ impl Room {
             let message = format!("{lost} {why} What was asked waits for one more phone.");
             self.failure = Some(Failure::new(failure.code, message));
             self.set_phase(Phase::Gathering);
+            // It may be here already, and was not measured because the room was at work.
+            if self.has_come && self.waits_for_plan() {
+                self.begin(Assignment::Best);
+            }
         }
     }
 

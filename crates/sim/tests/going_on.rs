@@ -107,17 +107,54 @@ fn a_phone_that_was_frozen_takes_part_again() {
 
 /// Nobody asks anything, and the room is at work again all the same.
 #[test]
-fn a_phone_that_is_lost_while_another_plan_is_loaded_is_gone_on_without() {
+fn a_phone_that_is_lost_while_it_gets_its_part_back_is_gone_on_without() {
+    let mut sim = ready_with(unequal());
+    let [_, second, _] = ring(&sim)[..] else { panic!("{:?}", sim.view(0).plan) };
+    ask(&mut sim, 0, 1, 5, LONG);
+    sim.run_for(0.3);
+    sim.freeze(second);
+    longest_gap_secs(&mut sim, 0, 1);
+    sim.thaw(second);
+    assert!(sim.run_until(60.0, |sim| sim.view(0).phase == Phase::Loading), "{:?}", sim.view(0));
+    sim.command(second, Command::Leave);
+    assert!(sim.run_until(60.0, |sim| sim.view(0).phase == Phase::Ready), "{:?}", sim.view(0));
+    ask(&mut sim, 0, 2, 10, LONG);
+    longest_gap_secs(&mut sim, 0, 2);
+    is_undisturbed(&sim, 0, 2, 10, LONG);
+}
+
+/// What it had to do with is over.
+#[test]
+fn a_phone_that_leaves_after_its_link_broke_is_no_failure_of_a_room_that_goes_on() {
     let mut sim = ready_with(unequal());
     let [_, second, last] = ring(&sim)[..] else { panic!("{:?}", sim.view(0).plan) };
-    sim.kill(last);
-    assert!(sim.run_until(60.0, |sim| sim.view(0).phase == Phase::Loading));
-    sim.kill(second);
-    let is_alone = |sim: &Sim| sim.view(0).phase == Phase::Ready && ring(sim) == [0];
-    assert!(sim.run_until(60.0, is_alone), "{:?}", sim.view(0));
     ask(&mut sim, 0, 1, 5, LONG);
+    sim.run_for(0.3);
+    sim.cut(second, last);
+    longest_gap_secs(&mut sim, 0, 1);
+    let others = [second, last].into_iter().filter(|phone| !ring(&sim).contains(phone));
+    for phone in others.collect::<Vec<_>>() {
+        sim.command(phone, Command::Leave);
+    }
+    sim.run_for(1.0);
+    let view = sim.view(0);
+    assert_eq!((view.phase, view.error.is_none()), (Phase::Ready, true), "{view:?}");
+}
+
+/// It came in the midst of an answer, for which nobody measured it.
+#[test]
+fn a_phone_that_has_joined_takes_the_place_of_one_that_is_lost_later() {
+    let mut room = config(2);
+    let pledge = Pledge::Share { factor: 0.7, phones: 1 };
+    room.phones.iter_mut().for_each(|phone| phone.pledge = pledge);
+    let mut sim = ready_with(room);
+    ask(&mut sim, 0, 1, 5, LONG);
+    sim.run_for(0.1);
+    sim.freeze(1);
+    let joined = sim.join(PhoneSpec::new("Zoe", pledge));
     longest_gap_secs(&mut sim, 0, 1);
     is_undisturbed(&sim, 0, 1, 5, LONG);
+    assert_eq!(ring(&sim), [0, joined]);
 }
 
 /// Beginning anew in the middle of answers, with another model or the same.
