@@ -236,9 +236,18 @@ impl Driver {
         self.settle();
     }
 
+    /// The other end has given an open link up and offers a new one. The room hears of that before it thinks of
+    /// closing the old one itself, as after a long freeze: that would end the new one.
+    fn replace_link(&mut self, peer: PeerId) {
+        if !self.opening.contains_key(&peer) && self.links.remove(&peer).is_some() {
+            self.input(Input::LinkDown { peer });
+        }
+    }
+
     pub(crate) fn on_body(&mut self, peer: PeerId, body: SignalBody) {
-        self.rtc(match body {
+        let command = match body {
             SignalBody::Description(Description { kind: DescriptionKind::Offer, sdp }) => {
+                self.replace_link(peer);
                 RtcCommand::Answer { peer, sdp }
             }
             SignalBody::Description(Description { kind: DescriptionKind::Answer, sdp }) => {
@@ -247,7 +256,8 @@ impl Driver {
             SignalBody::Candidate(Candidate { candidate, mid, line }) => {
                 RtcCommand::Candidate { peer, candidate, mid, line }
             }
-        });
+        };
+        self.rtc(command);
     }
 
     fn on_rtc(&mut self, event: RtcEvent) {
