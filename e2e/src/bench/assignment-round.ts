@@ -22,11 +22,7 @@ export async function checkQuotas(tell: (line: string) => void): Promise<void> {
 }
 
 /** Three fresh phones in a fresh room; the two assignments, one after the other. */
-export function assignmentRound(
-  server: Server,
-  round: number,
-  tell: (line: string) => void,
-): Promise<Run[]> {
+export function assignmentRound(server: Server, round: number, tell: (line: string) => void): Promise<Run[]> {
   return inSlowRoom(server, SHARES, { pledge: PLEDGE }, async ({ coordinator }) => {
     const order: Assignment[] = round % 2 === 1 ? ["best", "equal"] : ["equal", "best"];
     const runs: Run[] = [];

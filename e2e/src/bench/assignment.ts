@@ -20,7 +20,8 @@ async function bench({ rounds }: Options, tell: (line: string) => void): Promise
   const server = await Server.start({ models: settings().models });
   try {
     const runs: Run[] = [];
-    for (let round = 1; round <= rounds; round += 1) runs.push(...(await assignmentRound(server, round, tell)));
+    for (let round = 1; round <= rounds; round += 1)
+      runs.push(...(await assignmentRound(server, round, tell)));
     return runs;
   } finally {
     await server.stop();

@@ -35,11 +35,17 @@ export interface HopParts {
   channel_ms: number;
 }
 
-export async function hopCost(server: Server, rounds: number, tell: (line: string) => void): Promise<HopCost> {
+export async function hopCost(
+  server: Server,
+  rounds: number,
+  tell: (line: string) => void,
+): Promise<HopCost> {
   const [alone, two] = [await tokenMillis(server, 1, rounds), await tokenMillis(server, 2, rounds)];
   const [token_ms_alone, token_ms_of_two] = [median(alone) ?? NaN, median(two) ?? NaN];
   const hop_ms = (token_ms_of_two - token_ms_alone) / HOPS;
-  tell(`a token takes ${token_ms_alone.toFixed(2)} ms alone and ${token_ms_of_two.toFixed(2)} ms on two phones`);
+  tell(
+    `a token takes ${token_ms_alone.toFixed(2)} ms alone and ${token_ms_of_two.toFixed(2)} ms on two phones`,
+  );
   return { hop_ms, token_ms_alone, token_ms_of_two, parts: await hopParts(server) };
 }
 

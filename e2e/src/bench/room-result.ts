@@ -3,6 +3,7 @@
 import { assignmentResult, type Run } from "./assignment-result.ts";
 import type { BalanceRun } from "./balance.ts";
 import type { HopCost, HopParts } from "./hop.ts";
+import type { ResidualRun } from "./residual.ts";
 import { median } from "./report.ts";
 import type { ThroughputRun } from "./throughput.ts";
 
@@ -17,6 +18,9 @@ export interface RoomResult {
   /** Equal parts over the planner's, on phones of unequal speed; the median. */
   assignment_ratio: number | null;
   assignment_ratios: number[];
+  /** Until an encoder-decoder's first token, along the ring over with skip links; the median. */
+  residual_delay_ratio: number | null;
+  residual_delay_ratios: number[];
   /** Of one hop over loopback, beside the stages' own work. */
   hop_overhead_millis: number;
   hop: HopCost;
@@ -33,10 +37,11 @@ export interface RoomRuns {
   throughput: ThroughputRun[];
   balance: BalanceRun[];
   assignment: Run[];
+  residual: ResidualRun[];
   hop: HopCost;
 }
 
-export function roomResult({ throughput, balance, assignment, hop }: RoomRuns): RoomResult {
+export function roomResult({ throughput, balance, assignment, residual, hop }: RoomRuns): RoomResult {
   const throughputs = throughput.map((run) => run.apart_secs / run.together_secs);
   const pairs = balance
     .filter((run) => run.balances)
@@ -48,6 +53,7 @@ export function roomResult({ throughput, balance, assignment, hop }: RoomRuns): 
   const pauses = balance.flatMap((run) => run.pause_secs ?? []);
   const [first] = balance;
   const assigned = assignmentResult(assignment);
+  const delays = residualRatios(residual);
   return {
     throughput_ratio: median(throughputs),
     throughput_ratios: throughputs,
@@ -55,11 +61,14 @@ export function roomResult({ throughput, balance, assignment, hop }: RoomRuns): 
     balance_ratios: balances,
     assignment_ratio: assigned.gain,
     assignment_ratios: assigned.gains,
+    residual_delay_ratio: median(delays),
+    residual_delay_ratios: delays,
     hop_overhead_millis: hop.hop_ms,
     hop,
     pause_secs: median(pauses),
     same_tokens:
       assigned.same_tokens &&
+      residual.every((run) => String(run.tokens) === String(residual[0]?.tokens)) &&
       throughput.every((run) => run.same_tokens) &&
       balance.every((run) => String(run.tokens) === String(first?.tokens)),
     throughput,
@@ -73,10 +82,20 @@ export function roomTable(result: RoomResult): string {
     `four requests at once: ${times(result.throughput_ratio)} times as many tokens a second as one after the other`,
     `one of three phones 3 times as slow: ${times(result.balance_ratio)} times as fast where cuts move`,
     `three phones of unequal speed: ${times(result.assignment_ratio)} times as fast as with equal parts`,
+    `an encoder-decoder's first token: ${times(result.residual_delay_ratio)} times as long along the ring as with skip links`,
     `a hop takes ${times(result.hop_overhead_millis)} ms beside the stages' work: ${hopLine(result.hop.parts)} (with clocks)`,
     `a switch takes ${times(result.pause_secs)} s`,
     result.same_tokens ? "every answer had the same tokens as its twin" : "the answers' tokens DIFFER",
   ].join("\n");
+}
+
+function residualRatios(runs: ResidualRun[]): number[] {
+  return runs
+    .filter(({ skips }) => skips)
+    .flatMap((on) => {
+      const off = runs.find(({ skips, round }) => !skips && round === on.round);
+      return off ? [off.first_token_secs / on.first_token_secs] : [];
+    });
 }
 
 function hopLine(parts: HopParts): string {

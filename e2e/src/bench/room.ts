@@ -1,6 +1,6 @@
 /**
  * The driver of `cargo xtask bench room`: what a room of three slow phones gains by having several requests in flight, by
- * moving its cuts and by the planner's assignment, and what a hop costs where no phone is slow. Options come as one JSON object by standard input; progress goes to standard error; standard
+ * moving its cuts, by the planner's assignment and by skip links, and what a hop costs where no phone is slow. Options come as one JSON object by standard input; progress goes to standard error; standard
  * output has a table, and the result as its last line.
  */
 
@@ -12,6 +12,7 @@ import type { Run } from "./assignment-result.ts";
 import { assignmentRound, checkQuotas } from "./assignment-round.ts";
 import { balanceRound, type BalanceRun } from "./balance.ts";
 import { hopCost } from "./hop.ts";
+import { residualRound, type ResidualRun } from "./residual.ts";
 import { roomResult, roomTable } from "./room-result.ts";
 import { throughputRounds } from "./throughput.ts";
 
@@ -33,11 +34,13 @@ async function main(text: string, tell: Tell): Promise<void> {
     const throughput = await throughputRounds(server, rounds, tell);
     const balance: BalanceRun[] = [];
     const assignment: Run[] = [];
+    const residual: ResidualRun[] = [];
     for (let round = 1; round <= rounds; round += 1) {
       balance.push(...(await balanceRound(server, round, tell)));
       assignment.push(...(await assignmentRound(server, round, tell)));
+      residual.push(...(await residualRound(round, tell)));
     }
-    const result = roomResult({ throughput, balance, assignment, hop });
+    const result = roomResult({ throughput, balance, assignment, residual, hop });
     process.stdout.write(`${roomTable(result)}\n${JSON.stringify(result)}\n`);
   } finally {
     await server.stop();
