@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import type { PhoneQuery } from "../../src/address.ts";
@@ -21,14 +21,26 @@ interface Prompt {
   tokens: number[];
 }
 
+/** A folder with a model whose prompts are the texts themselves: without its chat template, under whose name nothing is found. */
+function withoutTemplate(folder: string): string {
+  const bytes = readFileSync(join(FOLDER, `${NAME}.gguf`));
+  const key = "tokenizer.chat_template";
+  const at = bytes.indexOf(key);
+  if (at < 0) throw new Error(`${NAME} has no chat template`);
+  bytes.write(key.toUpperCase(), at, "latin1");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${NAME}.gguf`), bytes);
+  return folder;
+}
+
 test("three phones with an encoder-decoder give the tokens of transformers, whichever way its tensors go", async ({
   launch,
-}) => {
+}, testInfo) => {
   const { short, long } = JSON.parse(readFileSync(join(FOLDER, `${NAME}.json`), "utf8")) as {
     short: Prompt;
     long: Prompt;
   };
-  const server = await Server.start({ models: [FOLDER] });
+  const server = await Server.start({ models: [withoutTemplate(testInfo.outputPath("models"))] });
   try {
     for (const skip of ["on", "off"] satisfies PhoneQuery["skip"][]) {
       await test.step(`skip links ${skip}`, async () => {

@@ -45,8 +45,8 @@ test("three phones hold one model and answer together", async ({ server, launch,
     expect(turn.stats.tokens).toEqual(golden.tokens);
     expect(turn.text).toBe(golden.text);
     expect(turn.stats.promptTokens).toBe(golden.prompt_ids.length);
-    const shown = await coordinator.page.getByTestId("answer").last().textContent();
-    expect(shown?.trim()).toBe(golden.text.trim());
+    const shown = coordinator.page.getByTestId("answer").last();
+    await expect.poll(async () => (await shown.textContent())?.trim()).toBe(golden.text.trim());
   });
 
   await test.step("a phone that did not start the room asks too", async () => {
