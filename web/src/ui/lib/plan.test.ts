@@ -74,6 +74,8 @@ describe("a plan", () => {
       /No other/,
     );
     expect(boundWords({ ...emptyPlan(), predictedTokenSecs: 0.05, lowerBoundSecs: 0.044 })).toMatch(/44 ms/);
+    const held = { ...emptyPlan(), predictedTokenSecs: 0.05, lowerBoundSecs: 0.05, equalSplitSecs: 0.04 };
+    expect(boundWords(held)).toMatch(/had loaded/);
   });
 
   it("says why a phone got nothing, once", () => {

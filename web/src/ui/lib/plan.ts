@@ -83,9 +83,12 @@ export function comparisons(plan: PlanView, peers: PeerView[]): Comparison[] {
 }
 
 /** How close the plan is to the best that can be. */
-export function boundWords({ predictedTokenSecs, lowerBoundSecs }: PlanView): string {
-  const isBest = lowerBoundSecs >= predictedTokenSecs * (1 - 1e-6);
-  if (isBest) return "No other way to share it out is faster.";
+export function boundWords({ predictedTokenSecs, lowerBoundSecs, equalSplitSecs }: PlanView): string {
+  const least = predictedTokenSecs * (1 - 1e-6);
+  // After a change in the midst of things phones run only what they hold.
+  if (equalSplitSecs !== null && equalSplitSecs < least)
+    return "Made of what the phones had loaded already. Other ways may be faster.";
+  if (lowerBoundSecs >= least) return "No other way to share it out is faster.";
   return `No way to share it out can take less than ${duration(lowerBoundSecs)}.`;
 }
 
