@@ -55,7 +55,8 @@ pub struct DeviceProfile {
     pub id: String,
     /// Measured speed on the model's own modules.
     pub flops_per_sec: f64,
-    /// What each of its stages with operations takes besides them: starting a step, and reading its output back.
+    /// What each of its stages that a token passes takes besides its operations: starting a step, and reading its output
+    /// back.
     #[serde(default)]
     pub overhead_secs: f64,
     /// Budget for weights and KV cache; taken as given.
@@ -66,12 +67,6 @@ pub struct DeviceProfile {
 }
 
 impl DeviceProfile {
-    /// What a stage of so many operations takes for a token. Where there are none, as in an encoder, no step is
-    /// started for it.
-    pub fn stage_secs(&self, flops: f64) -> f64 {
-        if flops > 0.0 { self.overhead_secs + flops / self.flops_per_sec } else { 0.0 }
-    }
-
     /// Whether it may have this stage.
     pub fn may_run(&self, stage: ModuleRange) -> bool {
         let holds = |held: &ModuleRange| held.start <= stage.start && stage.end <= held.end;
@@ -111,6 +106,20 @@ pub struct PlanInput {
     /// Whether the header may also run the last stage.
     #[serde(default)]
     pub close_ring: bool,
+}
+
+impl PlanInput {
+    /// What a stage takes on a device for a token.
+    pub fn stage_secs(&self, device: usize, stage: ModuleRange) -> f64 {
+        let flops: f64 = stage.indices().map(|module| self.modules[module].flops).sum();
+        self.overhead_secs(device, stage.end) + flops / self.devices[device].flops_per_sec
+    }
+
+    /// What a stage that ends before the module `end` takes on a device besides its operations: nothing where the
+    /// token only enters behind it, as behind an encoder.
+    pub fn overhead_secs(&self, device: usize, end: usize) -> f64 {
+        if end > self.token_to { self.devices[device].overhead_secs } else { 0.0 }
+    }
 }
 
 /// A module's number among others of its kind.

@@ -39,9 +39,8 @@ impl Solution {
 pub fn best_alone(input: &PlanInput) -> Option<(usize, f64)> {
     let whole = ModuleRange::new(0, input.modules.len());
     let bytes = held_bytes(input, &[whole]);
-    let flops: f64 = input.modules.iter().map(|module| module.flops).sum();
     let devices = input.devices.iter().enumerate();
     let able = devices.filter(|(_, it)| it.memory_bytes >= bytes && it.may_run(whole));
-    let secs = able.map(|(index, device)| (index, device.stage_secs(flops)));
+    let secs = able.map(|(index, _)| (index, input.stage_secs(index, whole)));
     secs.min_by(|a, b| a.1.total_cmp(&b.1))
 }

@@ -118,10 +118,11 @@ impl<'a> Costs<'a> {
         if self.is_closing(place) { 0 } else { place }
     }
 
-    /// Time to compute modules `start..end`; no step is started for those without operations.
+    /// Time to compute modules `start..end`.
     pub fn compute_secs(&self, place: Place, start: usize, end: usize) -> f64 {
-        let device = &self.input.devices[self.device_of(place)];
-        device.stage_secs(self.flops.get(start, end))
+        let device = self.device_of(place);
+        let compute_secs = self.flops.get(start, end) / self.input.devices[device].flops_per_sec;
+        self.input.overhead_secs(device, end) + compute_secs
     }
 
     /// The part of it that is one module's alone.

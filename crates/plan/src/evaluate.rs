@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Objective, Plan, PlanInput};
+use base::{Objective, Plan, PlanInput, Stage};
 use serde::Serialize;
 
 use crate::{Violation, verify::verify_shape};
@@ -46,15 +46,8 @@ pub struct Evaluation {
 /// Stages that are not contiguous, or traffic where there is no link; memory is [`verify`](crate::verify)'s.
 pub fn evaluate(input: &PlanInput, plan: &Plan) -> Result<Evaluation, Violation> {
     verify_shape(input, plan)?;
-    let stage_secs: Vec<f64> = plan
-        .stages
-        .iter()
-        .map(|stage| {
-            let flops: f64 =
-                stage.modules.indices().map(|module| input.modules[module].flops).sum();
-            input.devices[stage.device].stage_secs(flops)
-        })
-        .collect();
+    let secs = |stage: &Stage| input.stage_secs(stage.device, stage.modules);
+    let stage_secs: Vec<f64> = plan.stages.iter().map(secs).collect();
     let traffic = traffic(input, plan);
     let pairs = traffic
         .iter()

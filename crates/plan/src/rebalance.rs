@@ -67,12 +67,10 @@ fn cheapest(input: &PlanInput, devices: &[usize]) -> Option<Plan> {
 }
 
 fn stage_secs(input: &PlanInput, device: usize, stage: ModuleRange) -> f64 {
-    let profile = &input.devices[device];
-    if stage.is_empty() || !profile.may_run(stage) {
+    if stage.is_empty() || !input.devices[device].may_run(stage) {
         return f64::INFINITY;
     }
-    let flops: f64 = stage.indices().map(|module| input.modules[module].flops).sum();
-    profile.stage_secs(flops)
+    input.stage_secs(device, stage)
 }
 
 fn link_secs(input: &PlanInput, from: usize, to: usize, cut: usize) -> f64 {

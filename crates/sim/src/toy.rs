@@ -291,7 +291,7 @@ pub(crate) const ROW_BYTES: u32 = 16;
 const MODULE_FLOPS: f64 = 1e6;
 const CONTEXT_TOKENS: u32 = 256;
 /// Keys and values of a position.
-pub(crate) const CACHE_ROW_BYTES: usize = 400;
+pub(crate) const CACHE_ROW_BYTES: usize = 390;
 const CACHE_BYTES: f64 = CACHE_ROW_BYTES as f64 * CONTEXT_TOKENS as f64;
 const FURTHER_ROW: f64 = 0.2;
 const TABLE_BYTES: f64 = 4e6;

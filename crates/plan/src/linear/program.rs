@@ -153,9 +153,8 @@ impl Program {
             let row = self.terms(|one| {
                 let here = costs.device_of(one.to) == device;
                 let next = one.module + 1;
-                let enters = one.to != one.from;
-                let entry = if enters { overhead_secs(costs, one.to, next) } else { 0.0 };
-                if here { (costs.module_secs(one.to, next) + entry) / unit } else { 0.0 }
+                let overhead_secs = overhead_secs(costs, one.from, one.to, next);
+                if here { (costs.module_secs(one.to, next) + overhead_secs) / unit } else { 0.0 }
             });
             let fixed = if device == 0 { costs.compute_secs(0, 0, 1) / unit } else { 0.0 };
             self.add_below(row, slowest, fixed);
@@ -223,22 +222,19 @@ fn move_secs(costs: &Costs<'_>, module: usize, from: Place, to: Place) -> f64 {
     if enters && (to == 0 || costs.is_closing(from)) {
         return f64::INFINITY;
     }
-    let entry = match enters {
-        true => {
-            sequential_entry(costs, from, to, module + 1) + overhead_secs(costs, to, module + 1)
-        }
-        false => 0.0,
-    };
+    let entry = if enters { sequential_entry(costs, from, to, module + 1) } else { 0.0 };
     let tail = module + 2 == costs.modules;
     let token = if tail { costs.token_bound(to) } else { 0.0 };
-    costs.module_secs(to, module + 1) + entry + token
+    let overhead = overhead_secs(costs, from, to, module + 1);
+    costs.module_secs(to, module + 1) + entry + overhead + token
 }
 
-/// What a stage that begins with that module takes there at least besides its modules: nothing where it may have no
-/// operations.
-fn overhead_secs(costs: &Costs<'_>, place: Place, module: usize) -> f64 {
-    let works = costs.input.modules[module].flops > 0.0;
-    if works { costs.input.devices[costs.device_of(place)].overhead_secs } else { 0.0 }
+/// What a stage takes besides its modules, at the first of them that a token passes: where the stage begins, or where
+/// the token enters in the midst of it.
+fn overhead_secs(costs: &Costs<'_>, from: Place, to: Place, module: usize) -> f64 {
+    let token_to = costs.input.token_to;
+    let is_first = if from == to { module == token_to } else { module >= token_to };
+    if is_first { costs.input.devices[costs.device_of(to)].overhead_secs } else { 0.0 }
 }
 
 /// As the search's entry bound, without what residual tensors add to it.

@@ -217,8 +217,9 @@ pub fn cost(input: &PlanInput, plan: &Plan) -> Option<f64> {
         held[device] += module.weights_bytes + module.kv_bytes;
     }
     for stage in &plan.stages {
-        let works = stage.modules.indices().any(|module| input.modules[module].flops > 0.0);
-        busy[stage.device] += if works { input.devices[stage.device].overhead_secs } else { 0.0 };
+        let is_passed = stage.modules.end > input.token_to;
+        let overhead_secs = input.devices[stage.device].overhead_secs;
+        busy[stage.device] += if is_passed { overhead_secs } else { 0.0 };
     }
     for &Tied(a, b, bytes) in &input.tied {
         if owner[a] == owner[b] {
