@@ -129,7 +129,7 @@ impl Gpu {
     /// # Panics
     /// If there are more `bytes` than the buffer holds.
     pub fn write(&self, buffer: &Buffer, bytes: Vec<u8>) {
-        self.client.write(&buffer.first(bytes.len()), Bytes::from_bytes_vec(bytes));
+        self.write_at(buffer, 0, bytes);
     }
 
     /// Waits for all launches so far and reads the first `size` bytes of `buffer`.
@@ -138,10 +138,8 @@ impl Gpu {
     /// [`GpuError::OutOfMemory`] when memory was refused since the last read, [`GpuError::Failed`] when a
     /// launch failed or the device was lost.
     pub async fn read(&self, buffer: &Buffer, size: usize) -> Result<Vec<u8>, GpuError> {
-        let read = self.client.read_async(vec![buffer.first(size)]).await;
-        self.check()?;
-        let mut read = read.map_err(|error| GpuError::Failed(format!("{error:?}")))?;
-        Ok(read.remove(0).to_vec())
+        let all = 0..size;
+        Ok(self.read_parts(buffer, std::slice::from_ref(&all)).await?.remove(0))
     }
 
     /// As [`Gpu::read`], of several ranges of bytes at multiples of four.
@@ -239,16 +237,13 @@ impl Buffer {
         let behind = (self.bytes() as usize)
             .checked_sub(range.end)
             .expect("no more bytes are moved than the buffer holds");
-        self.0.clone().offset_start(range.start as u64).offset_end(behind as u64)
-    }
-
-    fn first(&self, size: usize) -> Handle {
-        let spare = (self.bytes() as usize)
-            .checked_sub(size)
-            .expect("no more bytes are moved than the buffer holds");
-        match spare {
-            0 => self.0.clone(),
-            _ => self.0.clone().offset_end(spare as u64),
+        let mut part = self.0.clone();
+        if range.start > 0 {
+            part = part.offset_start(range.start as u64);
         }
+        if behind > 0 {
+            part = part.offset_end(behind as u64);
+        }
+        part
     }
 }

@@ -2,7 +2,7 @@
 //! while answers go on. Only phones' own copies are used, so that nothing is loaded.
 
 use base::{PeerId, Plan, PlanInput, Stage};
-use protocol::peer::{Phase, PlanStatus};
+use protocol::peer::{MovedCache, Phase, PlanStatus};
 
 use crate::{ModelSpec, Room, request::Request};
 
@@ -82,19 +82,20 @@ impl Room {
         }
         solution.reason = "Cut where it costs least, as fast as the phones are now.".to_owned();
         let status = self.held_status(&spec, &peers, &input, solution);
-        match self.is_carried(&spec, &status) {
-            true => self.switch_when_quiet(spec, status, cause),
+        let moved = self.moved_caches(&spec, &status);
+        match self.is_carried(&spec, &moved) {
+            true => self.switch_when_quiet(spec, status, cause, moved),
             false => self.change_plan(&spec, status, &cause),
         }
     }
 
     /// Whether sending the caches that change phones is cheaper than running the histories again.
-    fn is_carried(&self, spec: &ModelSpec, status: &PlanStatus) -> bool {
+    fn is_carried(&self, spec: &ModelSpec, moved: &[MovedCache]) -> bool {
         let Some(plan) = &self.plan else { return false };
         let rows = self.rows_in_ring();
         let again_secs = f64::from(rows) * self.prefill_secs(plan.predicted_token_secs);
         // What an encoder gave is not in these caches.
-        spec.residual.is_empty() && self.carry_secs(spec, plan, status, rows) < again_secs
+        spec.residual.is_empty() && self.carry_secs(moved, rows) < again_secs
     }
 
     /// Positions in the caches, of all answers under way.

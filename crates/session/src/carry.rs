@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use base::{ModuleProfile, PeerId};
+use base::PeerId;
 use protocol::peer::{
     CacheAsk, CacheRows, Carried, Carry, MAX_CACHE_BYTES, MovedCache, PlanStatus,
 };
@@ -20,17 +20,27 @@ pub(crate) struct Switch {
     spec: ModelSpec,
     status: PlanStatus,
     cause: String,
+    /// The caches that change phones.
+    moved: Vec<MovedCache>,
     since_secs: f64,
 }
 
 /// What our stages still need of caches that others have.
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
-    /// With who has it.
-    wanted: VecDeque<(PeerId, CacheAsk, usize)>,
+    wanted: VecDeque<Piece>,
     /// Asked for and not here yet, in order.
-    asked: VecDeque<(PeerId, CacheAsk, usize)>,
+    asked: VecDeque<Piece>,
     heard_at_secs: f64,
+}
+
+/// A part of a cache, as much as travels at once.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Piece {
+    /// Who has it.
+    from: PeerId,
+    ask: CacheAsk,
+    bytes: usize,
 }
 
 /// What a request has in its caches.
@@ -44,9 +54,15 @@ pub(crate) struct Kept {
 /// The coordinator's part.
 impl Room {
     /// Another plan that the same phones can go on with as soon as nothing is in the ring.
-    pub(crate) fn switch_when_quiet(&mut self, spec: ModelSpec, status: PlanStatus, cause: String) {
+    pub(crate) fn switch_when_quiet(
+        &mut self,
+        spec: ModelSpec,
+        status: PlanStatus,
+        cause: String,
+        moved: Vec<MovedCache>,
+    ) {
         let since_secs = self.now_secs;
-        self.switch = Some(Switch { spec, status, cause, since_secs });
+        self.switch = Some(Switch { spec, status, cause, moved, since_secs });
         self.switch_on();
     }
 
@@ -57,10 +73,10 @@ impl Room {
         if !is_quiet && self.now_secs < at_secs {
             return;
         }
-        let Some(Switch { spec, status, cause, .. }) = self.switch.take() else { return };
+        let Some(switch) = self.switch.take() else { return };
         match is_quiet {
-            true => self.change_plan_with_caches(&spec, status, &cause),
-            false => self.change_plan(&spec, status, &cause),
+            true => self.change_plan_with_caches(switch),
+            false => self.change_plan(&switch.spec, switch.status, &switch.cause),
         }
     }
 
@@ -68,9 +84,9 @@ impl Room {
         self.switch.as_ref().map(|switch| switch.since_secs + QUIET_SECS)
     }
 
-    fn change_plan_with_caches(&mut self, spec: &ModelSpec, status: PlanStatus, cause: &str) {
-        let moved = self.plan.as_ref().map(|plan| moved_caches(spec, plan, &status));
-        let mut carry = Carry { requests: Vec::new(), moved: moved.unwrap_or_default() };
+    fn change_plan_with_caches(&mut self, switch: Switch) {
+        let Switch { spec, status, cause, moved, .. } = switch;
+        let mut carry = Carry { requests: Vec::new(), moved };
         for (&number, request) in self.requests.iter_mut().filter(|(_, request)| request.runs()) {
             let Some((slot, rows)) = self.stage.cached(number) else { continue };
             carry.requests.push(Carried { request: number, slot, rows });
@@ -78,7 +94,7 @@ impl Room {
         }
         self.park_requests();
         self.end_plan();
-        self.roll_out_with(spec, status, Some(cause), carry);
+        self.roll_out_with(&spec, status, Some(&cause), carry);
     }
 
     /// Histories are run again: not all phones have what they need of the caches.
@@ -87,22 +103,30 @@ impl Room {
         self.requests.values_mut().for_each(|request| request.kept = None);
     }
 
-    /// What it takes to send the caches that change phones, for so many positions of all requests together.
-    pub(crate) fn carry_secs(
-        &self,
-        spec: &ModelSpec,
-        plan: &PlanStatus,
-        to: &PlanStatus,
-        rows: u32,
-    ) -> f64 {
-        let secs = |moved: MovedCache| {
+    /// The caches that change phones from the running plan to another.
+    pub(crate) fn moved_caches(&self, spec: &ModelSpec, after: &PlanStatus) -> Vec<MovedCache> {
+        let runs = |plan: &PlanStatus, module: usize| {
+            plan.stages.iter().find(|stage| stage.range.contains(module)).map(|stage| stage.peer)
+        };
+        let moved = |module: usize| {
+            let (from, to) = (runs(self.plan.as_ref()?, module)?, runs(after, module)?);
+            let row_bytes = spec.cache_row_bytes(module);
+            let module = module as u32;
+            (from != to && row_bytes > 0).then_some(MovedCache { module, from, to, row_bytes })
+        };
+        (0..spec.modules.len()).filter_map(moved).collect()
+    }
+
+    /// What it takes to send caches, for so many positions of all requests together.
+    pub(crate) fn carry_secs(&self, moved: &[MovedCache], rows: u32) -> f64 {
+        let secs = |moved: &MovedCache| {
             let link = self.links.get(&(moved.from, moved.to));
             let (rtt_secs, bytes_per_sec) =
                 link.map_or((0.0, f64::MAX), |link| (link.rtt_secs.mean, link.bytes_per_sec.mean));
             let bytes = f64::from(moved.row_bytes) * f64::from(rows);
             rtt_secs + bytes / bytes_per_sec.max(1.0)
         };
-        moved_caches(spec, plan, to).into_iter().map(secs).sum()
+        moved.iter().map(secs).sum()
     }
 }
 
@@ -127,7 +151,7 @@ impl Room {
             && let Some(piece) = self.stage.incoming.wanted.pop_front()
         {
             self.stage.incoming.asked.push_back(piece);
-            self.transmit(piece.0, piece.1);
+            self.transmit(piece.from, piece.ask);
         }
         if self.stage.incoming.asked.is_empty() {
             self.stage_complete(true);
@@ -162,11 +186,8 @@ impl Room {
         if rows.of.epoch != self.epoch || self.stage.incoming.asked.is_empty() {
             return Ok(());
         }
-        let next = self.stage.incoming.asked.front();
-        let is_next = |&&(from, ask, bytes): &&(PeerId, CacheAsk, usize)| {
-            (from, ask, bytes) == (peer, rows.of, rows.data.len())
-        };
-        if !next.is_some_and(|next| is_next(&next)) {
+        let come = Piece { from: peer, ask: rows.of, bytes: rows.data.len() };
+        if self.stage.incoming.asked.front() != Some(&come) {
             return Err("it is not the part of a cache that comes next");
         }
         self.stage.incoming.asked.pop_front();
@@ -201,33 +222,18 @@ impl Room {
     }
 }
 
-/// The caches that change phones from one plan to another.
-fn moved_caches(spec: &ModelSpec, before: &PlanStatus, after: &PlanStatus) -> Vec<MovedCache> {
-    let runs = |plan: &PlanStatus, module: usize| {
-        plan.stages.iter().find(|stage| stage.range.contains(module)).map(|stage| stage.peer)
-    };
-    let moved = |(module, profile): (usize, &ModuleProfile)| {
-        let rows = f64::from(spec.slots) * f64::from(spec.model.context_tokens);
-        let row_bytes = (profile.kv_bytes / rows) as u32;
-        let (from, to) = (runs(before, module)?, runs(after, module)?);
-        let module = module as u32;
-        (from != to && row_bytes > 0).then_some(MovedCache { module, from, to, row_bytes })
-    };
-    spec.modules.iter().enumerate().filter_map(moved).collect()
-}
-
 /// What is to be asked for of one request's part in a cache.
 fn pieces(
     epoch: u32,
     &MovedCache { module, from, row_bytes, .. }: &MovedCache,
     &Carried { slot, rows, .. }: &Carried,
-) -> impl Iterator<Item = (PeerId, CacheAsk, usize)> {
+) -> impl Iterator<Item = Piece> {
     let row_bytes = row_bytes as usize;
     let most = (PIECE_BYTES / row_bytes.max(1)).clamp(1, usize::from(u16::MAX));
     (0..rows).step_by(most).map(move |position| {
         let rows = (rows - position).min(most as u32) as u16;
         let ask = CacheAsk { epoch, module, slot, position, rows };
-        (from, ask, usize::from(rows) * row_bytes)
+        Piece { from, ask, bytes: usize::from(rows) * row_bytes }
     })
 }
 

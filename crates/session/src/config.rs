@@ -171,6 +171,17 @@ impl ModelSpec {
         limits.chunk_tokens.min(u16::try_from(most_rows).unwrap_or(u16::MAX)).max(1)
     }
 
+    /// How many modules come before the one that takes the tokens of answers: an encoder's.
+    pub fn encoder_modules(&self) -> usize {
+        self.encoder.map_or(0, |encoder| encoder.modules)
+    }
+
+    /// Bytes of a position in a slot of a module's KV cache, keys and values of all heads; 0 where it has none.
+    pub fn cache_row_bytes(&self, module: usize) -> u32 {
+        let rows = f64::from(self.slots) * f64::from(self.model.context_tokens);
+        (self.modules[module].kv_bytes / rows) as u32
+    }
+
     /// Most rows of a prompt on its way through an encoder, all of them at once: as many as a step takes, and the
     /// frames of all slots together keep within what a link takes.
     pub(crate) fn prompt_tokens(&self, limits: &RoomLimits) -> u16 {

@@ -127,35 +127,25 @@ impl Room {
 
     /// A token from the tail, for us to feed; the header has it too.
     pub(crate) fn take_token_to_feed(&mut self, peer: PeerId, token: &Token) -> Verdict {
-        let Some(feed) = self.fed_by_tail(peer, token.request, token.epoch)? else { return Ok(()) };
-        feed.check_token(token)?;
+        if !self.comes_from_tail(peer, token.epoch)? {
+            return Ok(());
+        }
         self.stage.expect_more(token.more, self.now_secs);
+        let Some(feed) = self.stage.feed_of(token.request) else { return Ok(()) };
+        feed.check_token(token)?;
         self.feed_token(token.request, token.token);
         Ok(())
     }
 
     /// A chunk has passed the tail.
     pub(crate) fn take_fed_chunk(&mut self, peer: PeerId, done: &ChunkDone) -> Verdict {
-        let Some(feed) = self.fed_by_tail(peer, done.request, done.epoch)? else { return Ok(()) };
+        if !self.comes_from_tail(peer, done.epoch)? {
+            return Ok(());
+        }
+        let Some(feed) = self.stage.feed_of(done.request) else { return Ok(()) };
         feed.check_chunk(done)?;
         self.fed_chunk_passed(done.request);
         Ok(())
-    }
-
-    /// What the tail speaks of; none where the frame is only late.
-    fn fed_by_tail(
-        &mut self,
-        peer: PeerId,
-        number: RequestId,
-        epoch: u32,
-    ) -> Result<Option<&mut Feed>, &'static str> {
-        let Some(ring) = self.stage.ring.as_ref().filter(|ring| ring.epoch() == epoch) else {
-            return Ok(None);
-        };
-        if ring.tail() != peer {
-            return Err("it does not come from the tail");
-        }
-        Ok(self.stage.feed_of(number))
     }
 }
 

@@ -89,7 +89,8 @@ impl Room {
             let Some(secs) = stage.measured_secs else { return };
             let modules = &spec.modules[stage.range.indices()];
             let flops: f64 = modules.iter().map(|module| module.flops).sum();
-            expected_secs += if flops > 0.0 { facts.overhead_secs + flops / speed } else { 0.0 };
+            let is_passed = stage.range.end > spec.encoder_modules();
+            expected_secs += flops / speed + if is_passed { facts.overhead_secs } else { 0.0 };
             measured_secs += secs;
         }
         if let Some(facts) = self.facts.get_mut(&peer).filter(|_| expected_secs > 0.0) {

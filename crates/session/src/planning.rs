@@ -77,7 +77,7 @@ impl Room {
             rtt_secs: matrix(&|(rtt, _)| rtt),
             bytes_per_sec,
             token_bytes: token_bytes(),
-            token_to: spec.encoder.map_or(0, |encoder| encoder.modules),
+            token_to: spec.encoder_modules(),
             close_ring: self.config.limits.ring_may_close,
         }
     }
@@ -213,8 +213,8 @@ impl<'a> TokenBytes<'a> {
             row.iter().enumerate().any(|(to, &bytes)| from != to && bytes == 0.0)
         };
         let are_linked = !bytes_per_sec.iter().enumerate().any(unlinked);
-        let encoder = spec.encoder.filter(|_| are_linked);
-        Self { spec, wire, free: encoder.map_or(0, |encoder| encoder.modules) }
+        let free = if are_linked { spec.encoder_modules() } else { 0 };
+        Self { spec, wire, free }
     }
 
     fn bytes(&self, from: usize, bytes: f64) -> f64 {

@@ -66,9 +66,10 @@ impl Room {
 /// Out of the ring.
 impl Room {
     pub(crate) fn take_chunk_done(&mut self, peer: PeerId, done: &ChunkDone) -> Verdict {
-        let Some(request) = self.told_by_tail(peer, done.request, done.epoch)? else {
+        if !self.comes_from_tail(peer, done.epoch)? {
             return Ok(());
-        };
+        }
+        let Some(request) = self.running(done.request) else { return Ok(()) };
         if done.position != request.passed_rows || request.awaits_token() {
             return Err("its chunk is not the next");
         }
@@ -78,13 +79,11 @@ impl Room {
     }
 
     pub(crate) fn take_token(&mut self, peer: PeerId, token: Token) -> Verdict {
-        let is_from_tail = |ring: &&Ring| ring.epoch() == token.epoch && ring.tail() == peer;
-        if self.stage.ring.as_ref().is_some_and(|ring| is_from_tail(&ring)) {
-            self.stage.expect_more(token.more, self.now_secs);
-        }
-        let Some(request) = self.told_by_tail(peer, token.request, token.epoch)? else {
+        if !self.comes_from_tail(peer, token.epoch)? {
             return Ok(());
-        };
+        }
+        self.stage.expect_more(token.more, self.now_secs);
+        let Some(request) = self.running(token.request) else { return Ok(()) };
         if token.position != request.sent_rows - 1 || !request.awaits_token() {
             return Err("its position is not the next");
         }
@@ -95,20 +94,16 @@ impl Room {
         Ok(())
     }
 
-    /// The request that the tail speaks of; none where the frame is only late.
-    fn told_by_tail(
-        &self,
-        peer: PeerId,
-        number: RequestId,
-        epoch: u32,
-    ) -> Result<Option<&Request>, &'static str> {
+    /// Whether what comes out of the ring is of this epoch, and not only late.
+    pub(crate) fn comes_from_tail(&self, peer: PeerId, epoch: u32) -> Result<bool, &'static str> {
         let Some(ring) = self.stage.ring.as_ref().filter(|ring| ring.epoch() == epoch) else {
-            return Ok(None);
+            return Ok(false);
         };
-        if ring.tail() != peer {
-            return Err("it does not come from the tail");
-        }
-        Ok(self.requests.get(&number).filter(|request| request.runs()))
+        if ring.tail() == peer { Ok(true) } else { Err("it does not come from the tail") }
+    }
+
+    fn running(&self, number: RequestId) -> Option<&Request> {
+        self.requests.get(&number).filter(|request| request.runs())
     }
 
     /// A chunk that wanted no token has left the tail.

@@ -134,8 +134,7 @@ impl StageRunner for ToyModel {
 
     fn read_cache(&mut self, part: &CacheAsk) -> Result<Vec<u8>, String> {
         let cache = self.cache.get(&(part.module as usize, part.slot)).ok_or("nothing there")?;
-        let first = part.position as usize;
-        let rows = cache.get(first..first + usize::from(part.rows)).ok_or("fewer rows there")?;
+        let rows = cache.get(part.positions()).ok_or("fewer rows there")?;
         let wide = |row: &u32| [row.to_le_bytes().as_slice(), &[0; CACHE_ROW_BYTES - 4]].concat();
         Ok(rows.iter().flat_map(wide).collect())
     }

@@ -1,6 +1,6 @@
 //! The device at work: one thing after the other, in the order it was asked for.
 
-use std::{ops::Range, pin::pin, rc::Rc};
+use std::{pin::pin, rc::Rc};
 
 use base::{Message, ModuleRange, PeerId};
 use futures_channel::mpsc::Receiver;
@@ -353,7 +353,7 @@ impl Machine {
         let (module, slot) = (ask.module as usize, ask.slot.into());
         let stage = self.stages.iter().find(|stage| stage.resident().contains(module));
         let data = match stage {
-            Some(stage) => stage.read_cache(module, slot, positions(&ask)).await,
+            Some(stage) => stage.read_cache(module, slot, ask.positions()).await,
             None => Ok(Vec::new()),
         };
         // Without it the other phone runs the history again.
@@ -364,7 +364,7 @@ impl Machine {
     fn write_cache(&mut self, of: &CacheAsk, data: &[u8]) -> Option<Input> {
         let (module, slot) = (of.module as usize, of.slot.into());
         let stage = self.stages.iter_mut().find(|stage| stage.resident().contains(module));
-        let written = stage.map(|stage| stage.write_cache(module, slot, positions(of), data));
+        let written = stage.map(|stage| stage.write_cache(module, slot, of.positions(), data));
         match written {
             Some(Ok(())) => None,
             _ => Some(Input::CacheLost { epoch: of.epoch }),
@@ -400,11 +400,6 @@ impl Machine {
     fn dispatches(&self) -> u64 {
         self.gpu.as_ref().map_or(0, Gpu::dispatches)
     }
-}
-
-fn positions(part: &CacheAsk) -> Range<usize> {
-    let first = part.position as usize;
-    first..first + usize::from(part.rows)
 }
 
 /// Why a stage cannot be loaded or run.

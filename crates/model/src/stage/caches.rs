@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::*;
-use modules::Attention;
+use kernels::Cache;
 
 impl<L: ByteSource> Stage<L> {
     /// Keys, then values, of some positions in a slot of a resident attention module: `[kv_heads, positions,
@@ -17,8 +17,7 @@ impl<L: ByteSource> Stage<L> {
         slot: usize,
         positions: Range<usize>,
     ) -> Result<Vec<u8>, ModelError> {
-        let (attention, ranges) = self.cached(module, slot, positions)?;
-        let Some(cache) = &attention.cache else { return Ok(Vec::new()) };
+        let (cache, ranges) = self.cached(module, slot, positions)?;
         let mut bytes = Vec::new();
         for buffer in [&cache.keys, &cache.values] {
             bytes.extend(self.gpu.read_parts(buffer, &ranges).await?.into_iter().flatten());
@@ -37,13 +36,12 @@ impl<L: ByteSource> Stage<L> {
         positions: Range<usize>,
         bytes: &[u8],
     ) -> Result<(), ModelError> {
-        let (attention, ranges) = self.cached(module, slot, positions)?;
+        let (cache, ranges) = self.cached(module, slot, positions)?;
         let size: usize = ranges.iter().map(Range::len).sum();
         if bytes.len() != 2 * size {
             let message = format!("{} bytes of a cache, where {} are due", bytes.len(), 2 * size);
             return Err(ModelError::Step(message));
         }
-        let Some(cache) = &attention.cache else { return Ok(()) };
         for (buffer, bytes) in [&cache.keys, &cache.values].into_iter().zip(bytes.chunks(size)) {
             let mut rest = bytes;
             for range in &ranges {
@@ -55,13 +53,13 @@ impl<L: ByteSource> Stage<L> {
         Ok(())
     }
 
-    /// A module with a cache, and where in its keys, as in its values, the positions are.
+    /// A module's cache, and where in its keys, as in its values, the positions are.
     fn cached(
         &self,
         module: usize,
         slot: usize,
         positions: Range<usize>,
-    ) -> Result<(&Attention, Vec<Range<usize>>), ModelError> {
+    ) -> Result<(&Cache, Vec<Range<usize>>), ModelError> {
         let none = || ModelError::Step(format!("no positions {positions:?} of module {module}"));
         let place = module.checked_sub(self.resident.start).ok_or_else(none)?;
         let Some(Module::Attention(attention)) = self.modules.get(place) else {
@@ -69,15 +67,13 @@ impl<L: ByteSource> Stage<L> {
         };
         let StageOptions { slots, context_tokens, .. } = self.options;
         let fits = slot < slots && positions.end <= context_tokens && !positions.is_empty();
-        if attention.cache.is_none() || !fits {
-            return Err(none());
-        }
+        let cache = attention.cache.as_ref().filter(|_| fits).ok_or_else(none)?;
         let shape = &attention.shape;
         let row_bytes = shape.head_dim * shape.cache.bytes();
         let range = |head: usize| {
             let row = (slot * shape.kv_heads + head) * shape.context;
             (row + positions.start) * row_bytes..(row + positions.end) * row_bytes
         };
-        Ok((attention, (0..shape.kv_heads).map(range).collect()))
+        Ok((cache, (0..shape.kv_heads).map(range).collect()))
     }
 }

@@ -5,12 +5,15 @@
 //!              18 data, rows x bytes of a row
 //! ```
 
+use std::ops::Range;
+
 use base::{PeerId, RequestId};
 use serde::{Deserialize, Serialize};
 
 use super::{
     DecodeError, MAX_MODULES, MAX_SLOTS, bounds,
     frame::{Body, Control},
+    hot::Reader,
 };
 
 /// What of an earlier plan goes on in another one.
@@ -83,6 +86,14 @@ impl Carry {
     }
 }
 
+impl CacheAsk {
+    /// The positions that it is about.
+    pub fn positions(&self) -> Range<usize> {
+        let first = self.position as usize;
+        first..first + usize::from(self.rows)
+    }
+}
+
 impl Control for CacheAsk {
     fn check(&self) -> Result<(), DecodeError> {
         bounds::within("rows", self.rows > 0)?;
@@ -107,18 +118,15 @@ impl Body for CacheRows {
     }
 
     fn read(_: &'static str, bytes: &[u8]) -> Result<Self, DecodeError> {
-        let short = DecodeError::TooShort { field: "rows" };
-        let (head, data) = bytes.split_first_chunk::<HEADER_BYTES>().ok_or(short)?;
-        let word =
-            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let half = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
+        let mut reader = Reader { bytes };
         let of = CacheAsk {
-            epoch: word(0),
-            module: word(4),
-            position: word(8),
-            slot: half(12),
-            rows: half(14),
+            epoch: reader.word("epoch")?,
+            module: reader.word("module")?,
+            position: reader.word("position")?,
+            slot: u16::from_le_bytes(reader.take("slot")?),
+            rows: u16::from_le_bytes(reader.take("rows")?),
         };
+        let data = reader.bytes;
         of.check()?;
         let is_whole = !data.is_empty() && data.len().is_multiple_of(of.rows.into());
         bounds::within("data", is_whole && data.len() <= MAX_CACHE_BYTES)?;

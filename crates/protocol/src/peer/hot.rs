@@ -98,10 +98,7 @@ impl Body for Activations {
             rows: u16::from_le_bytes(reader.take("rows")?),
             data: reader.bytes.to_vec(),
         };
-        bounds::within("rows", (1..=MAX_CHUNK_TOKENS).contains(&frame.rows))?;
-        bounds::within("row_len", frame.row_len > 0)?;
-        let data_bytes = u64::from(frame.rows) * wire.row_bytes(frame.row_len);
-        bounds::within("data", frame.data.len() as u64 == data_bytes)?;
+        check_rows((frame.rows, frame.row_len), wire, &frame.data)?;
         bounds::within("position", frame.position.checked_add(frame.rows.into()).is_some())?;
         Ok(frame)
     }
@@ -145,6 +142,17 @@ impl Body for Token {
         };
         if reader.bytes.is_empty() { Ok(token) } else { Err(DecodeError::Malformed { frame }) }
     }
+}
+
+/// Whether data is so many rows of so many values as they travel.
+pub(super) fn check_rows(
+    (rows, row_len): (u16, u32),
+    wire: WireType,
+    data: &[u8],
+) -> Result<(), DecodeError> {
+    bounds::within("rows", (1..=MAX_CHUNK_TOKENS).contains(&rows))?;
+    bounds::within("row_len", row_len > 0)?;
+    bounds::within("data", data.len() as u64 == u64::from(rows) * wire.row_bytes(row_len))
 }
 
 /// Takes fixed-size fields off the front.

@@ -9,9 +9,9 @@
 use base::RequestId;
 
 use super::{
-    DecodeError, MAX_CHUNK_TOKENS, WireType, bounds,
+    DecodeError, WireType,
     frame::Body,
-    hot::{FRAME_HEADER_BYTES, Reader},
+    hot::{FRAME_HEADER_BYTES, Reader, check_rows},
 };
 
 /// What the encoder gave of a request's prompt, all rows at once: from the phone that ends the encoder straight to
@@ -59,10 +59,7 @@ impl Body for Residual {
             rows: u16::from_le_bytes(reader.take("rows")?),
             data: reader.bytes.to_vec(),
         };
-        bounds::within("rows", (1..=MAX_CHUNK_TOKENS).contains(&frame.rows))?;
-        bounds::within("row_len", frame.row_len > 0)?;
-        let data_bytes = u64::from(frame.rows) * frame.wire.row_bytes(frame.row_len);
-        bounds::within("data", frame.data.len() as u64 == data_bytes)?;
+        check_rows((frame.rows, frame.row_len), frame.wire, &frame.data)?;
         Ok(frame)
     }
 }

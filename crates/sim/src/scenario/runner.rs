@@ -106,10 +106,8 @@ impl StageRunner for SizedToy {
     }
 
     fn read_cache(&mut self, part: &CacheAsk) -> Result<Vec<u8>, String> {
-        let ModelSpec { modules, slots, model, .. } = &*self.spec;
-        let rows = f64::from(*slots) * f64::from(model.context_tokens);
-        let row_bytes = (modules[part.module as usize].kv_bytes / rows) as usize;
-        Ok(resized(&self.toy.read_cache(part)?, CACHE_ROW_BYTES, row_bytes))
+        let row_bytes = self.spec.cache_row_bytes(part.module as usize);
+        Ok(resized(&self.toy.read_cache(part)?, CACHE_ROW_BYTES, row_bytes as usize))
     }
 
     fn write_cache(&mut self, part: &CacheAsk, data: &[u8]) -> Result<(), String> {
@@ -127,7 +125,7 @@ impl StageRunner for SizedToy {
 }
 
 fn toy_of(spec: &ModelSpec) -> ToyModel {
-    ToyModel::with_encoder(spec.encoder.map_or(0, |encoder| encoder.modules))
+    ToyModel::with_encoder(spec.encoder_modules())
 }
 
 /// Rows of another length, cut off or filled up.

@@ -135,7 +135,7 @@ impl StageRunner for Phone {
         let (module, slot) = (part.module as usize, part.slot.into());
         let stage = self.stages.iter().find(|stage| stage.resident().contains(module));
         let stage = stage.ok_or("its module is not loaded")?;
-        let read = block_on(stage.read_cache(module, slot, positions(part)));
+        let read = block_on(stage.read_cache(module, slot, part.positions()));
         read.map_err(|error| error.to_string())
     }
 
@@ -143,7 +143,7 @@ impl StageRunner for Phone {
         let (module, slot) = (part.module as usize, part.slot.into());
         let stage = self.stages.iter_mut().find(|stage| stage.resident().contains(module));
         let stage = stage.ok_or("its module is not loaded")?;
-        let written = stage.write_cache(module, slot, positions(part), data);
+        let written = stage.write_cache(module, slot, part.positions(), data);
         written.map_err(|error| error.to_string())
     }
 
@@ -171,11 +171,6 @@ fn pass(
             Ok(vec![StageOutput::Nothing])
         }
     }
-}
-
-fn positions(part: &CacheAsk) -> std::ops::Range<usize> {
-    let first = part.position as usize;
-    first..first + usize::from(part.rows)
 }
 
 /// The rows of all parts, in their order.
