@@ -1,7 +1,7 @@
 /** What the runs of `cargo xtask bench assignment` come to. */
 
 import type { Assignment } from "../../../web/src/engine/messages.ts";
-import { median } from "./report.ts";
+import { median, paired } from "./report.ts";
 
 /** One assignment in one round. */
 export interface Run {
@@ -66,10 +66,7 @@ function cells({ modules, measured_secs, predicted_secs }: Run): string {
 }
 
 function pairs(runs: Run[]): [Run, Run][] {
-  return of(runs, "best").flatMap((best): [Run, Run][] => {
-    const equal = of(runs, "equal").find((run) => run.round === best.round);
-    return equal ? [[best, equal]] : [];
-  });
+  return paired(runs, ({ assignment }) => assignment === "best");
 }
 
 function of(runs: Run[], assignment: Assignment): Run[] {

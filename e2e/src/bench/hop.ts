@@ -3,14 +3,12 @@
  * is a hop more in each direction, over loopback and in 32-bit floats, with no phone slowed down.
  */
 
-import { basename } from "node:path";
-
 import { DESCRIPTORS, launchChromium } from "../chromium.ts";
 import { engineSpans, gpuMillis, gpuReadBackMs, type GpuMillis } from "../gpu.ts";
+import { bundled } from "../golden.ts";
 import type { Phone } from "../phone.ts";
 import { gather, prepare } from "../room.ts";
 import type { Server } from "../server.ts";
-import { bundledModel, settings } from "../settings.ts";
 import { answerOn } from "./ours.ts";
 import { median } from "./report.ts";
 
@@ -64,20 +62,11 @@ function tokenMillis(server: Server, count: number, rounds: number): Promise<num
 async function hopParts(server: Server): Promise<HopParts> {
   const [alone, two] = [await spentOn(server, 1), await spentOn(server, 2)];
   const more = (part: keyof Spent): number => (two[part] - alone[part]) / HOPS;
-  const [hop_ms, upload_ms, waits_ms, framing_ms] = [
-    more("token"),
-    more("calls"),
-    more("waits"),
-    more("framing"),
-  ];
+  const [upload_ms, framing_ms] = [more("calls"), more("framing")];
   // The second phone's result is read back, too; what the kernels take is in both rooms.
-  const read_back_ms = Math.min(two.readBack / HOPS, Math.max(waits_ms, 0));
-  return {
-    upload_ms,
-    read_back_ms,
-    framing_ms,
-    channel_ms: hop_ms - upload_ms - waits_ms - framing_ms + (waits_ms - read_back_ms),
-  };
+  const read_back_ms = Math.min(two.readBack / HOPS, Math.max(more("waits"), 0));
+  const channel_ms = more("token") - upload_ms - read_back_ms - framing_ms;
+  return { upload_ms, read_back_ms, framing_ms, channel_ms };
 }
 
 /** Milliseconds of a token, of all phones together. */
@@ -136,8 +125,7 @@ async function inRoom<T>(
   try {
     for (const descriptor of DESCRIPTORS.slice(0, count)) phones.push(await launchChromium(descriptor));
     if (hasClocks) await Promise.all(phones.map((phone) => phone.watchGpu()));
-    const model = `/models/${basename(bundledModel(settings().models))}`;
-    const query = { model, pledge: `share:1.3:${count}`, wire: "f32" as const };
+    const query = { model: bundled().url, pledge: `share:1.3:${count}`, wire: "f32" as const };
     await gather(server, phones, { query });
     await prepare(phones);
     return await act(phones as Phones);

@@ -78,6 +78,15 @@ export function cpuRatios(samples: Sample[]): Ratio[] {
   );
 }
 
+/** The runs of each round, with what is compared and without; rounds that have both. */
+export function paired<T extends { round: number }>(runs: T[], isWith: (run: T) => boolean): [T, T][] {
+  const without = runs.filter((run) => !isWith(run));
+  return runs.filter(isWith).flatMap((run): [T, T][] => {
+    const twin = without.find(({ round }) => round === run.round);
+    return twin ? [[run, twin]] : [];
+  });
+}
+
 export function median(values: number[]): number | null {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;

@@ -4,7 +4,7 @@ import { assignmentResult, type Run } from "./assignment-result.ts";
 import type { BalanceRun } from "./balance.ts";
 import type { HopCost, HopParts } from "./hop.ts";
 import type { ResidualRun } from "./residual.ts";
-import { median } from "./report.ts";
+import { median, paired } from "./report.ts";
 import type { ThroughputRun } from "./throughput.ts";
 
 /** The last line of the bench's output. */
@@ -43,17 +43,13 @@ export interface RoomRuns {
 
 export function roomResult({ throughput, balance, assignment, residual, hop }: RoomRuns): RoomResult {
   const throughputs = throughput.map((run) => run.apart_secs / run.together_secs);
-  const pairs = balance
-    .filter((run) => run.balances)
-    .flatMap((on): [BalanceRun, BalanceRun][] => {
-      const off = balance.find((run) => !run.balances && run.round === on.round);
-      return off ? [[on, off]] : [];
-    });
-  const balances = pairs.map(([on, off]) => off.secs / on.secs);
+  const balances = paired(balance, (run) => run.balances).map(([on, off]) => off.secs / on.secs);
   const pauses = balance.flatMap((run) => run.pause_secs ?? []);
   const [first] = balance;
   const assigned = assignmentResult(assignment);
-  const delays = residualRatios(residual);
+  const delays = paired(residual, (run) => run.skips).map(
+    ([on, off]) => off.first_token_secs / on.first_token_secs,
+  );
   return {
     throughput_ratio: median(throughputs),
     throughput_ratios: throughputs,
@@ -87,15 +83,6 @@ export function roomTable(result: RoomResult): string {
     `a switch takes ${times(result.pause_secs)} s`,
     result.same_tokens ? "every answer had the same tokens as its twin" : "the answers' tokens DIFFER",
   ].join("\n");
-}
-
-function residualRatios(runs: ResidualRun[]): number[] {
-  return runs
-    .filter(({ skips }) => skips)
-    .flatMap((on) => {
-      const off = runs.find(({ skips, round }) => !skips && round === on.round);
-      return off ? [off.first_token_secs / on.first_token_secs] : [];
-    });
 }
 
 function hopLine(parts: HopParts): string {

@@ -1,15 +1,14 @@
 /** A room of three fresh phones, each with a part of a processor. */
 
-import { basename } from "node:path";
-
 import type { Assignment, RoomView } from "../../../web/src/engine/messages.ts";
 import type { PhoneQuery } from "../address.ts";
 import { DESCRIPTORS, launchChromium } from "../chromium.ts";
+import { bundled } from "../golden.ts";
 import { PhoneError, type Phone } from "../phone.ts";
 import { Quota } from "../quota.ts";
 import { gather } from "../room.ts";
 import type { Server } from "../server.ts";
-import { bundledModel, settings } from "../settings.ts";
+import { settings } from "../settings.ts";
 
 export interface SlowRoom {
   coordinator: Phone;
@@ -32,8 +31,7 @@ export async function inSlowRoom<T>(
       const program = quota.wrap(settings().chromium);
       phones.push(await launchChromium(DESCRIPTORS[at] ?? DESCRIPTORS[0], { program }));
     }
-    const model = `/models/${basename(bundledModel(settings().models))}`;
-    await gather(server, phones, { query: { model, ...query } });
+    await gather(server, phones, { query: { model: bundled().url, ...query } });
     const [coordinator] = phones;
     if (!coordinator) throw new Error("a room needs a phone");
     return await act({ coordinator, phones, quotas });
