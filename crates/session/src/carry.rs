@@ -31,7 +31,18 @@ pub(crate) struct Incoming {
     wanted: VecDeque<Piece>,
     /// Asked for and not here yet, in order.
     asked: VecDeque<Piece>,
+    /// Those that have come and that our driver is to write.
+    unwritten: usize,
+    /// More than is asked for: the histories are run again.
+    is_too_much: bool,
     heard_at_secs: f64,
+}
+
+impl Incoming {
+    /// Whether anything is on its way to our device.
+    fn is_waiting(&self) -> bool {
+        !self.asked.is_empty() || self.unwritten > 0
+    }
 }
 
 /// A part of a cache, as much as travels at once.
@@ -120,11 +131,10 @@ impl Room {
     /// What it takes to send caches, for so many positions of all requests together.
     pub(crate) fn carry_secs(&self, moved: &[MovedCache], rows: u32) -> f64 {
         let secs = |moved: &MovedCache| {
-            let link = self.links.get(&(moved.from, moved.to));
-            let (rtt_secs, bytes_per_sec) =
-                link.map_or((0.0, f64::MAX), |link| (link.rtt_secs.mean, link.bytes_per_sec.mean));
+            // Nothing is known of it, or there is none.
+            let Some(link) = self.links.get(&(moved.from, moved.to)) else { return f64::INFINITY };
             let bytes = f64::from(moved.row_bytes) * f64::from(rows);
-            rtt_secs + bytes / bytes_per_sec.max(1.0)
+            link.rtt_secs.mean + bytes / link.bytes_per_sec.mean.max(1.0)
         };
         moved.iter().map(secs).sum()
     }
@@ -139,13 +149,17 @@ impl Room {
         let pieces = mine.flat_map(|moved| {
             carry.requests.iter().flat_map(move |carried| pieces(epoch, moved, carried))
         });
-        let wanted = pieces.take(MOST_PIECES).collect();
-        let heard_at_secs = self.now_secs;
-        self.stage.incoming = Incoming { wanted, heard_at_secs, ..Incoming::default() };
+        let wanted: VecDeque<Piece> = pieces.take(MOST_PIECES + 1).collect();
+        let (is_too_much, heard_at_secs) = (wanted.len() > MOST_PIECES, self.now_secs);
+        self.stage.incoming =
+            Incoming { wanted, is_too_much, heard_at_secs, ..Incoming::default() };
     }
 
     /// Asks for as much as may be under way; where all is here, the stage is ready.
     pub(crate) fn ask_for_caches(&mut self) {
+        if self.stage.incoming.is_too_much {
+            return self.give_up_caches();
+        }
         self.stage.incoming.heard_at_secs = self.now_secs;
         while self.stage.incoming.asked.len() < ASKED_AT_ONCE
             && let Some(piece) = self.stage.incoming.wanted.pop_front()
@@ -153,7 +167,7 @@ impl Room {
             self.stage.incoming.asked.push_back(piece);
             self.transmit(piece.from, piece.ask);
         }
-        if self.stage.incoming.asked.is_empty() {
+        if !self.stage.incoming.is_waiting() {
             self.stage_complete(true);
         }
     }
@@ -161,7 +175,7 @@ impl Room {
     /// From the phone that runs a module after us.
     pub(crate) fn take_cache_ask(&mut self, peer: PeerId, ask: CacheAsk) -> Verdict {
         // It may know of the next plan before we do.
-        let is_near = ask.epoch == self.epoch || ask.epoch == self.epoch + 1;
+        let is_near = ask.epoch.wrapping_sub(self.epoch) <= 1;
         if !is_near || !self.stage.holds_weights {
             return Ok(());
         }
@@ -191,6 +205,7 @@ impl Room {
             return Err("it is not the part of a cache that comes next");
         }
         self.stage.incoming.asked.pop_front();
+        self.stage.incoming.unwritten += 1;
         let CacheRows { of, data } = rows;
         self.outputs.push_back(Output::WriteCache { of, data });
         self.ask_for_caches();
@@ -204,10 +219,15 @@ impl Room {
         }
     }
 
-    /// Our driver could not write a part of a cache.
-    pub(crate) fn cache_lost(&mut self, epoch: u32) {
-        if epoch == self.epoch && self.stage.ring.is_some() {
-            self.give_up_caches();
+    /// Our driver has written a part of a cache, or could not.
+    pub(crate) fn cache_written(&mut self, epoch: u32, is_there: bool) {
+        if epoch != self.epoch || self.stage.incoming.unwritten == 0 {
+            return;
+        }
+        self.stage.incoming.unwritten -= 1;
+        match is_there {
+            true => self.ask_for_caches(),
+            false => self.give_up_caches(),
         }
     }
 
@@ -217,8 +237,8 @@ impl Room {
     }
 
     pub(crate) fn caches_deadline(&self) -> Option<f64> {
-        let Incoming { asked, heard_at_secs, .. } = &self.stage.incoming;
-        (!asked.is_empty()).then_some(heard_at_secs + SILENCE_SECS)
+        let incoming = &self.stage.incoming;
+        incoming.is_waiting().then_some(incoming.heard_at_secs + SILENCE_SECS)
     }
 }
 

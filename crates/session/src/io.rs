@@ -115,10 +115,12 @@ pub enum Input {
         /// Keys and values; empty where they cannot be read.
         data: Vec<u8>,
     },
-    /// Answers [`Output::WriteCache`] where it failed.
-    CacheLost {
+    /// Answers [`Output::WriteCache`].
+    CacheWritten {
         /// The epoch of what was to be written.
         epoch: u32,
+        /// Whether it is there now.
+        is_there: bool,
     },
     /// Answers [`Output::Tokenize`].
     Tokenized {
@@ -225,8 +227,7 @@ pub enum Output {
         /// Which part.
         ask: CacheAsk,
     },
-    /// Write a part of a KV cache, before any job that comes after this. Answer: [`Input::CacheLost`] if that
-    /// cannot be done, else none.
+    /// Write a part of a KV cache, before any job that comes after this. Answer: [`Input::CacheWritten`].
     WriteCache {
         /// Which part.
         of: CacheAsk,

@@ -181,7 +181,7 @@ impl Room {
             }
             Input::JobFailed { job, message } => self.step_failed(job, &message),
             Input::CacheRead { to, ask, data } => self.cache_read(to, ask, data),
-            Input::CacheLost { epoch } => self.cache_lost(epoch),
+            Input::CacheWritten { epoch, is_there } => self.cache_written(epoch, is_there),
             Input::Tokenized { ask, result } => self.tokenized(ask, result),
             Input::Decoded { request, text } => self.decoded(request, text),
             Input::Command(command) => self.take_command(command),

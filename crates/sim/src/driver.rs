@@ -159,10 +159,14 @@ impl Sim {
     }
 
     fn write_cache(&mut self, phone: usize, of: &CacheAsk, data: &[u8]) {
-        if let Err(message) = self.phones[phone].runner.write_cache(of, data) {
+        let it = &mut self.phones[phone];
+        let locked = || Err("they cannot be written".to_owned());
+        let written = if it.caches_locked { locked() } else { it.runner.write_cache(of, data) };
+        if let Err(message) = &written {
             self.record(format!("{} cannot take {of:?}: {message}", self.phones[phone].id));
-            self.later(phone, 0.0, Input::CacheLost { epoch: of.epoch });
         }
+        let is_there = written.is_ok();
+        self.later(phone, 0.0, Input::CacheWritten { epoch: of.epoch, is_there });
     }
 
     fn tokenize(&mut self, phone: usize, ask: AskId, messages: &[Message]) {

@@ -59,7 +59,7 @@ pub(crate) struct Phone {
     pub(crate) backlog: Vec<Input>,
     /// Its driver begins steps and never ends them.
     pub(crate) device_hangs: bool,
-    /// Its KV caches cannot be read.
+    /// Its KV caches can neither be read nor written for others.
     pub(crate) caches_locked: bool,
     /// Its driver begins measuring or loading and never ends it.
     pub(crate) driver_hangs: bool,

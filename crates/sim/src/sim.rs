@@ -246,7 +246,7 @@ impl Sim {
         }
     }
 
-    /// From now on nobody gets a part of this phone's KV caches.
+    /// From now on no part of this phone's KV caches is given away or taken over.
     pub fn lock_caches(&mut self, phone: usize) {
         self.phones[phone].caches_locked = true;
     }

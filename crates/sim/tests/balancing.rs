@@ -109,6 +109,20 @@ fn a_history_is_run_again_where_its_caches_do_not_come() {
 }
 
 #[test]
+fn a_history_is_run_again_where_its_caches_cannot_be_written() {
+    let mut sim = equal_parts(3, true);
+    let slowed = sim.view(0).plan.expect("a plan").stages[1].peer.0 as usize - 1;
+    ask(&mut sim, 1);
+    sim.run_for(4.0);
+    // Those that take over; what is given away comes from the phone that becomes slow.
+    (0..3).filter(|&phone| phone != slowed).for_each(|phone| sim.lock_caches(phone));
+    sim.slow_down(slowed, 4.0);
+    answer_secs(&mut sim, 1);
+    assert!(plans(&sim) > 1);
+    assert!(frames(&sim, "CacheRows") > 0);
+}
+
+#[test]
 fn a_phone_that_recovers_gets_its_part_again() {
     let mut sim = equal_parts(3, true);
     ask(&mut sim, 1);

@@ -146,7 +146,7 @@ impl Machine {
                 return None;
             }
             Work::ReadCache { to, ask } => Done::Input(self.read_cache(to, ask).await),
-            Work::WriteCache { of, data } => Done::Input(self.write_cache(&of, &data)?),
+            Work::WriteCache { of, data } => Done::Input(self.write_cache(&of, &data)),
             Work::Run(job) => Done::Input(self.run(job).await),
         })
     }
@@ -360,15 +360,11 @@ impl Machine {
         Input::CacheRead { to, ask, data: data.unwrap_or_default() }
     }
 
-    /// Tells only of a failure.
-    fn write_cache(&mut self, of: &CacheAsk, data: &[u8]) -> Option<Input> {
+    fn write_cache(&mut self, of: &CacheAsk, data: &[u8]) -> Input {
         let (module, slot) = (of.module as usize, of.slot.into());
         let stage = self.stages.iter_mut().find(|stage| stage.resident().contains(module));
         let written = stage.map(|stage| stage.write_cache(module, slot, of.positions(), data));
-        match written {
-            Some(Ok(())) => None,
-            _ => Some(Input::CacheLost { epoch: of.epoch }),
-        }
+        Input::CacheWritten { epoch: of.epoch, is_there: matches!(written, Some(Ok(()))) }
     }
 
     async fn run(&mut self, job: Job) -> Input {
