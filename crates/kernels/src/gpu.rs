@@ -21,6 +21,10 @@ use cubecl::{
 /// Tasks gathered into one submission; a stage's step is a few dozen dispatches.
 const TASKS_PER_SUBMISSION: usize = 64;
 
+/// How often a device is asked whether it is alive. What came of an earlier refusal is told little by little, each
+/// time in place of an answer.
+const PROBES: usize = 16;
+
 /// What the GPU refused or lost.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -186,10 +190,14 @@ impl Gpu {
         refusal.map_or(Ok(()), Err)
     }
 
-    /// Whether the device still takes bytes and gives them back.
+    /// Whether the device still takes bytes and gives them back. What it refused before is forgotten.
     pub async fn is_alive(&self) -> bool {
-        // What came of an earlier refusal may be told only now, and once.
-        self.gives_back().await || self.gives_back().await
+        for _ in 0..PROBES {
+            if self.gives_back().await {
+                return true;
+            }
+        }
+        false
     }
 
     async fn gives_back(&self) -> bool {
