@@ -4,6 +4,7 @@
 
 mod estimate;
 mod ids;
+mod labels;
 mod message;
 mod plan;
 mod profile;
@@ -11,6 +12,7 @@ mod range;
 
 pub use estimate::Estimate;
 pub use ids::{ParseIdError, PeerId, RequestId, RoomId};
+pub use labels::{MAX_LABEL_CHARS, MAX_LABELS};
 pub use message::{Message, Role};
 pub use plan::{Objective, Overlap, Plan, Stage};
 pub use profile::{DeviceProfile, ModuleProfile, PlanInput, Residual, Tied};

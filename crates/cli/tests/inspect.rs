@@ -327,3 +327,15 @@ fn wrong_calls_have_a_status_of_their_own() {
         assert_eq!(program(args).status.code(), Some(64), "{args:?}");
     }
 }
+
+#[test]
+fn a_classifier_has_labels_and_a_row_of_the_head_for_each() {
+    let folder = all_written(folder("llama-classifier"));
+    let answer = answer(folder.path(), &[]);
+    assert_eq!(answer["model"]["labels"], json!(["glad", "so-so", "sad"]));
+    assert_eq!(names(&answer), decoder_names(2));
+    let head = answer["modules"].as_array().expect("a list").last().expect("a head");
+    assert_eq!(head["weight_elements"], json!(64 + 3 * 64));
+    let text = output_of(folder.path(), &[]);
+    assert!(text.contains("tells texts apart by 3 labels: glad, so-so, sad"), "{text}");
+}

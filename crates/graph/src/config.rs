@@ -1,8 +1,9 @@
 //! The hyper-parameters that fix a transformer's shapes.
 
+use base::{MAX_LABEL_CHARS, MAX_LABELS};
 use serde::{Deserialize, Serialize};
 
-use crate::{GraphError, Positions};
+use crate::{EMBEDDING_TABLE, GraphError, LOGITS_MATRIX, Positions, SCORES_MATRIX};
 
 /// The families of models that have a description here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -124,6 +125,9 @@ pub struct ModelConfig {
     pub norm_epsilon: f32,
     /// Whether the head multiplies with the embedding table.
     pub tied_embeddings: bool,
+    /// Names of the labels that a classifier tells texts apart by; none where the head gives tokens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
 }
 
 impl ModelConfig {
@@ -135,6 +139,20 @@ impl ModelConfig {
     /// Width of all key heads together, and of all value heads.
     pub fn kv_width(&self) -> usize {
         self.kv_heads * self.head_dim
+    }
+
+    /// What the head scores: labels of a classifier, else tokens.
+    pub fn head_rows(&self) -> usize {
+        if self.labels.is_empty() { self.vocab } else { self.labels.len() }
+    }
+
+    /// The tensor `[head_rows, hidden]` that the head multiplies with.
+    pub fn head_matrix(&self) -> &'static str {
+        match (self.tied_embeddings, self.labels.is_empty()) {
+            (true, _) => EMBEDDING_TABLE,
+            (false, true) => LOGITS_MATRIX,
+            (false, false) => SCORES_MATRIX,
+        }
     }
 
     /// Whether a layer attends within the window alone.
@@ -152,7 +170,8 @@ impl ModelConfig {
         self.check_sizes()?;
         self.check_multiples()?;
         self.check_constants()?;
-        self.check_parts()
+        self.check_parts()?;
+        self.check_labels()
     }
 
     fn check_sizes(&self) -> Result<(), GraphError> {
@@ -231,6 +250,28 @@ impl ModelConfig {
         }
     }
 
+    /// A classifier has a choice, names that a frame takes, and a matrix of its own behind a decoder alone.
+    fn check_labels(&self) -> Result<(), GraphError> {
+        if self.labels.is_empty() {
+            return Ok(());
+        }
+        let is_name =
+            |label: &String| !label.trim().is_empty() && label.chars().count() <= MAX_LABEL_CHARS;
+        let rules = [
+            ((2..=MAX_LABELS).contains(&self.labels.len()), "a text is one of 2 to 256"),
+            (self.labels.iter().all(is_name), "each is called something, in at most 80 characters"),
+            (!self.tied_embeddings, "they are no tokens of the embedding's table"),
+            (self.encoder.is_none(), "only a decoder alone is read at a text's last token"),
+        ];
+        match rules.into_iter().find(|&(is_right, _)| !is_right) {
+            Some((_, reason)) => {
+                let architecture = self.architecture.traits().name;
+                Err(GraphError::Part { field: "labels", architecture, reason })
+            }
+            None => Ok(()),
+        }
+    }
+
     fn check_constants(&self) -> Result<(), GraphError> {
         let over = |limit: f32| move |value: f32| value.is_finite() && value > limit;
         let rules: [(_, f32, &dyn Fn(f32) -> bool, _); 6] = [
@@ -297,7 +338,14 @@ pub(crate) mod tests {
             window: None,
             norm_epsilon: 1e-5,
             tied_embeddings,
+            labels: Vec::new(),
         }
+    }
+
+    /// The same, telling texts apart.
+    pub(crate) fn tiny_classifier(architecture: Architecture, labels: &[&str]) -> ModelConfig {
+        let labels = labels.iter().map(|&label| label.to_owned()).collect();
+        ModelConfig { labels, ..tiny(architecture, false) }
     }
 
     #[test]
@@ -361,6 +409,27 @@ pub(crate) mod tests {
         let encoder = tiny(Architecture::T5, true).encoder;
         let config = ModelConfig { encoder, ..tiny(Architecture::Llama, true) };
         assert!(matches!(config.validate(), Err(GraphError::Part { field: "encoder", .. })));
+    }
+
+    #[test]
+    fn labels_are_a_choice_of_names_behind_a_decoder() {
+        for architecture in decoders() {
+            let config = tiny_classifier(architecture, &["no", "yes"]);
+            assert_eq!((config.validate(), config.head_rows()), (Ok(()), 2));
+        }
+        let (long, many) = ("a".repeat(81), vec!["a"; 257]);
+        let tied = |config| ModelConfig { tied_embeddings: true, ..config };
+        for wrong in [
+            tiny_classifier(Architecture::Llama, &["alone"]),
+            tiny_classifier(Architecture::Llama, &many),
+            tiny_classifier(Architecture::Llama, &["no", " "]),
+            tiny_classifier(Architecture::Llama, &["no", &long]),
+            tied(tiny_classifier(Architecture::Llama, &["no", "yes"])),
+            tiny_classifier(Architecture::T5, &["no", "yes"]),
+        ] {
+            let error = wrong.validate().expect_err("it is no classifier").to_string();
+            assert!(error.starts_with("labels does not fit"), "{error}");
+        }
     }
 
     fn relative(buckets: usize, max_distance: usize) -> Option<RelativePositions> {

@@ -17,8 +17,8 @@ mod profiles;
 
 pub use config::{Architecture, Encoder, ModelConfig, RelativePositions, Rope};
 pub use describe::{
-    EMBEDDING_TABLE, FeedForward, NormKind, POSITION_TABLE, Positions, Stack, Traits,
-    is_relative_table,
+    EMBEDDING_TABLE, FeedForward, LOGITS_MATRIX, NormKind, POSITION_TABLE, Positions,
+    SCORES_MATRIX, Stack, Traits, is_relative_table,
 };
 pub use error::GraphError;
 pub use modules::{Module, Modules, module_tensors};

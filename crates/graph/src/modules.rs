@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::{
         Architecture,
-        config::tests::{decoders, tiny},
+        config::tests::{decoders, tiny, tiny_classifier},
     };
 
     #[test]
@@ -200,6 +200,10 @@ mod tests {
         let mlp = ["ffn_norm", "ffn_gate", "ffn_up", "ffn_down"];
         assert_eq!(names(&llama, 4), mlp.map(|part| format!("blk.1.{part}.weight")));
         assert_eq!(names(&llama, 5), ["output_norm.weight", "output.weight"]);
+        let classifier = tiny_classifier(Architecture::Llama, &["no", "so-so", "yes"]);
+        assert_eq!(names(&classifier, 5), ["output_norm.weight", "cls.output.weight"]);
+        assert_eq!(module_tensors(&classifier, 5).expect("valid")[1].shape, [3, 32]);
+        assert_eq!(names(&classifier, 0), names(&llama, 0));
         let bloom = tiny(Architecture::Bloom, true);
         let ends = |part: &str| [format!("{part}.weight"), format!("{part}.bias")];
         let embedding = ["token_embd.weight".to_owned()].into_iter().chain(ends("token_embd_norm"));

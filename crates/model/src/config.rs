@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use graph::{
-    Architecture, Encoder, ModelConfig, Modules, NormKind, Positions, RelativePositions, Rope,
+    Architecture, Encoder, LOGITS_MATRIX, ModelConfig, Modules, NormKind, Positions,
+    RelativePositions, Rope,
 };
 
 use crate::{
     error::ModelError,
     gguf::{Index, Value},
+    labels,
 };
 
 /// Reads and checks the hyper-parameters of a file.
@@ -38,7 +40,8 @@ pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
         Some(_) => fields.optional_size("decoder_block_count")?.unwrap_or(first_stack_layers),
         None => first_stack_layers,
     };
-    let tied_embeddings = !index.tensors.contains_key("output.weight");
+    let labels = labels::read(index, architecture.name())?;
+    let tied_embeddings = labels.is_empty() && !index.tensors.contains_key(LOGITS_MATRIX);
     let scored_width = match (architecture, layers) {
         (Architecture::Gemma3, GEMMA_27B_LAYERS) => hidden.checked_div(heads).unwrap_or(0),
         _ => head_dim,
@@ -64,6 +67,7 @@ pub(crate) fn read_config(index: &Index) -> Result<ModelConfig, ModelError> {
         window: fields.optional_size("attention.sliding_window")?.filter(|&window| window > 0),
         norm_epsilon: fields.number(epsilon)? as f32,
         tied_embeddings,
+        labels,
     };
     check(index, &config)?;
     Ok(config)

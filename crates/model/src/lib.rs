@@ -11,6 +11,7 @@ mod error;
 mod file;
 pub mod gguf;
 mod hugging_face;
+mod labels;
 mod logprobs;
 mod precision;
 mod rows;

@@ -43,7 +43,7 @@ pub enum StageInput<'a> {
 pub enum StageOutput {
     /// `f32 [rows, hidden]`, little-endian, for the next stage.
     Hidden(Vec<u8>),
-    /// `f32 [head rows, vocab]`, from a stage that ends with `head`.
+    /// `f32 [head rows, scores]`, from a stage that ends with `head`: scores of all tokens, or of a classifier's labels.
     Logits(Vec<f32>),
     /// Nothing was asked for: the stage ends with `head` and the step has no head rows.
     Nothing,
@@ -246,10 +246,11 @@ impl<L: ByteSource> Stage<L> {
             self.gpu.read(&self.shared.hidden[flow.stream], SIGN_OF_LIFE_BYTES).await?;
             return Ok(StageOutput::Nothing);
         }
-        let padded = self.config.vocab.next_multiple_of(4);
+        let scores = self.config.head_rows();
+        let padded = scores.next_multiple_of(4);
         let count = step.head_rows.len() * padded;
         let logits = self.gpu.read_f32(&self.shared.logits, count).await?;
-        let rows = logits.chunks_exact(padded).flat_map(|row| &row[..self.config.vocab]);
+        let rows = logits.chunks_exact(padded).flat_map(|row| &row[..scores]);
         Ok(StageOutput::Logits(rows.copied().collect()))
     }
 

@@ -53,7 +53,11 @@ def write_split(folder, name):
 def write_folder(folder, name, largest_file):
     """Float32 weights, except for a model of half precision, whose matrices are of that but for its positions."""
     shutil.rmtree(folder, ignore_errors=True)
-    architecture, kind, weights = golden_weights(name)
+    write_hugging_face(folder, *golden_weights(name), largest_file)
+
+
+def write_hugging_face(folder, architecture, kind, weights, largest_file):
+    """The files of a folder."""
     state = {name: torch.from_numpy(value) for name, value in weights.items()}
     if kind == "f16":
         is_half = lambda name, value: value.ndim > 1 and not name.endswith(".wpe.weight")

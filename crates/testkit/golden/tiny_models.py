@@ -67,6 +67,7 @@ LLAMA_PARTS = {
     "mlp.down_proj": "ffn_down",
     "model.norm": "output_norm",
     "lm_head": "output",
+    "score": "cls.output",
 }
 GEMMA_PARTS = LLAMA_PARTS | {
     "post_attention_layernorm": "post_attention_norm",
@@ -84,6 +85,7 @@ GPT2_PARTS = {
     "mlp.c_proj": "ffn_down",
     "transformer.ln_f": "output_norm",
     "lm_head": "output",
+    "score": "cls.output",
 }
 BLOOM_PARTS = {
     "transformer.word_embeddings": "token_embd",
@@ -96,6 +98,7 @@ BLOOM_PARTS = {
     "mlp.dense_4h_to_h": "ffn_down",
     "transformer.ln_f": "output_norm",
     "lm_head": "output",
+    "score": "cls.output",
 }
 
 
@@ -111,6 +114,7 @@ class Architecture:
     parts: dict
     layers: str = "model.layers"  # where transformers has the layers
     embedded: str = "model.embed_tokens"  # whose output the first layer reads
+    is_classifier: bool = False
 
 
 DEFAULT_ROPE = {"rope_type": "default", "rope_theta": 10000.0}
@@ -199,7 +203,7 @@ def random_tensor(architecture, generator, name, shape):
         return (middle + np.round(0.2 * noise * 1024) / 1024).astype(np.float32)
     if len(shape) == 1:
         return (1 + 0.2 * noise).astype(np.float32)
-    gain = 3.0 if part in ("output", "token_embd", "position_embd") else 1.5
+    gain = 3.0 if part in ("output", "cls.output", "token_embd", "position_embd") else 1.5
     if architecture.name == "gemma3" and part == "token_embd":
         gain = 3.0 / np.sqrt(shape[1])  # it is multiplied when it is looked up
     if architecture.name == "bloom" and ".mlp.dense_4h" in name:
@@ -290,6 +294,7 @@ def write_gguf(path, architecture, weights, kind, tensors_in_a_file=0):
     """Write a whole model: hyper-parameters, tokenizer, tensors; in several files unless there are 0 in each."""
     writer = GGUFWriter(path, architecture.name, split_max_tensors=tensors_in_a_file)
     add_hyper_parameters(writer, architecture, kind)
+    add_labels(writer, architecture)
     add_tokenizer(writer, architecture)
     for name in sorted(weights, key=lambda name: file_order(architecture, name)):
         value, to = weights[name], gguf_name(architecture, name)
@@ -352,6 +357,13 @@ def rope_divisors(config):
     return (LLAMA3_ROPE["rope_theta"] ** -pairs / scaled.numpy()).astype(np.float32)
 
 
+def add_labels(writer, architecture):
+    """What a classifier's rows are called."""
+    config = architecture.config
+    if architecture.is_classifier:
+        writer.add_classifier_output_labels([config.id2label[label] for label in range(config.num_labels)])
+
+
 def add_tokenizer(writer, architecture):
     """The tokenizer's keys."""
     tokens = tiny_tokenizer.token_list()
@@ -384,7 +396,7 @@ def file_order(architecture, name):
     if named.startswith("blk."):
         _, layer, part, _ = named.split(".")
         return (1, int(layer), list(architecture.parts.values()).index(part), name)
-    order = ["token_embd", "token_embd_norm", "position_embd", "output_norm", "output"]
+    order = ["token_embd", "token_embd_norm", "position_embd", "output_norm", "output", "cls"]
     place = order.index(named.split(".")[0])
     return (0 if place < 3 else 2, place, 0, name)
 

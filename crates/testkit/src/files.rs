@@ -1,4 +1,4 @@
-//! Golden models in other files (`golden/make_files.py`, `golden/make_t5.py`).
+//! Golden models in other files (`golden/make_files.py`, `golden/make_t5.py`, `golden/make_classifiers.py`).
 
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ pub fn split() -> Files {
 
 /// A model as Hugging Face keeps it, by the name of the golden model that it becomes: `qwen3-f16` holds
 /// F16 (and its norms F32) in three files, `gpt2-f16` and `flan-t5-f16` the same in one, `bloom-q8_0`, `gemma3-q8_0` and `t5-f32` F32 in several,
-/// the others F32 in one.
+/// the others F32 in one. Those of [`crate::classifiers`] are there, too.
 ///
 /// # Panics
 /// When there is no such folder.
@@ -39,6 +39,11 @@ pub fn folder(name: &str) -> Files {
             "model.safetensors.index.json"
         ),
         "flan-t5-f16" => beside!("../golden/folders/flan-t5-f16/", "model.safetensors"),
+        "bloom-classifier" => beside!("../golden/folders/bloom-classifier/", "model.safetensors"),
+        "gpt2-classifier" => beside!("../golden/folders/gpt2-classifier/", "model.safetensors"),
+        "llama-classifier" => beside!("../golden/folders/llama-classifier/", "model.safetensors"),
+        "qwen2-classifier" => beside!("../golden/folders/qwen2-classifier/", "model.safetensors"),
+        "qwen3-classifier" => beside!("../golden/folders/qwen3-classifier/", "model.safetensors"),
         "gpt2-f16" => beside!("../golden/folders/gpt2-f16/", "model.safetensors"),
         "llama-f32" => beside!("../golden/folders/llama-f32/", "model.safetensors"),
         "qwen2-q4_0" => beside!("../golden/folders/qwen2-q4_0/", "model.safetensors"),

@@ -10,6 +10,7 @@ pub mod corrupt;
 pub mod reference;
 
 mod buckets;
+mod classifiers;
 mod files;
 mod golden;
 mod image;
@@ -20,6 +21,7 @@ mod tokenizers;
 mod vectors;
 
 pub use buckets::{Buckets, buckets};
+pub use classifiers::{Classified, Classifier, classifiers};
 pub use files::{Files, Quantised, folder, quantised, split};
 pub use golden::{Chat, ENCODER_DECODERS, Golden, MODELS, Message, Prompt, Tokenized, golden};
 pub use large::with_vocabulary;

@@ -55,6 +55,11 @@ impl Text {
         }
     }
 
+    /// The same for a model that takes texts as they are, whatever its files say of conversations.
+    pub fn without_chats(self) -> Self {
+        Self { template: None, ..self }
+    }
+
     /// Tokens that end a completion; see [`Tokenizer::eos`].
     pub fn eos(&self) -> &[u32] {
         self.tokenizer.eos()

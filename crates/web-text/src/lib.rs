@@ -66,6 +66,12 @@ impl ModelText {
         self.0.takes_chats()
     }
 
+    /// The same for a model that takes texts as they are.
+    #[wasm_bindgen(js_name = withoutChats)]
+    pub fn without_chats(&self) -> Self {
+        Self(Rc::new(Text::clone(&self.0).without_chats()))
+    }
+
     /// A decoder for one completion.
     pub fn decoder(&self) -> AnswerDecoder {
         AnswerDecoder { text: self.0.clone(), decoder: Decoder::default() }

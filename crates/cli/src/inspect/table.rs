@@ -20,7 +20,7 @@ pub fn text(inspected: &Inspected) -> String {
 
 fn about(inspected: &Inspected) -> Vec<String> {
     let Inspected { file, context_tokens, concurrency, .. } = inspected;
-    let name: String = file.name().chars().filter(|letter| !letter.is_control()).collect();
+    let name = printable(file.name());
     let ModelConfig { architecture, layers, hidden, ffn, heads, kv_heads, head_dim, vocab, .. } =
         file.config();
     let layers = match file.config().encoder {
@@ -30,7 +30,7 @@ fn about(inspected: &Inspected) -> Vec<String> {
     let (architecture, bytes) = (architecture.name(), scaled(file.bytes() as f64));
     let requests = if *concurrency == 1 { "1 request" } else { &format!("{concurrency} requests") };
     let value_bits = 8 * file.cache_type().bytes();
-    vec![
+    let mut lines = vec![
         format!("{name}: {architecture}, {bytes}B"),
         format!("{layers}, of width {hidden}, feed-forward width {ffn}, {vocab} tokens"),
         format!("heads of width {head_dim}: {heads} for queries, {kv_heads} for keys and values"),
@@ -39,7 +39,27 @@ fn about(inspected: &Inspected) -> Vec<String> {
              keys and values of {value_bits} bits",
             file.config().context_tokens
         ),
-    ]
+    ];
+    lines.extend(labels(&file.config().labels));
+    lines
+}
+
+/// What a classifier tells texts apart by.
+fn labels(labels: &[String]) -> Option<String> {
+    let shown = labels.iter().take(MOST_NAMES).map(|label| printable(label));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    match labels.len() {
+        0 => None,
+        count if count > MOST_NAMES => {
+            Some(format!("tells texts apart by {count} labels: {shown} .."))
+        }
+        count => Some(format!("tells texts apart by {count} labels: {shown}")),
+    }
+}
+
+/// Names in a file may hold anything.
+fn printable(name: &str) -> String {
+    name.chars().filter(|letter| !letter.is_control()).collect()
 }
 
 /// The table, head and totals with it.

@@ -205,14 +205,13 @@ impl<'a> Layers<'a> {
         self.add(format!("{module}.add"), hidden, output)
     }
 
-    /// The last norm and the logits `[vocab]`; ends the graph.
+    /// The last norm and the logits `[head_rows]`; ends the graph.
     fn head(mut self, hidden: NodeId) -> Graph {
         let normed = self.norm("head.norm".into(), self.stack.last_norm, hidden);
-        let table = if self.config.tied_embeddings { EMBEDDING_TABLE } else { "output.weight" };
-        let weights = vec![tensor(table, &[self.config.vocab, self.config.hidden])];
-        let operator = Operator::Linear { columns: self.config.hidden };
-        let (name, vocab) = ("head.logits", self.config.vocab);
-        self.graph.add_weighted(name, operator, &[normed], vocab, weights);
+        let (rows, columns) = (self.config.head_rows(), self.config.hidden);
+        let weights = vec![tensor(self.config.head_matrix(), &[rows, columns])];
+        let operator = Operator::Linear { columns };
+        self.graph.add_weighted("head.logits", operator, &[normed], rows, weights);
         self.graph
     }
 
@@ -271,6 +270,10 @@ fn tensor(name: impl Into<String>, shape: &[usize]) -> TensorSpec {
 
 /// The tensor of tokens' embeddings, `[vocab, hidden]`.
 pub const EMBEDDING_TABLE: &str = "token_embd.weight";
+/// The head's own tensor where it gives tokens, `[vocab, hidden]`.
+pub const LOGITS_MATRIX: &str = "output.weight";
+/// The head's tensor where it gives labels, `[labels, hidden]`.
+pub const SCORES_MATRIX: &str = "cls.output.weight";
 const EMBEDDING_NORM: &str = "token_embd_norm";
 /// The tensor of learned positions, `[context, hidden]`.
 pub const POSITION_TABLE: &str = "position_embd.weight";

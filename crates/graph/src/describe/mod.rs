@@ -14,7 +14,7 @@ mod t5_gated;
 
 use crate::Architecture;
 pub(crate) use decoder::describe;
-pub use decoder::{EMBEDDING_TABLE, POSITION_TABLE};
+pub use decoder::{EMBEDDING_TABLE, LOGITS_MATRIX, POSITION_TABLE, SCORES_MATRIX};
 pub use stack::{Stack, is_relative_table};
 
 /// What sets an architecture apart.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     fields::Fields,
+    labels,
     rope::{self, RopeSettings},
 };
 use crate::{
@@ -34,7 +35,8 @@ pub(super) fn read(object: &Map<String, Value>) -> Result<Settings, ModelError> 
         NormKind::Rms => fields.number(&["rms_norm_eps", "layer_norm_epsilon"])?,
         NormKind::Layer => fields.number(&["layer_norm_epsilon"])?,
     };
-    let tied_embeddings = is_tied(&fields, &family)?;
+    let labels = labels::read(&fields)?;
+    let tied_embeddings = labels.is_empty() && is_tied(&fields, &family)?;
     let first_stack_layers = fields.size(&["num_hidden_layers", "n_layer", "num_layers"])?;
     let later_layers = fields.optional_size(&["num_decoder_layers"])?;
     let config = ModelConfig {
@@ -58,6 +60,7 @@ pub(super) fn read(object: &Map<String, Value>) -> Result<Settings, ModelError> 
         },
         norm_epsilon: epsilon as f32,
         tied_embeddings,
+        labels,
     };
     check_layer_types(&fields, &config)?;
     Ok(Settings { config, rope_divisors: divisors })

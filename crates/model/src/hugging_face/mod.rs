@@ -7,6 +7,7 @@
 mod config;
 mod fields;
 mod header;
+mod labels;
 mod names;
 mod rope;
 mod shards;
@@ -14,6 +15,7 @@ mod shards;
 use std::sync::Arc;
 
 use config::Settings;
+use graph::LOGITS_MATRIX;
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -41,7 +43,7 @@ pub(crate) async fn open<F: Folder>(
     let (parts, mut tensors) = shards::open(folder, name, &config).await?;
     if config.tied_embeddings {
         // Some writers save the shared matrix under both names.
-        tensors.remove("output.weight");
+        tensors.remove(LOGITS_MATRIX);
     }
     let index = Index { tensors, ..Index::default() };
     check(&index, &config)?;

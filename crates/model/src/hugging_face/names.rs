@@ -38,7 +38,12 @@ const LLAMA_PARTS: &[(&str, &str)] = &[
 
 const LLAMA: Names = Names {
     model: "model.",
-    outside: &[("embed_tokens", "token_embd"), ("norm", "output_norm"), ("lm_head", "output")],
+    outside: &[
+        ("embed_tokens", "token_embd"),
+        ("norm", "output_norm"),
+        ("lm_head", "output"),
+        ("score", "cls.output"),
+    ],
     stacks: &[Layers { before: ("layers.", "blk"), parts: &[LLAMA_PARTS] }],
 };
 
@@ -60,6 +65,7 @@ const GPT2: Names = Names {
         ("wpe", "position_embd"),
         ("ln_f", "output_norm"),
         ("lm_head", "output"),
+        ("score", "cls.output"),
     ],
     stacks: &[Layers {
         before: ("h.", "blk"),
@@ -81,6 +87,7 @@ const BLOOM: Names = Names {
         ("word_embeddings_layernorm", "token_embd_norm"),
         ("ln_f", "output_norm"),
         ("lm_head", "output"),
+        ("score", "cls.output"),
     ],
     stacks: &[Layers {
         before: ("h.", "blk"),
@@ -217,6 +224,7 @@ mod tests {
         for (architecture, theirs, ours) in [
             (Llama, "model.embed_tokens.weight", "token_embd.weight"),
             (Llama, "lm_head.weight", "output.weight"),
+            (Bloom, "score.weight", "cls.output.weight"),
             (Llama, "model.layers.0.post_attention_layernorm.weight", "blk.0.ffn_norm.weight"),
             (Llama, "model.layers.11.self_attn.q_proj.bias", "blk.11.attn_q.bias"),
             (

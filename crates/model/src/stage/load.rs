@@ -146,11 +146,13 @@ impl<'a, S: ByteSource> Loader<'a, S> {
     async fn head(&mut self, stack: Stack) -> Result<Module, ModelError> {
         let (settle, scale) = (self.settle(), self.config().logits_scale);
         let norm = self.scaled_norm(stack.last_norm, scale).await?;
+        let matrix = self.config().head_matrix();
         let logits = match &self.lookup {
-            _ if !self.config().tied_embeddings => self.single(self.file, "output.weight").await?,
             // It is on this device already.
-            Some(lookup) => self.single(&lookup.tokens.file, EMBEDDING_TABLE).await?,
-            None => self.single(self.file, EMBEDDING_TABLE).await?,
+            Some(lookup) if self.config().tied_embeddings => {
+                self.single(&lookup.tokens.file, matrix).await?
+            }
+            _ => self.single(self.file, matrix).await?,
         };
         Ok(Module::Head(Box::new(Head { norm, settle, logits })))
     }

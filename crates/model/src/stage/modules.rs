@@ -25,7 +25,7 @@ pub(super) struct Shared {
     /// Keys and values of a prompt that is on its way through the encoder, one layer after the other; next
     /// to nothing where no layer of an encoder is.
     prompt: Cache,
-    /// `[head rows, vocab]`, rows padded to multiples of 4; next to nothing without the head.
+    /// `[head rows, scores]`, rows padded to multiples of 4; next to nothing without the head.
     pub(super) logits: Buffer,
 }
 
@@ -36,7 +36,7 @@ impl Shared {
         options: StageOptions,
         [has_encoder, has_head]: [bool; 2],
     ) -> Self {
-        let vocab = if has_head { config.vocab.next_multiple_of(4) } else { 4 };
+        let scores = if has_head { config.head_rows().next_multiple_of(4) } else { 4 };
         let prompt_width = if has_encoder { config.kv_width() } else { 4 };
         let rows = |columns: usize| gpu.empty(rows_bytes(options.rows, columns));
         let optional = |is_used: bool| rows(if is_used { config.hidden } else { 4 });
@@ -51,7 +51,7 @@ impl Shared {
             mixed: rows(config.query_width()),
             gated: rows(config.ffn),
             prompt: Cache { keys: rows(prompt_width), values: rows(prompt_width) },
-            logits: gpu.empty(HEAD_ROWS * vocab * size_of::<f32>()),
+            logits: gpu.empty(HEAD_ROWS * scores * size_of::<f32>()),
         }
     }
 

@@ -123,6 +123,7 @@ impl Sizes {
             window: None,
             norm_epsilon: 1e-5,
             tied_embeddings: true,
+            labels: Vec::new(),
             encoder: self.encoder_layers.map(|layers| Encoder { layers, first_token: FIRST_TOKEN }),
             relative: self
                 .encoder_layers
