@@ -228,6 +228,7 @@ mod tests {
             total_bytes: 0,
             context_tokens: 1,
             takes_chats: false,
+            labels: Vec::new(),
         };
         ModelSpec {
             model,

@@ -22,6 +22,7 @@ mod frames;
 mod grouping;
 mod held;
 mod io;
+mod labels;
 mod loading;
 mod measuring;
 mod members;

@@ -13,7 +13,8 @@ use crate::{
 
 /// Into the ring.
 impl Room {
-    pub(crate) fn start(&mut self, ask: QueuedAsk, slot: u16) {
+    pub(crate) fn start(&mut self, mut ask: QueuedAsk, slot: u16) {
+        ask.options = self.possible(ask.options);
         if ask.options.sampling.max_tokens == 0 {
             return self.answered(ask.id, ask.stats(Finish::Length));
         }
@@ -90,6 +91,9 @@ impl Room {
         if token.logprobs.is_some() != request.sampling.logprobs.is_some() {
             return Err("its log probabilities are not what was asked for");
         }
+        if self.is_no_label(token.token) {
+            return Err("it is none of the model's labels");
+        }
         self.token_sampled(token);
         Ok(())
     }
@@ -132,6 +136,9 @@ impl Room {
             Some(secs) if is_first && is_resumed => self.paused(secs),
             Some(secs) => self.token_took(secs),
             None => {}
+        }
+        if !self.labels().is_empty() {
+            return self.label_drawn(number, token);
         }
         let Some(request) = self.requests.get_mut(&number) else { return };
         if is_eos {
@@ -201,7 +208,7 @@ impl Room {
 /// The end.
 impl Room {
     /// The ring is done with a request; its last texts may still come.
-    fn finish(&mut self, number: RequestId, finish: Finish, frame: Frame) {
+    pub(crate) fn finish(&mut self, number: RequestId, finish: Finish, frame: Frame) {
         self.stage.close(number);
         self.send_along(0, frame);
         if let Some(request) = self.requests.get_mut(&number) {

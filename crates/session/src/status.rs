@@ -186,6 +186,7 @@ fn model_view(status: &ModelStatus) -> ModelView {
         weights_bytes: status.weights_bytes,
         context_tokens: status.model.context_tokens,
         takes_chats: status.model.takes_chats,
+        labels: status.model.labels.clone(),
     }
 }
 

@@ -108,6 +108,8 @@ pub struct ModelView {
     pub context_tokens: u32,
     /// Whether it is asked with the whole conversation.
     pub takes_chats: bool,
+    /// What a classifier calls its labels, by their numbers; else none.
+    pub labels: Vec<String>,
 }
 
 /// One direction of a link: means of some rounds, and their standard deviations.

@@ -66,6 +66,7 @@ pub fn spec(layers: usize) -> ModelSpec {
         total_bytes: modules.iter().map(|module| module.weights_bytes as u64).sum(),
         context_tokens: CONTEXT_TOKENS,
         takes_chats: true,
+        labels: Vec::new(),
     };
     ModelSpec {
         model,

@@ -3,7 +3,7 @@
 mod common;
 
 use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
-use common::{GREEDY, alone, ready, ring, stats};
+use common::{GREEDY, alone, config, ready, ready_with, ring, stats};
 use protocol::peer::{
     Activations, Ask, Begin, Cancel, Carry, ChunkDone, DeviceMeasured, Failure, FailureCode, Frame,
     Halt, Hello, Leave, ModelRef, PROTOCOL_VERSION, PlannedStage, Pledge, RollOut, Sampling,
@@ -50,6 +50,7 @@ fn roll_out(epoch: u32, peer: u32) -> RollOut {
         total_bytes: 1,
         context_tokens: 8,
         takes_chats: false,
+        labels: Vec::new(),
     };
     let stages = vec![PlannedStage { peer: PeerId(peer), range: ModuleRange::new(0, 2) }];
     RollOut {
@@ -299,4 +300,16 @@ fn a_flood_of_forged_frames_changes_nothing() {
     }
     sim.run_for(1.0);
     assert!(!complaints_of(&sim, 1).is_empty());
+}
+
+#[test]
+fn a_label_that_the_model_does_not_have_is_refused() {
+    let mut config = config(2);
+    // The toy draws tokens of a larger vocabulary.
+    config.model.model.labels = vec!["no".into(), "yes".into()];
+    let mut sim = ready_with(config);
+    let messages = vec![Message::user(toy::prompt(20))];
+    sim.command(0, Command::Ask { ask: 1, messages, options: GREEDY.into() });
+    assert!(sim.run_until(10.0, |sim| !complaints_of(sim, 0).is_empty()), "{:?}", sim.answer(0, 1));
+    assert!(complaints_of(&sim, 0)[0].contains("none of the model's labels"));
 }

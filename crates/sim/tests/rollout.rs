@@ -79,7 +79,7 @@ fn the_view_has_the_names_that_the_page_knows() {
     let link = ["bytesPerSec", "bytesPerSecSpread", "from", "rttSecs", "rttSpreadSecs", "to"];
     assert_eq!(names(&view["links"][0]), link);
     has_names_of_a_plan(&view["plan"], names);
-    let model = ["contextTokens", "modules", "name", "takesChats", "url", "weightsBytes"];
+    let model = ["contextTokens", "labels", "modules", "name", "takesChats", "url", "weightsBytes"];
     assert_eq!(names(&view["model"]), model);
 }
 

@@ -53,6 +53,7 @@ impl Opened {
                 total_bytes: self.file.bytes(),
                 context_tokens: self.context_tokens() as u32,
                 takes_chats: text.takes_chats(),
+                labels: config.labels.clone(),
             },
             modules: profiles.modules,
             sequential_bytes: profiles.sequential_bytes,

@@ -50,6 +50,9 @@ extern "C" {
     #[wasm_bindgen(method, js_name = takesChats)]
     pub fn takes_chats(this: &ModelText) -> bool;
 
+    #[wasm_bindgen(method, js_name = withoutChats)]
+    fn without_chats(this: &ModelText) -> ModelText;
+
     /// A decoder for one completion.
     #[wasm_bindgen(method)]
     pub fn decoder(this: &ModelText) -> AnswerDecoder;
@@ -104,7 +107,9 @@ impl TextModule {
                 class.from_json(&tokenizer, &tokenizer_config, vocab)
             }
         };
-        made.map_err(|error| ModelError::Unavailable(text(&error)))
+        let made = made.map_err(|error| ModelError::Unavailable(text(&error)))?;
+        // A classifier was trained on texts alone; its files may have the template of what it was made from.
+        Ok(if file.config().labels.is_empty() { made } else { made.without_chats() })
     }
 
     async fn class(&self) -> Result<TextClass, ModelError> {

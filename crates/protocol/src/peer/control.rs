@@ -1,6 +1,6 @@
 //! Bodies about phones, links and measurements.
 
-use base::{Estimate, PeerId};
+use base::{Estimate, MAX_LABEL_CHARS, MAX_LABELS, PeerId};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -99,6 +99,8 @@ pub struct ModelRef {
     pub context_tokens: u32,
     /// Whether it has a chat template: it is asked with the whole conversation.
     pub takes_chats: bool,
+    /// What a classifier calls its labels, by their numbers: an answer is one of them. Else none.
+    pub labels: Vec<String>,
 }
 
 /// From the coordinator: open this model and get your device ready to be measured on it.
@@ -235,6 +237,10 @@ impl ModelRef {
     pub(super) fn check(&self) -> Result<(), DecodeError> {
         bounds::text("model.url", &self.url, MAX_URL_CHARS)?;
         bounds::text("model.name", &self.name, MAX_URL_CHARS)?;
+        bounds::list("model.labels", &self.labels, MAX_LABELS)?;
+        for label in &self.labels {
+            bounds::text("model.labels", label, MAX_LABEL_CHARS)?;
+        }
         bounds::within("model.context_tokens", self.context_tokens > 0)
     }
 }

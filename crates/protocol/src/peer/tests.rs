@@ -1,6 +1,6 @@
 //! Every frame's bytes, round trips, and bytes that are no frame.
 
-use base::{Estimate, Message, ModuleRange, PeerId, RequestId, Role};
+use base::{Estimate, MAX_LABEL_CHARS, MAX_LABELS, Message, ModuleRange, PeerId, RequestId, Role};
 use proptest::prelude::*;
 
 use super::*;
@@ -23,6 +23,7 @@ fn model() -> ModelRef {
         total_bytes: 300,
         context_tokens: 8,
         takes_chats: true,
+        labels: Vec::new(),
     }
 }
 
@@ -134,7 +135,7 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
         (Leave {}.into(), "0606"),
         (
             Measure { model: model(), peers: vec![PeerId(1), PeerId(2)] }.into(),
-            "0610022f6d016dac02080102083030303030303031083030303030303032",
+            "0610022f6d016dac0208010002083030303030303031083030303030303032",
         ),
         (
             DeviceMeasured {
@@ -155,7 +156,7 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
             "0613083030303030303031000000000000e03f000000000000d03f0000000000000040000000000000f03f",
         ),
         (LinkLost { peer: PeerId(1) }.into(), "0614083030303030303031"),
-        (Prepare { model: model() }.into(), "0615022f6d016dac020801"),
+        (Prepare { model: model() }.into(), "0615022f6d016dac02080100"),
         (Prepared { url: "/m".into() }.into(), "0616022f6d"),
         (Away { why: Some(AwayReason::LowBattery) }.into(), "06170101"),
     ]
@@ -190,7 +191,7 @@ fn plan_samples() -> Vec<(Frame, &'static str)> {
                 },
             }
             .into(),
-            "062001022f6d016dac0208010108303030303030303100060108303030303030303204062001800201\
+            "062001022f6d016dac020801000108303030303030303100060108303030303030303204062001800201\
              0103 0104 ac0201 0109000501030830303030303030310830303030303030 3208",
         ),
         (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0621010405"),
@@ -316,7 +317,7 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
         ),
         (
             status().into(),
-            "06510501022f6d016dac0208010680020108303030303030303101000000000000f03f000000000000e03f010172000704050101020300000001083030303030303031083030303030303032000000000000e03f000000000000d03f0000000000000040000000000000f03f010304010108303030303030303100068002000000000000e03f01000000000000e83f0108303030303030303204068001010830303030303030310830303030303030320000000000000040000000000000d03f000000000000e03f01000000000000f03f000000000000d03f010000000000000040010830303030303030310000000000001040036f6e6501016301000000000000e03f010830303030303030320374776f01020908046c6f6e67",
+            "06510501022f6d016dac020801000680020108303030303030303101000000000000f03f000000000000e03f010172000704050101020300000001083030303030303031083030303030303032000000000000e03f000000000000d03f0000000000000040000000000000f03f010304010108303030303030303100068002000000000000e03f01000000000000e83f0108303030303030303204068001010830303030303030310830303030303030320000000000000040000000000000d03f000000000000e03f01000000000000f03f000000000000d03f010000000000000040010830303030303030310000000000001040036f6e6501016301000000000000e03f010830303030303030320374776f01020908046c6f6e67",
         ),
     ]
 }
@@ -385,6 +386,9 @@ fn values_out_of_bounds_are_refused() {
     refused(link(1e9, 1e6), "rtt_secs");
     refused(link(0.1, 1e-9), "bytes_per_sec");
     refused(Measure { model: model(), peers: vec![PeerId(1); 9] }.into(), "peers");
+    let named = |labels: Vec<String>| Prepare { model: ModelRef { labels, ..model() } }.into();
+    refused(named(vec!["x".repeat(MAX_LABEL_CHARS + 1)]), "model.labels");
+    refused(named(vec!["x".into(); MAX_LABELS + 1]), "model.labels");
     refused(MeasureFailed { message: "x".repeat(1001) }.into(), "message");
     refused(LoadProgress { epoch: 1, loaded_bytes: 2, total_bytes: 1 }.into(), "loaded_bytes");
     let ask = |messages| Ask { ask: 1, messages, options: asked(&[]) }.into();

@@ -30,6 +30,7 @@ pub fn model() -> ModelRef {
         total_bytes: 8,
         context_tokens: 12,
         takes_chats: false,
+        labels: Vec::new(),
     }
 }
 

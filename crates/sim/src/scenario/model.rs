@@ -37,6 +37,7 @@ impl Model {
             total_bytes: total_bytes as u64,
             context_tokens: self.context_tokens,
             takes_chats: true,
+            labels: Vec::new(),
         };
         let Profiles { modules, sequential_bytes, residual, tied } = profiles.clone();
         Ok(ModelSpec {

@@ -62,6 +62,7 @@ impl RealModel {
                 total_bytes: self.file.bytes(),
                 context_tokens: CONTEXT_TOKENS as u32,
                 takes_chats: false,
+                labels: self.file.config().labels.clone(),
             },
             modules: profiles.modules,
             sequential_bytes: profiles.sequential_bytes,
