@@ -1,6 +1,6 @@
 import type { PeerView, PlanView, RoomPhase, RoomView } from "../src/engine/messages.ts";
 
-/** What the address of a story may change: `&phones=5&modules=130&names=long&ring=closed&measured=no&lent=0.1`. */
+/** What the address of a story may change: `&phones=5&modules=130&names=long&ring=closed&measured=no&labels=yes&lent=0.1`. */
 export interface Setting {
   phones: number;
   modules: number;
@@ -8,6 +8,8 @@ export interface Setting {
   /** The first phone has the last part too. */
   isClosed: boolean;
   isMeasured: boolean;
+  /** The model is a classifier. */
+  tellsApart: boolean;
   /** Memory to lend, times what each person lends otherwise. */
   lent: number;
 }
@@ -20,6 +22,7 @@ export function settingOf(search: string): Setting {
     hasLongNames: query.get("names") === "long",
     isClosed: query.get("ring") === "closed",
     isMeasured: query.get("measured") !== "no",
+    tellsApart: query.get("labels") === "yes",
     lent: Number(query.get("lent") ?? 1),
   };
 }
@@ -56,6 +59,7 @@ export function makeRoom(phase: RoomPhase, setting: Setting, steps = 0): RoomVie
       weightsBytes: setting.modules * MODULE_BYTES,
       contextTokens: 512,
       takesChats: false,
+      labels: setting.tellsApart ? ["glad", "so-so", "sad"] : [],
     },
     links: there.flatMap(({ id: from }, index) =>
       there

@@ -63,6 +63,10 @@ async function* chat(kind: string, setting: Setting): AsyncGenerator<FromWorker>
   };
   yield { type: "room", room: room(0) };
   if (kind === "chat-empty") return;
+  if (setting.tellsApart) {
+    yield* labels();
+    return;
+  }
   yield { type: "text", ask: 1, delta: turns[0] ?? "" };
   yield { type: "done", ask: 1, stats };
   if (kind === "chat-failed") {
@@ -76,6 +80,19 @@ async function* chat(kind: string, setting: Setting): AsyncGenerator<FromWorker>
     await new Promise((resolve) => setTimeout(resolve, 60));
   }
   if (kind.startsWith("chat-newcomer")) yield { type: "done", ask: 2, stats };
+}
+
+function* labels(): Generator<FromWorker> {
+  for (const ask of [1, 2]) {
+    const alternatives = [0.913, 0.0846, 0.0024].map((share, token) => ({ token, logprob: Math.log(share) }));
+    const logprobs = [{ chosen: Math.log(0.913), alternatives }];
+    yield { type: "text", ask, delta: "glad" };
+    yield {
+      type: "done",
+      ask,
+      stats: { ...stats, completionTokens: 1, finish: "eos", tokens: [0], logprobs },
+    };
+  }
 }
 
 /** The last phone came when the others had shared the model out. */

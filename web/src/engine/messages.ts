@@ -260,6 +260,8 @@ export interface ModelView {
   contextTokens: number;
   /** It has a chat template, so it is asked with the whole conversation. */
   takesChats: boolean;
+  /** What a classifier calls its labels, by their numbers: an answer is one of them. Else none. */
+  labels: string[];
 }
 
 /** Averages over the rounds of measuring, with their standard deviations. */

@@ -129,7 +129,15 @@ describe("newcomers", () => {
 
 describe("what does not fit", () => {
   it("is told from what the phones lend that are there", () => {
-    const model = { name: "", url: "", modules: 6, weightsBytes: 100, contextTokens: 1, takesChats: false };
+    const model = {
+      name: "",
+      url: "",
+      modules: 6,
+      weightsBytes: 100,
+      contextTokens: 1,
+      takesChats: false,
+      labels: [],
+    };
     const lends = (id: string, pledgeBytes: number | null, link: "open" | "lost" = "open"): object => ({
       ...plainPeer(id),
       pledgeBytes,
