@@ -30,7 +30,7 @@ test("three phones with a classifier say what a text is, as transformers does", 
   try {
     const phones = await launch(3, server);
     const [coordinator, , third] = phones as [Phone, Phone, Phone];
-    const query = { model: `/models/${NAME}.gguf`, pledge: "share:1.3:3", wire: "f32" } as const;
+    const query = { model: `/models/${NAME}.gguf`, pledge: "share:1.8:3", wire: "f32" } as const;
     await gather(server, phones, { query });
     const room = await prepare(phones);
     expect(isWholeModel(room)).toBe(true);
