@@ -44,7 +44,7 @@ fn input(seen: &Seen, kind: u8, bytes: &[u8]) -> Input {
             overhead_secs: 0.0,
         },
         5 => Input::Command(Command::Begin(Assignment::Best)),
-        6 => Input::StageLoaded { epoch: seen.epoch },
+        6 => Input::StageLoaded { epoch: seen.epoch, has_caches: number % 2 == 0 },
         7 => {
             let failure = Failure::new(FailureCode::DeviceFailed, "m");
             Input::StageFailed { epoch: seen.epoch, failure }
@@ -54,6 +54,7 @@ fn input(seen: &Seen, kind: u8, bytes: &[u8]) -> Input {
         10 => Input::JobFailed { job: seen.job, message: message() },
         11 => Input::Tokenized { ask: seen.ask, result: Ok(vec![2; bytes.len() % 16]) },
         12 => Input::Decoded { request: seen.request, text: "t".into() },
+        17 => Input::CopiesLoaded { epoch: seen.epoch, is_there: number % 2 == 0 },
         13 => {
             let messages = vec![Message::user("t")];
             Input::Command(Command::Ask { ask: number, messages, options: options() })

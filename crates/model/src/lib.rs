@@ -18,6 +18,7 @@ mod rows;
 mod sampler;
 mod source;
 mod stage;
+mod stages;
 mod text_files;
 
 pub use address::{Address, AddressError, FileMark, Place};
@@ -30,4 +31,5 @@ pub use rows::Rows;
 pub use sampler::{Sampler, Sampling};
 pub use source::{ByteSource, Folder, MemoryFolder, MemoryPart, MemorySource, Parts, SourceError};
 pub use stage::{HEAD_ROWS, Stage, StageInput, StageOptions, StageOutput};
+pub use stages::{Stages, Wanted};
 pub use text_files::TextFiles;

@@ -89,15 +89,15 @@ impl<L: ByteSource> Stage<L> {
         Self::load_with(load::Loader::new(gpu, file, options), resident).await
     }
 
-    /// Loads other modules of the same file in place of these; those that are on the GPU already stay there
-    /// with their KV caches, unless their norms have gains of their neighbours (Gemma 3). Where others were
-    /// loaded, prompts are to be given to [`Stage::remember`] again. All of them run until
-    /// [`Stage::activate`] says otherwise.
+    /// Loads other modules of the same file in place of these and of `others`. Where [`Stage::has_all`] says so, all of
+    /// them are on the GPU already and stay there with their KV caches; else caches are not what they were, and
+    /// prompts are to be given to [`Stage::remember`] again. All of them run until [`Stage::activate`] says otherwise.
     ///
     /// # Errors
     /// Every kind of [`ModelError`].
     pub async fn reload(
         self,
+        others: Vec<Self>,
         file: &ModelFile<impl ByteSource<Local = L>>,
         resident: ModuleRange,
     ) -> Result<Self, ModelError> {
@@ -106,8 +106,38 @@ impl<L: ByteSource> Stage<L> {
             return Ok(Self { range: resident, ..self });
         }
         let mut loader = load::Loader::new(&gpu, file, options);
-        loader.keep(self, resident);
+        std::iter::once(self).chain(others).for_each(|stage| loader.keep(stage, resident));
+        gpu.release();
         Self::load_with(loader, resident).await
+    }
+
+    /// Whether stages have all of `resident`, so that [`Stage::reload`] loads nothing: norms that have gains of their
+    /// neighbours (Gemma 3) are loaded again unless nothing changes.
+    pub fn has_all(stages: &[Self], resident: ModuleRange) -> bool {
+        let Some(first) = stages.first() else { return false };
+        let can_keep = |stage: &Self| {
+            let depends = stage.config.architecture.traits().branch_norm;
+            stage.options == first.options && (!depends || stage.resident == resident)
+        };
+        let has =
+            |module| stages.iter().any(|stage| can_keep(stage) && stage.resident.contains(module));
+        resident.indices().all(has)
+    }
+
+    /// Frees all modules that are not in `kept`, of which some are resident, where that leaves the others as they are.
+    #[must_use]
+    pub fn without_others(mut self, kept: ModuleRange) -> Self {
+        let kept = self.resident.common(kept);
+        if kept.is_empty() || self.config.architecture.traits().branch_norm {
+            return self;
+        }
+        self.modules.truncate(kept.end - self.resident.start);
+        self.modules.drain(..kept.start - self.resident.start);
+        self.lookup = self.lookup.filter(|_| self.modules.iter().any(Module::embeds));
+        self.resident = kept;
+        self.range = self.range.common(kept);
+        self.gpu.release();
+        self
     }
 
     async fn load_with(

@@ -262,10 +262,11 @@ fn a_stage_fetches_its_own_tensors_alone() {
     }
     source.forget();
     let more = ModuleRange::new(3, 6);
-    let stage = pollster::block_on(stage.reload(&recorded, more)).expect("it loads");
+    let stage = pollster::block_on(stage.reload(Vec::new(), &recorded, more)).expect("it loads");
     let added = file.stage_bytes(ModuleRange::new(5, 6)).expect("the range is the model's");
     assert_eq!(source.read_bytes(), added);
     source.forget();
-    pollster::block_on(stage.reload(&recorded, ModuleRange::new(4, 6))).expect("it is there");
+    pollster::block_on(stage.reload(Vec::new(), &recorded, ModuleRange::new(4, 6)))
+        .expect("it is there");
     assert_eq!(source.read_bytes(), 0);
 }

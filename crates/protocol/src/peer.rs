@@ -12,6 +12,7 @@ mod asks;
 mod bounds;
 mod caches;
 mod control;
+mod copies;
 mod error;
 mod frame;
 mod hot;
@@ -37,6 +38,7 @@ pub use control::{
     Away, AwayReason, DeviceMeasured, Hello, Leave, LinkLost, LinkMeasured, Measure, MeasureFailed,
     ModelRef, Ping, Pledge, Pong, Prepare, Prepared, Probe, ProbeDone,
 };
+pub use copies::{CopiesLoaded, LoadCopies};
 pub use error::DecodeError;
 pub use frame::{Frame, PROTOCOL_VERSION};
 pub use hot::{ACTIVATIONS_HEADER_BYTES, Activations, Token};

@@ -1,10 +1,11 @@
 //! The load balancer: watches how long tokens take on each phone, and moves the cuts to where they cost least
-//! while answers go on. Only phones' own copies are used, so that nothing is loaded.
+//! while answers go on. Only phones' own copies are used, so that nothing is loaded; where that is not enough, it looks
+//! further (see [`crate::reshape`]).
 
 use base::{PeerId, Plan, PlanInput, Stage};
 use protocol::peer::{MovedCache, Phase, PlanStatus};
 
-use crate::{ModelSpec, Room, request::Request};
+use crate::{ModelSpec, Room, request::Request, reshape::Reshape};
 
 /// What the balancer remembers between two looks.
 #[derive(Debug, Default)]
@@ -13,16 +14,19 @@ pub(crate) struct Balance {
     gain_since_secs: Option<f64>,
     /// What a token of a history takes on its way through the ring, as far as there was one.
     prefill_secs: Option<f64>,
+    pub(crate) reshape: Reshape,
+    /// No phone loads anything for a better plan before then.
+    pub(crate) restock_again_secs: f64,
 }
 
-/// Other cuts of the running plan's ring, which cost less.
-struct Better {
-    /// The ring's phones; the planner's devices are these.
-    peers: Vec<PeerId>,
-    input: PlanInput,
-    /// As it is cut now.
-    stages: Vec<Stage>,
-    plan: Plan,
+/// A plan that costs less than the running one.
+pub(crate) struct Better {
+    /// The planner's devices.
+    pub(crate) peers: Vec<PeerId>,
+    pub(crate) input: PlanInput,
+    /// As it is now.
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) plan: Plan,
 }
 
 impl Room {
@@ -33,7 +37,7 @@ impl Room {
         }
         let Some(better) = self.better_cuts() else {
             self.balance.gain_since_secs = None;
-            return;
+            return self.look_further();
         };
         let since_secs = *self.balance.gain_since_secs.get_or_insert(self.now_secs);
         if self.now_secs < since_secs + STEADY_SECS {
@@ -66,16 +70,21 @@ impl Room {
         let cost = |stages: &[Stage]| cost_secs(&input, stages);
         let better = plan::rebalance(&input, &stages)?;
         let (now_secs, then_secs) = (cost(&stages)?, cost(&better.stages)?);
-        let gain_secs = now_secs - then_secs;
-        let is_clear = gain_secs > LEAST_GAIN * now_secs;
-        let is_worth_it = gain_secs * self.tokens_to_come() >= self.switch_secs(now_secs);
+        let is_clear = then_secs < (1.0 - LEAST_GAIN) * now_secs;
+        let is_worth_it = self.is_worth_it(now_secs, then_secs);
         (is_clear && is_worth_it).then_some(Better { peers, input, stages, plan: better })
     }
 
-    fn switch_to(&mut self, better: Better) {
-        let Better { peers, input, stages, plan } = better;
+    /// Whether tokens to come gain more than the switch to another plan takes.
+    pub(crate) fn is_worth_it(&self, now_secs: f64, then_secs: f64) -> bool {
+        (now_secs - then_secs) * self.tokens_to_come() >= self.switch_secs(now_secs)
+    }
+
+    pub(crate) fn switch_to(&mut self, better: Better) {
         let Some(spec) = self.spec.clone() else { return };
-        let cause = self.why(&peers, &stages, &plan);
+        let cause = self.why(&better);
+        self.leave_out(&better);
+        let Better { peers, input, plan, .. } = better;
         let Ok(mut solution) = plan::solve(&input, &plan::Options::default()) else { return };
         if solution.replace(&input, plan).is_err() {
             return;
@@ -126,26 +135,32 @@ impl Room {
         SWITCH_SECS + f64::from(self.rows_in_ring()) * self.prefill_secs(token_secs)
     }
 
-    /// A sentence on the phone that has changed most.
-    fn why(&self, peers: &[PeerId], stages: &[Stage], better: &Plan) -> String {
+    /// A sentence on the phone that has changed most, and what that means.
+    fn why(&self, better: &Better) -> String {
         let drift = |peer: &PeerId| self.facts.get(peer).map_or(1.0, |facts| facts.drift);
-        let slowest = peers.iter().max_by(|a, b| drift(a).total_cmp(&drift(b)));
-        let moved: usize = stages
-            .iter()
-            .zip(&better.stages)
-            .map(|(before, after)| before.modules.len().saturating_sub(after.modules.len()))
-            .sum();
-        let parts = if moved == 1 { "1 part".to_owned() } else { format!("{moved} parts") };
-        match slowest.filter(|peer| drift(peer) > SLOW) {
+        let slowest = better.peers.iter().max_by(|a, b| drift(a).total_cmp(&drift(b)));
+        let slowest = slowest.filter(|peer| drift(peer) > SLOW);
+        let named = |(device, _): (usize, &PeerId)| (device, better.peers[device]);
+        let change =
+            match better.peers.iter().enumerate().map(named).find_map(|one| better.part(one)) {
+                Some((peer, Part::Lost)) if slowest == Some(&peer) => {
+                    "the others do its part".to_owned()
+                }
+                Some((peer, Part::Lost)) => {
+                    format!("the others do the part of {}", self.name_of(peer))
+                }
+                Some((peer, Part::New)) => format!("{} has a part again", self.name_of(peer)),
+                None => match better.moved_modules() {
+                    1 => "1 part of the model moved".to_owned(),
+                    moved => format!("{moved} parts of the model moved"),
+                },
+            };
+        match slowest {
             Some(peer) => {
                 let (name, times) = (self.name_of(*peer), drift(peer));
-                format!(
-                    "{name} takes {times:.1} times as long as it did, so {parts} of the model moved."
-                )
+                format!("{name} takes {times:.1} times as long as it did, so {change}.")
             }
-            None => {
-                format!("The phones are not as fast as they were, so {parts} of the model moved.")
-            }
+            None => format!("The phones are not as fast as they were, so {change}."),
         }
     }
 
@@ -155,6 +170,45 @@ impl Room {
             self.balance.prefill_secs = Some(secs / tokens as f64);
         }
     }
+}
+
+/// What happens to a phone's part in the ring.
+enum Part {
+    Lost,
+    New,
+}
+
+impl Better {
+    /// Of a phone that has one in only one of the two plans.
+    fn part(&self, (device, peer): (usize, PeerId)) -> Option<(PeerId, Part)> {
+        let [before, after] = [&self.stages, &self.plan.stages].map(|stages| runs(stages, device));
+        match (before, after) {
+            (true, false) => Some((peer, Part::Lost)),
+            (false, true) => Some((peer, Part::New)),
+            _ => None,
+        }
+    }
+
+    /// The phones that lose their part in the ring.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = PeerId> {
+        let peers = self.peers.iter().copied().enumerate();
+        peers.filter_map(|one| matches!(self.part(one), Some((_, Part::Lost))).then_some(one.1))
+    }
+
+    /// How many modules another phone runs from now on.
+    fn moved_modules(&self) -> usize {
+        let device_of = |stages: &[Stage], module: usize| {
+            stages.iter().find(|stage| stage.modules.contains(module)).map(|stage| stage.device)
+        };
+        let is_moved = |&module: &usize| {
+            device_of(&self.stages, module) != device_of(&self.plan.stages, module)
+        };
+        (0..self.input.modules.len()).filter(is_moved).count()
+    }
+}
+
+fn runs(stages: &[Stage], device: usize) -> bool {
+    stages.iter().any(|stage| stage.device == device)
 }
 
 /// The phones of a ring, in its order, each once.
@@ -168,19 +222,19 @@ fn ring_peers(plan: &PlanStatus) -> Vec<PeerId> {
     peers
 }
 
-fn stages_of(plan: &PlanStatus, peers: &[PeerId]) -> Vec<Stage> {
+pub(crate) fn stages_of(plan: &PlanStatus, peers: &[PeerId]) -> Vec<Stage> {
     let device = |peer| peers.iter().position(|&other| other == peer).unwrap_or_default();
     let stages = plan.stages.iter();
     stages.map(|stage| Stage { device: device(stage.peer), modules: stage.range }).collect()
 }
 
-fn cost_secs(input: &PlanInput, stages: &[Stage]) -> Option<f64> {
+pub(crate) fn cost_secs(input: &PlanInput, stages: &[Stage]) -> Option<f64> {
     let plan = Plan { stages: stages.to_vec(), overlap: Vec::new() };
     plan::evaluate(input, &plan).ok().map(|costs| costs.objective_secs)
 }
 
 /// Of a token's time: less is noise.
-const LEAST_GAIN: f64 = 0.12;
+pub(crate) const LEAST_GAIN: f64 = 0.12;
 /// A gain must be there for so long.
 const STEADY_SECS: f64 = 0.3;
 /// What a new plan takes besides the histories.

@@ -231,7 +231,7 @@ impl Room {
         }
     }
 
-    fn give_up_caches(&mut self) {
+    pub(crate) fn give_up_caches(&mut self) {
         self.stage.incoming = Incoming::default();
         self.stage_complete(false);
     }

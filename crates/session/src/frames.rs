@@ -77,6 +77,7 @@ impl Room {
             Frame::LinkLost(lost) => self.take_link_lost(peer, lost.peer),
             Frame::LoadProgress(progress) => self.take_load_progress(peer, &progress),
             Frame::StageReady(ready) => self.take_stage_ready(peer, &ready),
+            Frame::CopiesLoaded(loaded) => self.take_copies_loaded(peer, &loaded),
             Frame::StageFailed(failed) => {
                 self.take_stage_failed(peer, failed.epoch, &failed.failure)
             }
@@ -95,6 +96,7 @@ impl Room {
             Frame::Prepare(prepare) => self.take_prepare(prepare),
             Frame::Measure(measure) => self.take_measure(measure),
             Frame::RollOut(roll_out) => self.take_roll_out(roll_out),
+            Frame::LoadCopies(load) => self.take_load_copies(load),
             Frame::Halt(halt) => self.take_halt(halt.epoch),
             Frame::Text(text) => self.take_text(text),
             Frame::Answered(answered) => self.take_answered(answered),

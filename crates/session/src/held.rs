@@ -2,7 +2,7 @@
 
 use base::{ModuleRange, Overlap, PeerId, Plan, PlanInput};
 use plan::Solution;
-use protocol::peer::PlanStatus;
+use protocol::peer::{Carry, PlanStatus};
 
 use crate::{ModelSpec, Room};
 
@@ -51,10 +51,13 @@ impl Room {
         }
     }
 
-    /// A new plan: a phone drops what it does not need for it.
-    pub(crate) fn keep_planned(&mut self, plan: &PlanStatus) {
+    /// A new plan: a phone drops what it does not need for it, unless others want its caches and it has nothing to do.
+    pub(crate) fn keep_planned(&mut self, plan: &PlanStatus, carry: &Carry) {
         for (&peer, facts) in &mut self.facts {
             let needed = planned(plan, peer);
+            if needed.is_empty() && carry.moved.iter().any(|moved| moved.from == peer) {
+                continue;
+            }
             let kept = |held: &ModuleRange| {
                 needed.iter().map(|range| held.common(*range)).find(|range| !range.is_empty())
             };

@@ -79,6 +79,15 @@ pub enum Input {
     StageLoaded {
         /// The stage's epoch.
         epoch: u32,
+        /// Whether all of it was resident before, with KV caches that are as they were.
+        has_caches: bool,
+    },
+    /// Answers [`Output::LoadCopies`].
+    CopiesLoaded {
+        /// The output's epoch.
+        epoch: u32,
+        /// Whether all of it is resident.
+        is_there: bool,
     },
     /// The stage cannot be loaded, or the device is lost.
     StageFailed {
@@ -218,6 +227,10 @@ pub enum Output {
     /// Load a stage in place of whatever is loaded; what is resident already stays. Answer:
     /// [`Input::StageLoaded`] or [`Input::StageFailed`].
     LoadStage(LoadStage),
+    /// Load these, too, beside the steps of the stages that are loaded, which go on as they are; what else is resident
+    /// is freed first. Over with the next [`Output::LoadStage`] or [`Output::UnloadStage`]. Answer:
+    /// [`Input::CopiesLoaded`].
+    LoadCopies(LoadStage),
     /// Forget the loaded stage.
     UnloadStage,
     /// Read a part of a KV cache of what is resident. Answer: [`Input::CacheRead`].

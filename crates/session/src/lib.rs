@@ -36,6 +36,8 @@ mod queue;
 mod recovery;
 mod request;
 mod requests;
+mod reshape;
+mod restock;
 mod ring;
 mod room;
 mod shortfall;

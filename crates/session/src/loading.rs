@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use base::PeerId;
 use protocol::peer::{
-    Failure, FailureCode, Frame, Halt, LoadProgress, Phase, PlanStatus, RollOut, StageFailed,
-    StageReady,
+    Carry, Failure, FailureCode, Frame, Halt, LoadProgress, Phase, PlanStatus, RollOut,
+    StageFailed, StageReady,
 };
 
 use crate::{Output, Room, frames::Verdict, ring::Ring};
@@ -37,7 +37,7 @@ impl Room {
         let carry = roll_out.carry.clone();
         let ring = Ring::new(roll_out, self.config.me);
         if ring.indices().is_empty() {
-            return self.drop_stage();
+            return self.do_nothing(&carry);
         }
         self.stage.halt();
         let stranger = ring.neighbours().into_iter().find(|&peer| !self.is_open(peer));
@@ -52,6 +52,16 @@ impl Room {
         self.my_facts().clear_stage();
         self.outputs.push_back(Output::LoadStage(load));
         self.expect_caches(&carry);
+    }
+
+    /// We have no stage any more. What the others want of our caches stays, with its modules, until there is another
+    /// plan.
+    fn do_nothing(&mut self, carry: &Carry) {
+        if !carry.moved.iter().any(|moved| moved.from == self.config.me) {
+            return self.drop_stage();
+        }
+        self.stage.halt();
+        self.my_facts().clear_stage();
     }
 
     /// Forgets our stage and its weights.
@@ -93,9 +103,13 @@ impl Room {
         }
     }
 
-    pub(crate) fn stage_loaded(&mut self, epoch: u32) {
-        if self.runs(epoch) && !self.stage.is_loaded {
-            self.ask_for_caches();
+    pub(crate) fn stage_loaded(&mut self, epoch: u32, has_caches: bool) {
+        if !self.runs(epoch) || self.stage.is_loaded {
+            return;
+        }
+        match has_caches {
+            true => self.ask_for_caches(),
+            false => self.give_up_caches(),
         }
     }
 

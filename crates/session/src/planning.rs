@@ -21,7 +21,10 @@ impl Room {
             return self.fail_beginning(Failure::new(FailureCode::DeviceFailed, message));
         }
         match self.best_plan(&spec, &able, assignment) {
-            Ok((spec, status)) => self.roll_out(&spec, status, None),
+            Ok((spec, status)) => {
+                self.settled();
+                self.roll_out(&spec, status, None);
+            }
             Err(failure) => self.fail_beginning(failure),
         }
     }
@@ -184,7 +187,8 @@ impl Room {
             facts.used_bytes = used_bytes(spec, &status, peer);
         }
         self.spec = Some(spec.clone());
-        self.keep_planned(&status);
+        self.keep_planned(&status, &roll_out.carry);
+        self.end_restock();
         self.wait_for_loading(&status);
         self.plan = Some(status);
         self.set_phase(Phase::Loading);

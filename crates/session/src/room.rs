@@ -10,7 +10,8 @@ use protocol::peer::{
 use crate::{
     Command, Input, ModelSpec, Output, RoomConfig, balance::Balance, carry::Switch,
     clock::Throttle, exercise::Exercise, facts::Facts, loading::Loading, members::Member,
-    pace::Pace, probing::Prober, queue::QueuedAsk, request::Request, stage::Stage, survey::Survey,
+    pace::Pace, probing::Prober, queue::QueuedAsk, request::Request, restock::Restock,
+    stage::Stage, survey::Survey,
 };
 
 /// One phone's side of a room.
@@ -69,6 +70,8 @@ pub struct Room {
     pub(crate) loading: Option<Loading>,
     /// Coordinator: the plan that comes next.
     pub(crate) switch: Option<Switch>,
+    /// Coordinator: what phones load for a plan to come.
+    pub(crate) restock: Option<Restock>,
     /// Header: asks that wait.
     pub(crate) queue: VecDeque<QueuedAsk>,
     /// Header: requests that run, or whose last text is being decoded.
@@ -122,6 +125,7 @@ impl Room {
             survey: None,
             loading: None,
             switch: None,
+            restock: None,
             queue: VecDeque::new(),
             requests: BTreeMap::new(),
             unread: VecDeque::new(),
@@ -174,7 +178,8 @@ impl Room {
             Input::LoadProgress { epoch, loaded_bytes, total_bytes } => {
                 self.load_progress(epoch, loaded_bytes, total_bytes);
             }
-            Input::StageLoaded { epoch } => self.stage_loaded(epoch),
+            Input::StageLoaded { epoch, has_caches } => self.stage_loaded(epoch, has_caches),
+            Input::CopiesLoaded { epoch, is_there } => self.copies_loaded(epoch, is_there),
             Input::StageFailed { epoch, failure } => self.stage_failed(epoch, failure),
             Input::StageDone { job, outputs, busy_secs, dispatches } => {
                 self.step_done(job, outputs, busy_secs, dispatches);

@@ -23,7 +23,7 @@ fn ask(number: u32) -> Command {
 fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
     let request = RequestId(a);
     let message = || "m".to_owned();
-    match kind % 31 {
+    match kind % 33 {
         0 => Hello {
             version: 1,
             coordinator: a == 0,
@@ -63,6 +63,11 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         27 => Prepared { url: "/m".into() }.into(),
         28 => Ask { ask: a, messages: vec![Message::user(message())], options: options() }.into(),
         29 => residual([a, b, c, d]).into(),
+        30 => CopiesLoaded { epoch: c % 3, is_there: b % 2 == 0 }.into(),
+        31 => {
+            let held = vec![ModuleRange::new(0, d as usize + 1)];
+            LoadCopies { epoch: c % 3, model: model(), slots: 1, rows: 1, held }.into()
+        }
         _ => StopAsk { ask: a }.into(),
     }
 }
@@ -161,7 +166,8 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
         21 if a == 0 => Input::MeasureFailed { message: "m".into() },
         21 => Input::Prepared { url: "/m".into() },
         22 => Input::LoadProgress { epoch: a, loaded_bytes: b.into(), total_bytes: c.into() },
-        23..=30 => Input::StageLoaded { epoch: room_has.epoch },
+        23..=29 => Input::StageLoaded { epoch: room_has.epoch, has_caches: a % 2 == 0 },
+        30 => Input::CopiesLoaded { epoch: room_has.epoch, is_there: a % 2 == 0 },
         31 if a == 0 => Input::StageFailed { epoch: b, failure: failure("m") },
         31..=60 => room_has.done(),
         61 => Input::JobFailed { job: room_has.job, message: "m".into() },
@@ -218,7 +224,7 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
             Input::Timeout,
             Input::Timeout,
             Input::Timeout,
-            Input::StageLoaded { epoch: 1 },
+            Input::StageLoaded { epoch: 1, has_caches: false },
             from(StageReady { epoch: 1, has_caches: true }.into()),
             Input::Command(asked),
             Input::Tokenized { ask, result: Ok(vec![2; 2]) },
@@ -226,7 +232,7 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
     } else {
         inputs.extend([
             from(roll_out([1, 2, 4, 0]).into()),
-            Input::StageLoaded { epoch: 1 },
+            Input::StageLoaded { epoch: 1, has_caches: false },
             from(begin.into()),
             from(first.into()),
         ]);

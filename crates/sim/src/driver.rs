@@ -5,7 +5,7 @@ use protocol::peer::{CacheAsk, Failure, FailureCode};
 use session::{AskId, Event, Input, Job, LoadStage, Output};
 use transport::Link;
 
-use crate::{PhoneSpec, Sim, log::Sent, sim::Time};
+use crate::{Loaded, PhoneSpec, Sim, log::Sent, sim::Time};
 
 impl Sim {
     /// Gives a phone's room an input, and does what follows from it.
@@ -35,6 +35,7 @@ impl Sim {
                 self.log_load(phone, &stage);
                 self.load(phone, &stage);
             }
+            Output::LoadCopies(copies) => self.load_copies(phone, &copies),
             Output::UnloadStage => self.phones[phone].runner.unload(),
             Output::RunStage(job) => self.run_job(phone, &job),
             Output::ReadCache { to, ask } => self.read_cache(phone, to, ask),
@@ -102,8 +103,9 @@ impl Sim {
             return;
         }
         let epoch = stage.epoch;
-        let total_bytes = match self.phones[phone].runner.load(stage) {
-            Ok(loaded) => loaded.bytes,
+        let Loaded { bytes: total_bytes, has_caches } = match self.phones[phone].runner.load(stage)
+        {
+            Ok(loaded) => loaded,
             Err(message) => {
                 let failure = Failure::new(FailureCode::DeviceFailed, message);
                 return self.later(phone, 0.0, Input::StageFailed { epoch, failure });
@@ -117,7 +119,20 @@ impl Sim {
             let progress = Input::LoadProgress { epoch, loaded_bytes, total_bytes };
             self.later(phone, after_secs, progress);
         }
-        self.later(phone, secs, Input::StageLoaded { epoch });
+        self.later(phone, secs, Input::StageLoaded { epoch, has_caches });
+    }
+
+    fn load_copies(&mut self, phone: usize, copies: &LoadStage) {
+        let it = &mut self.phones[phone];
+        let full = || Err("there is no room for them".to_owned());
+        let loaded = if it.is_full { full() } else { it.runner.load_copies(copies) };
+        if let Err(message) = &loaded {
+            self.record(format!("{} loads no copies: {message}", self.phones[phone].id));
+        }
+        let bytes = loaded.as_ref().map_or(0, |loaded| loaded.bytes);
+        let secs = bytes as f64 / self.phones[phone].spec.fetch_bytes_per_sec;
+        let (epoch, is_there) = (copies.epoch, loaded.is_ok());
+        self.later(phone, secs, Input::CopiesLoaded { epoch, is_there });
     }
 
     fn run_job(&mut self, phone: usize, job: &Job) {

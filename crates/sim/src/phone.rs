@@ -61,6 +61,8 @@ pub(crate) struct Phone {
     pub(crate) device_hangs: bool,
     /// Its KV caches can neither be read nor written for others.
     pub(crate) caches_locked: bool,
+    /// It can load no copies beside what runs.
+    pub(crate) is_full: bool,
     /// Its driver begins measuring or loading and never ends it.
     pub(crate) driver_hangs: bool,
     /// The device is at work until then.

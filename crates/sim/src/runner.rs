@@ -12,6 +12,12 @@ pub trait StageRunner {
     /// Why the phone cannot hold or run them.
     fn load(&mut self, stage: &LoadStage) -> Result<Loaded, String>;
 
+    /// Loads these, too, beside the stages that run; what is neither of these nor of them is freed.
+    ///
+    /// # Errors
+    /// Why the phone cannot hold them.
+    fn load_copies(&mut self, copies: &LoadStage) -> Result<Loaded, String>;
+
     /// Forgets what was loaded.
     fn unload(&mut self);
 
@@ -45,6 +51,8 @@ pub trait StageRunner {
 pub struct Loaded {
     /// Bytes to fetch.
     pub bytes: u64,
+    /// Whether all of it was there, with KV caches as they were.
+    pub has_caches: bool,
 }
 
 /// What a step gave.

@@ -251,6 +251,11 @@ impl Sim {
         self.phones[phone].caches_locked = true;
     }
 
+    /// From now on a phone has no memory for copies beside what it holds.
+    pub fn fill_up(&mut self, phone: usize) {
+        self.phones[phone].is_full = true;
+    }
+
     /// A phone's driver ends no measuring and no loading any more.
     pub fn hang_driver(&mut self, phone: usize) {
         self.phones[phone].driver_hangs = true;
@@ -404,6 +409,7 @@ impl Phone {
             backlog: Vec::new(),
             device_hangs: false,
             caches_locked: false,
+            is_full: false,
             driver_hangs: false,
             busy_until_secs: 0.0,
         }

@@ -5,7 +5,7 @@
 
 mod encoder;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Message, ModuleProfile, ModuleRange, Tied};
 use protocol::peer::{Alternative, CacheAsk, ModelRef, Sampling, TokenLogprobs};
@@ -45,6 +45,20 @@ impl Default for ToyModel {
     fn default() -> Self {
         Self::with_further_row(FURTHER_ROW)
     }
+}
+
+/// What a module makes of a row, and of what it remembers.
+fn mixed(module: usize, row: Row, memory: u32) -> Row {
+    let (seen, [a, b, c, d]) = (mix(&row) ^ module as u32, row);
+    [b ^ memory, c.wrapping_add(seen), mix(&[d, seen, memory]), a]
+}
+
+fn modules_of(stages: &[Resident]) -> impl Iterator<Item = usize> {
+    stages.iter().flat_map(|stage| stage.resident.indices())
+}
+
+fn loaded(missing: usize) -> Loaded {
+    Loaded { bytes: missing as u64 * 1_000_000, has_caches: missing == 0 }
 }
 
 /// A toy of so many layers: `embed`, then `attn` and `mlp` for each, then `head`.
@@ -98,10 +112,33 @@ impl StageRunner for ToyModel {
         let wanted = |module| stage.stages.iter().any(|stage| stage.resident.contains(module));
         self.cache.retain(|&(module, _), _| has(module) && wanted(module));
         self.prompts.retain(|&(module, _), _| has(module) && wanted(module));
-        let modules = stage.stages.iter().flat_map(|stage| stage.resident.indices());
-        let missing = modules.filter(|&module| !has(module)).count();
+        let missing = modules_of(&stage.stages).filter(|&module| !has(module)).count();
         self.spec = Some(Loading { stages: stage.stages.clone(), slots, rows, context_tokens });
-        Ok(Loaded { bytes: missing as u64 * 1_000_000 })
+        Ok(loaded(missing))
+    }
+
+    fn load_copies(&mut self, copies: &LoadStage) -> Result<Loaded, String> {
+        let LoadStage { slots, context_tokens, .. } = *copies;
+        let rows = usize::from(copies.rows);
+        let spec =
+            self.spec.get_or_insert(Loading { stages: Vec::new(), slots, rows, context_tokens });
+        let wanted = |module| copies.stages.iter().any(|range| range.resident.contains(module));
+        let held: BTreeSet<usize> =
+            modules_of(&spec.stages).filter(|&module| wanted(module)).collect();
+        self.cache.retain(|(module, _), _| held.contains(module));
+        self.prompts.retain(|(module, _), _| held.contains(module));
+        for running in &mut spec.stages {
+            let mut around =
+                copies.stages.iter().map(|range| running.resident.common(range.resident));
+            let of_it = |kept: &ModuleRange| kept.common(running.range) == running.range;
+            running.resident = around.find(of_it).unwrap_or(running.range);
+        }
+        let lacking = modules_of(&copies.stages).filter(|module| !held.contains(module));
+        let lacking: Vec<usize> = lacking.collect();
+        let alone = |&module: &usize| ModuleRange::new(module, module + 1);
+        let dormant = lacking.iter().map(alone).map(|range| Resident { range, resident: range });
+        spec.stages.extend(dormant);
+        Ok(loaded(lacking.len()))
     }
 
     fn unload(&mut self) {
@@ -186,7 +223,12 @@ impl ToyModel {
         let range = self.decoding(range);
         let embeds = range.start == self.encoder_modules;
         let mut rows = first_rows(embeds, part)?;
+        let head = (part.wants != Wants::Hidden).then(|| range.end - 1);
         for module in range.indices().skip(usize::from(embeds)) {
+            if Some(module) == head {
+                rows.iter_mut().for_each(|row| *row = mixed(module, *row, module as u32));
+                continue;
+            }
             for (position, row) in (part.position..).zip(&mut rows) {
                 *row = self.module(module, part.slot, position, *row)?;
             }
@@ -214,8 +256,7 @@ impl ToyModel {
         } else {
             module as u32
         };
-        let [a, b, c, d] = row;
-        Ok([b ^ memory, c.wrapping_add(seen), mix(&[d, seen, memory]), a])
+        Ok(mixed(module, row, memory))
     }
 }
 

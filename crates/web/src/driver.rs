@@ -286,6 +286,8 @@ impl Driver {
             Done::OpenFailed(failed) => {
                 self.fail(error("model_unavailable", failed.to_string()));
             }
+            Done::Remark(message) => self.remark(message),
+            Done::CopiesLoaded(epoch, loaded) => self.queue(Work::Add(epoch, loaded)),
             Done::Warning(message) => self.emit.send(&FromWorker::Warning { message }),
             Done::Checked { ask, prompt_tokens, context_tokens } => {
                 let context_tokens = context_tokens as u32;

@@ -9,9 +9,10 @@ use futures_util::{
     future::{Either, select},
 };
 use kernels::{Gpu, GpuError};
-use model::{ModelError, Parts, Stage, StageOptions};
+use model::{ModelError, Parts, Stage, StageOptions, Stages, Wanted};
 use protocol::peer::{CacheAsk, Failure, FailureCode, ModelRef};
 use session::{Input, Job, LoadStage, Resident, StageOutput};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
 
 use crate::{
@@ -44,6 +45,10 @@ pub enum Work {
     Exercise(u32),
     /// Load a stage.
     Load(LoadStage),
+    /// Load copies beside the stages.
+    LoadCopies(LoadStage),
+    /// Copies that were loaded beside the stages, for an epoch.
+    Add(u32, Result<Vec<Stage<Parts<LocalSource>>>, ModelError>),
     /// Free the stage.
     Unload,
     /// Read a part of a KV cache for another phone.
@@ -67,6 +72,10 @@ pub enum Done {
     OpenFailed(ModelError),
     /// What a person should know though it stops nothing.
     Warning(String),
+    /// Something for the log.
+    Remark(String),
+    /// Copies were loaded beside the stages, for an epoch; goes back as [`Work::Add`].
+    CopiesLoaded(u32, Result<Vec<Stage<Parts<LocalSource>>>, ModelError>),
     /// A prompt was counted.
     Checked { ask: u32, prompt_tokens: usize, context_tokens: usize },
     /// A prompt cannot be counted.
@@ -89,9 +98,11 @@ pub struct Machine {
     unprepared: Option<ModelRef>,
     /// What is ready to be measured.
     trial: Option<Trial>,
-    stages: Vec<Stage<Parts<LocalSource>>>,
+    stages: Stages<Parts<LocalSource>>,
     /// Of the stages.
     url: String,
+    /// Of the copies that are being loaded beside them.
+    loading: Option<u32>,
     /// Of the stages.
     epoch: u32,
 }
@@ -111,8 +122,9 @@ impl Machine {
             model_text: None,
             unprepared: None,
             trial: None,
-            stages: Vec::new(),
+            stages: Stages::default(),
             url: String::new(),
+            loading: None,
             epoch: 0,
         }
     }
@@ -141,6 +153,8 @@ impl Machine {
             Work::Measure(model) => Done::Input(self.measure(model).await),
             Work::Exercise(number) => Done::Input(self.exercise(number).await),
             Work::Load(plan) => Done::Input(self.load(plan).await),
+            Work::LoadCopies(copies) => return self.load_copies(copies).await.map(Done::Input),
+            Work::Add(epoch, stages) => Done::Input(self.add(epoch, stages)?),
             Work::Unload => {
                 self.free();
                 return None;
@@ -289,6 +303,7 @@ impl Machine {
     /// Forgets everything on the GPU.
     fn free(&mut self) {
         self.trial = None;
+        self.loading = None;
         self.stages.clear();
         if let Some(gpu) = &self.gpu {
             gpu.release();
@@ -300,15 +315,20 @@ impl Machine {
         self.epoch = epoch;
         let loaded = self.try_load(plan).await;
         self.means.fetched.listen(None);
-        let Err(error) = loaded else { return Input::StageLoaded { epoch } };
-        self.failed(&error, |failure| Input::StageFailed { epoch, failure }).await
+        match loaded {
+            Ok(has_caches) => Input::StageLoaded { epoch, has_caches },
+            Err(error) => {
+                self.failed(&error, |failure| Input::StageFailed { epoch, failure }).await
+            }
+        }
     }
 
-    async fn try_load(&mut self, plan: LoadStage) -> Result<(), ModelError> {
+    /// `true` where nothing had to be loaded.
+    async fn try_load(&mut self, plan: LoadStage) -> Result<bool, ModelError> {
         if self.url != plan.model.url {
             self.free();
         }
-        self.trial = None;
+        (self.trial, self.loading) = (None, None);
         self.url.clone_from(&plan.model.url);
         let (gpu, opened) = (self.gpu()?, self.open(&plan.model.url).await?);
         let (asked, most) = (plan.context_tokens as usize, opened.context_tokens());
@@ -316,26 +336,73 @@ impl Machine {
             let problem = format!("{asked} tokens of context, where {most} is the most");
             return Err(ModelError::Step(problem));
         }
-        let options = StageOptions {
-            context_tokens: plan.context_tokens as usize,
-            slots: plan.slots.into(),
-            rows: plan.rows.into(),
-        };
-        let mut held = std::mem::take(&mut self.stages);
-        held.retain(|stage| stage.options() == options);
-        self.tell_progress(plan.epoch, total_bytes(&opened, &plan.stages, &held)?);
-        for &Resident { range, resident } in &plan.stages {
-            let place = held.iter().position(|stage| !stage.resident().common(resident).is_empty());
-            let mut stage = match place {
-                Some(place) => held.swap_remove(place).reload(&opened.file, resident).await?,
-                None => Stage::load(&gpu, &opened.file, resident, options).await?,
-            };
-            stage.activate(range)?;
-            self.stages.push(stage);
+        self.tell_progress(plan.epoch, self.total_bytes(&opened, &plan.stages)?);
+        let stages = plan.stages.iter();
+        let wanted: Vec<Wanted> =
+            stages.map(|&Resident { range, resident }| Wanted { range, resident }).collect();
+        self.stages.load(&gpu, &opened.file, &wanted, options(&plan)).await
+    }
+
+    /// Bytes of what is not on the GPU already.
+    fn total_bytes(&self, opened: &Opened, stages: &[Resident]) -> Result<u64, ModelError> {
+        let modules = stages.iter().flat_map(|stage| stage.resident.indices());
+        let missing = modules.filter(|&module| !self.stages.has(module));
+        missing.map(|module| opened.file.stage_bytes(ModuleRange::new(module, module + 1))).sum()
+    }
+
+    /// Frees what is not to be held any longer, and begins to load what is lacking: that goes on beside all other work
+    /// and ends in [`Work::Add`].
+    async fn load_copies(&mut self, copies: LoadStage) -> Option<Input> {
+        let epoch = copies.epoch;
+        match self.begin_to_load(copies).await {
+            Ok(()) => None,
+            Err(error) => Some(self.lacks(epoch, &error)),
         }
-        drop(held);
+    }
+
+    async fn begin_to_load(&mut self, copies: LoadStage) -> Result<(), ModelError> {
+        if self.url != copies.model.url {
+            self.free();
+        }
+        self.trial = None;
+        self.url.clone_from(&copies.model.url);
+        let (gpu, opened) = (self.gpu()?, self.open(&copies.model.url).await?);
+        let (epoch, options) = (copies.epoch, options(&copies));
+        let kept: Vec<ModuleRange> = copies.stages.iter().map(|stage| stage.resident).collect();
+        let lacking = self.stages.keep(&kept, options);
         gpu.release();
+        self.loading = Some(epoch);
+        let tell = self.tell.clone();
+        spawn_local(async move {
+            let loaded = load_all(&gpu, &opened, lacking, options).await;
+            tell(Done::CopiesLoaded(epoch, loaded));
+        });
         Ok(())
+    }
+
+    /// Takes what was loaded beside the stages, unless nobody waits for it any more.
+    fn add(
+        &mut self,
+        epoch: u32,
+        loaded: Result<Vec<Stage<Parts<LocalSource>>>, ModelError>,
+    ) -> Option<Input> {
+        self.loading.take_if(|waiting| *waiting == epoch)?;
+        match loaded {
+            Ok(stages) => {
+                stages.into_iter().for_each(|stage| self.stages.add(stage));
+                Some(Input::CopiesLoaded { epoch, is_there: true })
+            }
+            Err(error) => Some(self.lacks(epoch, &error)),
+        }
+    }
+
+    /// The stages that run go on without copies.
+    fn lacks(&self, epoch: u32, error: &ModelError) -> Input {
+        if let Some(gpu) = &self.gpu {
+            gpu.release();
+        }
+        (self.tell)(Done::Remark(format!("this phone loads no copies: {error}")));
+        Input::CopiesLoaded { epoch, is_there: false }
     }
 
     /// Tells the room of every piece that comes from now on.
@@ -351,8 +418,7 @@ impl Machine {
 
     async fn read_cache(&mut self, to: PeerId, ask: CacheAsk) -> Input {
         let (module, slot) = (ask.module as usize, ask.slot.into());
-        let stage = self.stages.iter().find(|stage| stage.resident().contains(module));
-        let data = match stage {
+        let data = match self.stages.holding(module) {
             Some(stage) => stage.read_cache(module, slot, ask.positions()).await,
             None => Ok(Vec::new()),
         };
@@ -362,7 +428,7 @@ impl Machine {
 
     fn write_cache(&mut self, of: &CacheAsk, data: &[u8]) -> Input {
         let (module, slot) = (of.module as usize, of.slot.into());
-        let stage = self.stages.iter_mut().find(|stage| stage.resident().contains(module));
+        let stage = self.stages.holding(module);
         let written = stage.map(|stage| stage.write_cache(module, slot, of.positions(), data));
         Input::CacheWritten { epoch: of.epoch, is_there: matches!(written, Some(Ok(()))) }
     }
@@ -387,7 +453,7 @@ impl Machine {
     }
 
     async fn try_run(&mut self, job: &Job) -> Result<Vec<StageOutput>, ModelError> {
-        let stage = self.stages.iter_mut().find(|stage| stage.range() == job.range);
+        let stage = self.stages.running(job.range);
         let stage = stage
             .ok_or_else(|| ModelError::Step(format!("modules {} are not loaded", job.range)))?;
         pass(stage, job).await
@@ -419,13 +485,23 @@ async fn open_gpu() -> Result<Gpu, GpuError> {
     }
 }
 
-/// Bytes of what is not on the GPU already.
-fn total_bytes(
+fn options(load: &LoadStage) -> StageOptions {
+    StageOptions {
+        context_tokens: load.context_tokens as usize,
+        slots: load.slots.into(),
+        rows: load.rows.into(),
+    }
+}
+
+async fn load_all(
+    gpu: &Gpu,
     opened: &Opened,
-    stages: &[Resident],
-    held: &[Stage<Parts<LocalSource>>],
-) -> Result<u64, ModelError> {
-    let is_missing = |&module: &usize| !held.iter().any(|held| held.resident().contains(module));
-    let missing = stages.iter().flat_map(|stage| stage.resident.indices()).filter(is_missing);
-    missing.map(|module| opened.file.stage_bytes(ModuleRange::new(module, module + 1))).sum()
+    ranges: Vec<ModuleRange>,
+    options: StageOptions,
+) -> Result<Vec<Stage<Parts<LocalSource>>>, ModelError> {
+    let mut stages = Vec::new();
+    for range in ranges {
+        stages.push(Stage::load(gpu, &opened.file, range, options).await?);
+    }
+    Ok(stages)
 }

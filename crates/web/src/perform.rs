@@ -17,6 +17,7 @@ impl Driver {
             Output::Measure { model } => self.queue(Work::Measure(model)),
             Output::Exercise { number } => self.queue(Work::Exercise(number)),
             Output::LoadStage(stage) => self.queue(Work::Load(stage)),
+            Output::LoadCopies(copies) => self.queue(Work::LoadCopies(copies)),
             Output::UnloadStage => self.queue(Work::Unload),
             Output::ReadCache { to, ask } => self.queue(Work::ReadCache { to, ask }),
             Output::WriteCache { of, data } => self.queue(Work::WriteCache { of, data }),

@@ -42,11 +42,13 @@ impl<'a, S: ByteSource> Loader<'a, S> {
         // A norm may have the gains of the module before.
         let can_keep = stage.options == self.options && !self.traits.branch_norm;
         let held = stage.resident.indices().zip(stage.modules);
-        self.held = held.filter(|&(module, _)| can_keep && wanted.contains(module)).collect();
-        let embeds = |module: &Module| matches!(module, Module::Embed(_));
-        self.lookup = stage.lookup.filter(|_| self.held.values().any(embeds));
+        self.held.extend(held.filter(|&(module, _)| can_keep && wanted.contains(module)));
+        if self.lookup.is_none() {
+            self.lookup = stage.lookup.filter(|_| self.held.values().any(Module::embeds));
+        }
         if can_keep {
-            self.prompts = stage.prompts;
+            let longest = |(mine, of_stage): (&mut u32, u32)| *mine = (*mine).max(of_stage);
+            self.prompts.iter_mut().zip(stage.prompts).for_each(longest);
         }
         let all = self.file.modules().list;
         for (&module, kept) in &self.held {
@@ -56,7 +58,6 @@ impl<'a, S: ByteSource> Loader<'a, S> {
                 self.positions[place] = Some(attention.rotary.clone());
             }
         }
-        self.gpu.release();
     }
 
     /// Whether all of `wanted` is on the GPU already.

@@ -103,6 +103,13 @@ pub(super) enum Module {
     Head(Box<Head>),
 }
 
+impl Module {
+    /// Whether it is what begins with looked-up rows.
+    pub(super) fn embeds(&self) -> bool {
+        matches!(self, Self::Embed(_))
+    }
+}
+
 /// The norm of looked-up rows, or of an encoder's output.
 #[derive(Debug)]
 pub(super) struct Normalise {

@@ -110,7 +110,7 @@ impl<L: ByteSource> Room<L> {
         let modules = file.modules().list.len();
         let ranges = [ModuleRange::new(0, cut), ModuleRange::new(cut, modules)];
         let reload = |(stage, range): (Stage<L>, ModuleRange)| {
-            pollster::block_on(stage.reload(file, range)).expect("the stage loads")
+            pollster::block_on(stage.reload(Vec::new(), file, range)).expect("the stage loads")
         };
         let Self { stages, chunk, encoder } = self;
         let stages = stages.into_iter().zip(ranges).map(reload).collect();

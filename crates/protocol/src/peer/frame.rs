@@ -4,14 +4,14 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Activations, Answered, Ask, AskFailed, Away, Begin, CacheAsk, CacheRows, Cancel, ChunkDone,
-    DecodeError, DeviceMeasured, Finished, Halt, Hello, Leave, LinkLost, LinkMeasured,
-    LoadProgress, MAX_CONTROL_BYTES, MAX_FRAME_BYTES, Measure, MeasureFailed, Ping, Pong, Prepare,
-    Prepared, Probe, ProbeDone, Report, RequestFailed, Residual, RollOut, StageFailed, StageReady,
-    Status, StopAsk, Text, Token,
+    CopiesLoaded, DecodeError, DeviceMeasured, Finished, Halt, Hello, Leave, LinkLost,
+    LinkMeasured, LoadCopies, LoadProgress, MAX_CONTROL_BYTES, MAX_FRAME_BYTES, Measure,
+    MeasureFailed, Ping, Pong, Prepare, Prepared, Probe, ProbeDone, Report, RequestFailed,
+    Residual, RollOut, StageFailed, StageReady, Status, StopAsk, Text, Token,
 };
 
 /// First byte of every frame.
-pub const PROTOCOL_VERSION: u8 = 6;
+pub const PROTOCOL_VERSION: u8 = 7;
 
 /// A body that knows its bounds.
 pub(super) trait Body: Sized {
@@ -136,6 +136,10 @@ frames! {
     CacheAsk = 37,
     /// A part of a KV cache.
     CacheRows = 38,
+    /// What to hold besides what runs.
+    LoadCopies = 39,
+    /// It is held, or cannot be.
+    CopiesLoaded = 40,
     /// Opens a request, along the ring.
     Begin = 48,
     /// Hidden states for the next stage.

@@ -58,6 +58,14 @@ impl SizedToy {
         self.toy.at_work(job).into_iter().map(flops).sum()
     }
 
+    /// Bytes of what this phone has not fetched before.
+    fn fetched(&self, stage: &LoadStage) -> u64 {
+        let mut kept = self.kept.borrow_mut();
+        let modules = stage.stages.iter().flat_map(|stage| stage.resident.indices());
+        let missing = modules.filter(|&module| kept[self.phone].insert(module));
+        missing.map(|module| self.spec.modules[module].weights_bytes as u64).sum()
+    }
+
     fn narrow(&self, rows: &[u8]) -> Vec<u8> {
         let rows = rows.chunks(self.spec.row_bytes as usize);
         rows.flat_map(|row| &row[..row.len().min(ROW_BYTES as usize)]).copied().collect()
@@ -76,13 +84,13 @@ impl SizedToy {
 
 impl StageRunner for SizedToy {
     fn load(&mut self, stage: &LoadStage) -> Result<Loaded, String> {
-        self.toy.load(stage)?;
-        let mut kept = self.kept.borrow_mut();
-        let missing = stage.stages.iter().flat_map(|stage| stage.resident.indices());
-        let missing = missing.filter(|&module| kept[self.phone].insert(module));
-        Ok(Loaded {
-            bytes: missing.map(|module| self.spec.modules[module].weights_bytes as u64).sum(),
-        })
+        let loaded = self.toy.load(stage)?;
+        Ok(Loaded { bytes: self.fetched(stage), ..loaded })
+    }
+
+    fn load_copies(&mut self, copies: &LoadStage) -> Result<Loaded, String> {
+        let loaded = self.toy.load_copies(copies)?;
+        Ok(Loaded { bytes: self.fetched(copies), ..loaded })
     }
 
     fn unload(&mut self) {

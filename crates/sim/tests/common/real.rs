@@ -7,11 +7,11 @@ use std::{
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use base::Message;
+use base::{Message, ModuleRange};
 use kernels::{Gpu, Step};
 use model::{
     Logprobs, MemoryPart, MemorySource, ModelError, ModelFile, Sampler, Stage, StageInput,
-    StageOptions, TextFiles,
+    StageOptions, Stages, TextFiles, Wanted,
 };
 use pollster::block_on;
 use protocol::peer::{Alternative, CacheAsk, ModelRef, Sampling, TokenLogprobs};
@@ -82,36 +82,37 @@ impl RealModel {
 /// One phone's device.
 pub struct Phone {
     model: Rc<RealModel>,
-    stages: Vec<Stage<MemoryPart>>,
+    stages: Stages<MemoryPart>,
 }
 
 impl Phone {
     pub fn of(model: &Rc<RealModel>) -> Self {
-        Self { model: model.clone(), stages: Vec::new() }
+        Self { model: model.clone(), stages: Stages::default() }
     }
 }
 
 impl StageRunner for Phone {
     fn load(&mut self, plan: &LoadStage) -> Result<Loaded, String> {
-        let options = StageOptions {
-            context_tokens: plan.context_tokens as usize,
-            slots: plan.slots.into(),
-            rows: plan.rows.into(),
-        };
-        let mut held = std::mem::take(&mut self.stages);
-        held.retain(|stage| stage.options() == options);
-        let load = |stage: &Resident| {
-            let (gpu, file) = (&self.model.gpu, &self.model.file);
-            let mut loaded = match held.pop() {
-                Some(held) => block_on(held.reload(file, stage.resident))?,
-                None => block_on(Stage::load(gpu, file, stage.resident, options))?,
-            };
-            loaded.activate(stage.range)?;
-            Ok(loaded)
-        };
-        let stages: Result<Vec<_>, ModelError> = plan.stages.iter().map(load).collect();
-        self.stages = stages.map_err(|error| error.to_string())?;
-        Ok(Loaded { bytes: self.stages.iter().map(Stage::bytes).sum() })
+        let (gpu, file) = (&self.model.gpu, &self.model.file);
+        let wanted: Vec<Wanted> = plan
+            .stages
+            .iter()
+            .map(|&Resident { range, resident }| Wanted { range, resident })
+            .collect();
+        let loaded = block_on(self.stages.load(gpu, file, &wanted, options(plan)));
+        let has_caches = loaded.map_err(|error| error.to_string())?;
+        Ok(Loaded { bytes: self.stages.bytes(), has_caches })
+    }
+
+    fn load_copies(&mut self, copies: &LoadStage) -> Result<Loaded, String> {
+        let kept: Vec<ModuleRange> = copies.stages.iter().map(|stage| stage.resident).collect();
+        let lacking = self.stages.keep(&kept, options(copies));
+        let has_caches = lacking.is_empty();
+        for range in lacking {
+            let stage = Stage::load(&self.model.gpu, &self.model.file, range, options(copies));
+            self.stages.add(block_on(stage).map_err(|error| error.to_string())?);
+        }
+        Ok(Loaded { bytes: self.stages.bytes(), has_caches })
     }
 
     fn unload(&mut self) {
@@ -119,8 +120,7 @@ impl StageRunner for Phone {
     }
 
     fn run(&mut self, job: &Job) -> Result<Ran, String> {
-        let stage = self.stages.iter_mut().find(|stage| stage.range() == job.range);
-        let stage = stage.expect("the session runs loaded ranges");
+        let stage = self.stages.running(job.range).expect("the session runs loaded ranges");
         let (tokens, hidden) = inputs(&job.parts);
         let input = match tokens.is_empty() {
             true => StageInput::Hidden(&hidden),
@@ -134,16 +134,14 @@ impl StageRunner for Phone {
 
     fn read_cache(&mut self, part: &CacheAsk) -> Result<Vec<u8>, String> {
         let (module, slot) = (part.module as usize, part.slot.into());
-        let stage = self.stages.iter().find(|stage| stage.resident().contains(module));
-        let stage = stage.ok_or("its module is not loaded")?;
+        let stage = self.stages.holding(module).ok_or("its module is not loaded")?;
         let read = block_on(stage.read_cache(module, slot, part.positions()));
         read.map_err(|error| error.to_string())
     }
 
     fn write_cache(&mut self, part: &CacheAsk, data: &[u8]) -> Result<(), String> {
         let (module, slot) = (part.module as usize, part.slot.into());
-        let stage = self.stages.iter_mut().find(|stage| stage.resident().contains(module));
-        let stage = stage.ok_or("its module is not loaded")?;
+        let stage = self.stages.holding(module).ok_or("its module is not loaded")?;
         let written = stage.write_cache(module, slot, part.positions(), data);
         written.map_err(|error| error.to_string())
     }
@@ -155,6 +153,14 @@ impl StageRunner for Phone {
 
     fn decode(&mut self, token: u32) -> String {
         self.model.decoder.borrow_mut().push(self.model.text.tokenizer(), token)
+    }
+}
+
+fn options(load: &LoadStage) -> StageOptions {
+    StageOptions {
+        context_tokens: load.context_tokens as usize,
+        slots: load.slots.into(),
+        rows: load.rows.into(),
     }
 }
 

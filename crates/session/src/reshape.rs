@@ -1,0 +1,157 @@
+//! Other rings: with phones in another order, without one that costs more than it does, or with one that had been left
+//! out. They come of what phones hold already, or of what they load beside their work (see [`crate::restock`]).
+
+use std::collections::BTreeMap;
+
+use base::{PeerId, PlanInput};
+use protocol::peer::Measure;
+
+use crate::{
+    Room,
+    balance::{Better, LEAST_GAIN, cost_secs, stages_of},
+    planning::solve,
+};
+
+/// What the balancer remembers of rings other than the running one.
+#[derive(Debug, Default)]
+pub(crate) struct Reshape {
+    /// How fast phones were when no ring was better than the running one, in operations a second.
+    settled_with: BTreeMap<PeerId, f64>,
+    next_look_secs: f64,
+    /// Looks in a row that have shown a gain.
+    gains: u32,
+    /// Phones without a stage that had one.
+    left_out: BTreeMap<PeerId, LeftOut>,
+}
+
+#[derive(Debug)]
+struct LeftOut {
+    measured_again_secs: f64,
+    /// How long until the time after that.
+    wait_secs: f64,
+}
+
+/// A ring that costs less than the running one.
+enum Found {
+    /// What phones hold is enough for it.
+    Held(Better),
+    /// Phones lack some of it.
+    Lacking(Better),
+}
+
+impl Room {
+    /// Where moving the cuts is of no use, looks at all rings there could be, if phones are not what they were.
+    pub(crate) fn look_further(&mut self) {
+        if self.now_secs < self.balance.reshape.next_look_secs {
+            return;
+        }
+        self.balance.reshape.next_look_secs = self.now_secs + LOOK_SECS;
+        self.measure_left_out();
+        if !self.have_changed() {
+            return;
+        }
+        let may_restock = self.may_restock();
+        let Some(found) = self.better_ring(may_restock) else {
+            if may_restock {
+                self.settled();
+            }
+            self.balance.reshape.gains = 0;
+            return;
+        };
+        self.balance.reshape.gains += 1;
+        if self.balance.reshape.gains < GAINS {
+            return;
+        }
+        self.balance.reshape.gains = 0;
+        match found {
+            Found::Held(better) => self.switch_to(better),
+            Found::Lacking(better) => self.restock(&better),
+        }
+    }
+
+    fn better_ring(&self, may_restock: bool) -> Option<Found> {
+        let (spec, plan) = (self.spec.as_ref()?, self.plan.as_ref()?);
+        let peers = self.able_peers();
+        if peers.first() != Some(&self.config.me)
+            || !plan.stages.iter().all(|stage| peers.contains(&stage.peer))
+        {
+            return None;
+        }
+        let stages = stages_of(plan, &peers);
+        let better_than = |input: PlanInput, most_secs: f64| {
+            let solution = solve(&input).ok()?;
+            let is_clear = solution.objective_secs < (1.0 - LEAST_GAIN) * most_secs;
+            let (peers, stages, plan) = (peers.clone(), stages.clone(), solution.plan);
+            is_clear.then_some(Better { peers, input, stages, plan })
+        };
+        let within = self.plan_input_within(spec, &peers);
+        let now_secs = cost_secs(&within, &stages)?;
+        let is_worth_it = |better: &Better| {
+            let then_secs = cost_secs(&better.input, &better.plan.stages);
+            then_secs.is_some_and(|secs| self.is_worth_it(now_secs, secs))
+        };
+        let held = better_than(within, now_secs).filter(is_worth_it);
+        if held.is_some() || !may_restock {
+            return held.map(Found::Held);
+        }
+        let lacking = better_than(self.plan_input(spec, &peers), now_secs);
+        lacking.filter(is_worth_it).map(Found::Lacking)
+    }
+
+    /// Whether some phone is clearly faster or slower than it was when there was nothing better, or new.
+    fn have_changed(&self) -> bool {
+        self.speeds().into_iter().any(|(peer, speed)| {
+            let before = self.balance.reshape.settled_with.get(&peer);
+            before.is_none_or(|&before| !(before / CHANGE..=before * CHANGE).contains(&speed))
+        })
+    }
+
+    /// No ring is better than the running one.
+    pub(crate) fn settled(&mut self) {
+        self.balance.reshape.settled_with = self.speeds();
+    }
+
+    fn speeds(&self) -> BTreeMap<PeerId, f64> {
+        let speed = |peer: PeerId| {
+            let facts = self.facts.get(&peer)?;
+            Some((peer, facts.flops_per_sec?.mean / facts.drift))
+        };
+        self.able_peers().into_iter().filter_map(speed).collect()
+    }
+
+    /// The balancer does without a phone for now; it is measured from time to time, ever more rarely.
+    pub(crate) fn leave_out(&mut self, better: &Better) {
+        for peer in better.lost() {
+            let fresh = LeftOut { measured_again_secs: 0.0, wait_secs: FIRST_WAIT_SECS };
+            let left_out = self.balance.reshape.left_out.entry(peer).or_insert(fresh);
+            left_out.measured_again_secs = self.now_secs + left_out.wait_secs;
+        }
+    }
+
+    /// Perhaps it is as fast again as it was.
+    fn measure_left_out(&mut self) {
+        let Some(model) = self.spec.as_ref().map(|spec| spec.model.clone()) else { return };
+        let now = self.now_secs;
+        let able = self.able_peers();
+        let idle = able.into_iter().filter(|&peer| !self.is_staged(peer));
+        for peer in idle.collect::<Vec<_>>() {
+            let left_out = self.balance.reshape.left_out.get_mut(&peer);
+            let Some(left_out) = left_out.filter(|it| now >= it.measured_again_secs) else {
+                continue;
+            };
+            left_out.wait_secs = (2.0 * left_out.wait_secs).min(LONGEST_WAIT_SECS);
+            left_out.measured_again_secs = now + left_out.wait_secs;
+            self.transmit(peer, Measure { model: model.clone(), peers: Vec::new() });
+        }
+    }
+}
+
+/// Looks take longer than moving cuts does.
+const LOOK_SECS: f64 = 1.0;
+/// Looks in a row that must show a gain.
+const GAINS: u32 = 2;
+/// Of a phone's speed: less is noise.
+const CHANGE: f64 = 1.15;
+/// A phone that was slow is measured again after so long.
+const FIRST_WAIT_SECS: f64 = 10.0;
+const LONGEST_WAIT_SECS: f64 = 300.0;

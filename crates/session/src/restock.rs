@@ -1,0 +1,205 @@
+//! Weights that move before cuts do. Where no plan of what phones hold is as good as one that they could hold, they
+//! load what it takes beside their work; the balancer takes that plan up when all of it is there.
+
+use std::collections::BTreeSet;
+
+use base::{ModuleRange, PeerId};
+use protocol::peer::{CopiesLoaded, LoadCopies};
+
+use crate::{LoadStage, Output, Resident, Room, balance::Better, frames::Verdict};
+
+/// Coordinator: phones that load for a plan to come.
+#[derive(Debug)]
+pub(crate) struct Restock {
+    waiting: BTreeSet<PeerId>,
+    /// Who is to hold what, of those.
+    held: Vec<(PeerId, Vec<ModuleRange>)>,
+    deadline_secs: f64,
+}
+
+/// The coordinator's part.
+impl Room {
+    /// Has phones load what they lack of a better plan; nothing where one has no room for it.
+    pub(crate) fn restock(&mut self, better: &Better) {
+        let Some(held) = self.held_for(better).filter(|held| !held.is_empty()) else {
+            return self.restock_failed();
+        };
+        let Some(load) = self.stage.ring.as_ref().map(|ring| ring.load()) else { return };
+        let waiting = held.iter().map(|(peer, _)| *peer).collect();
+        let deadline_secs = self.now_secs + LOAD_SECS;
+        for (peer, held) in held.clone() {
+            let (model, slots, rows) = (load.model.clone(), load.slots, load.rows);
+            let load = LoadCopies { epoch: self.epoch, model, slots, rows, held };
+            self.forget_held(peer, &load.held);
+            match peer == self.config.me {
+                true => self.load_copies(load),
+                false => self.transmit(peer, load),
+            }
+        }
+        self.restock = Some(Restock { waiting, held, deadline_secs });
+    }
+
+    /// What those phones are to hold that lack some of a plan: with it what they run, and what they hold already as
+    /// far as there is room. None where there is none.
+    fn held_for(&self, better: &Better) -> Option<Vec<(PeerId, Vec<ModuleRange>)>> {
+        let (spec, running) = (self.spec.as_ref()?, &self.plan.as_ref()?.stages);
+        let Better { peers, plan: target, .. } = better;
+        let mut all = Vec::new();
+        for (device, &peer) in peers.iter().enumerate() {
+            let facts = self.facts.get(&peer)?;
+            let wanted = target.stages.iter().filter(|stage| stage.device == device);
+            let wanted: Vec<ModuleRange> = wanted.map(|stage| stage.modules).collect();
+            if wanted.iter().all(|range| is_within(*range, &facts.held)) {
+                continue;
+            }
+            let own = running.iter().filter(|stage| stage.peer == peer).map(|stage| stage.range);
+            let needed = merged(own.chain(wanted).collect());
+            let with_copies = merged([needed.clone(), facts.held.clone()].concat());
+            let budget = facts.budget_bytes(spec.resident_bytes());
+            let fits = |held: &Vec<ModuleRange>| spec.held_bytes(held, &[]) <= budget;
+            all.push((peer, [with_copies, needed].into_iter().find(fits)?));
+        }
+        Some(all)
+    }
+
+    /// Before it loads, a phone frees what it is not to hold any longer.
+    fn forget_held(&mut self, peer: PeerId, to_hold: &[ModuleRange]) {
+        if let Some(facts) = self.facts.get_mut(&peer) {
+            facts.remark.get_or_insert_with(|| LOADS_REMARK.to_owned());
+            let common = |held: &ModuleRange| {
+                let common = to_hold.iter().map(|range| held.common(*range));
+                common.filter(|range| !range.is_empty()).collect::<Vec<_>>()
+            };
+            facts.held = facts.held.iter().flat_map(common).collect();
+        }
+    }
+
+    pub(crate) fn take_copies_loaded(&mut self, peer: PeerId, loaded: &CopiesLoaded) -> Verdict {
+        let Some(restock) = self.restock.as_mut().filter(|_| loaded.epoch == self.epoch) else {
+            return Ok(());
+        };
+        if !restock.waiting.remove(&peer) {
+            return Err("it was to load nothing");
+        }
+        if !loaded.is_there {
+            self.restock_failed();
+            return Ok(());
+        }
+        let mine = restock.held.iter().find(|(other, _)| *other == peer);
+        let held = mine.map(|(_, held)| held.clone()).unwrap_or_default();
+        let is_over = restock.waiting.is_empty();
+        self.record_held(peer, held);
+        if is_over {
+            self.end_restock();
+        }
+        Ok(())
+    }
+
+    fn record_held(&mut self, peer: PeerId, held: Vec<ModuleRange>) {
+        let Some(spec) = &self.spec else { return };
+        let used_bytes = spec.held_bytes(&held, &[]) as u64;
+        if let Some(facts) = self.facts.get_mut(&peer) {
+            (facts.held, facts.used_bytes) = (held, used_bytes);
+        }
+    }
+
+    /// Phones load for a plan to come, or did so in vain not long ago.
+    pub(crate) fn may_restock(&mut self) -> bool {
+        let is_late = |restock: &Restock| self.now_secs >= restock.deadline_secs;
+        if self.restock.as_ref().is_some_and(is_late) {
+            self.restock_failed();
+        }
+        self.restock.is_none() && self.now_secs >= self.balance.restock_again_secs
+    }
+
+    /// Nobody loads anything any more, or it is of no use.
+    pub(crate) fn end_restock(&mut self) {
+        self.restock = None;
+        let loads = |remark: &mut String| remark == LOADS_REMARK;
+        self.facts.values_mut().for_each(|facts| drop(facts.remark.take_if(loads)));
+        self.status_changes.mark();
+        self.view_changes.mark();
+    }
+
+    fn restock_failed(&mut self) {
+        self.end_restock();
+        self.balance.restock_again_secs = self.now_secs + AGAIN_SECS;
+    }
+}
+
+/// The part of a phone that loads.
+impl Room {
+    /// From the coordinator.
+    pub(crate) fn take_load_copies(&mut self, load: LoadCopies) -> Verdict {
+        if load.epoch != self.epoch {
+            return Ok(());
+        }
+        let has_all = |ring: &crate::ring::Ring| {
+            ring.indices().iter().all(|&index| is_within(ring.range(index), &load.held))
+        };
+        if !self.stage.ring.as_ref().is_none_or(has_all) {
+            return Err("it leaves out what we run");
+        }
+        self.load_copies(load);
+        Ok(())
+    }
+
+    fn load_copies(&mut self, load: LoadCopies) {
+        self.stage.holds_weights = true;
+        let LoadCopies { epoch, model, slots, rows, held } = load;
+        let context_tokens = model.context_tokens;
+        let stages = held.into_iter().map(|range| Resident { range, resident: range }).collect();
+        let load = LoadStage { epoch, model, stages, slots, context_tokens, rows };
+        self.outputs.push_back(Output::LoadCopies(load));
+    }
+
+    /// Our driver holds what [`Output::LoadCopies`] said, or cannot.
+    pub(crate) fn copies_loaded(&mut self, epoch: u32, is_there: bool) {
+        if epoch != self.epoch {
+            return;
+        }
+        let loaded = CopiesLoaded { epoch, is_there };
+        if self.config.coordinator {
+            let me = self.config.me;
+            let verdict = self.take_copies_loaded(me, &loaded);
+            self.judge(me, "CopiesLoaded", verdict);
+        } else if let Some(coordinator) = self.coordinator {
+            self.transmit(coordinator, loaded);
+        }
+    }
+}
+
+fn is_within(range: ModuleRange, held: &[ModuleRange]) -> bool {
+    held.iter().any(|held| held.common(range) == range)
+}
+
+/// Ranges in their order; those that touch or overlap are one.
+fn merged(mut ranges: Vec<ModuleRange>) -> Vec<ModuleRange> {
+    ranges.sort_by_key(|range| range.start);
+    let mut merged: Vec<ModuleRange> = Vec::new();
+    for range in ranges {
+        match merged.last_mut().filter(|last| range.start <= last.end) {
+            Some(last) => last.end = last.end.max(range.end),
+            None => merged.push(range),
+        }
+    }
+    merged
+}
+
+const LOADS_REMARK: &str = "It loads more of the model beside its work.";
+/// A phone may take so long to load; longer and something is wrong.
+const LOAD_SECS: f64 = 300.0;
+/// After loading was of no use.
+const AGAIN_SECS: f64 = 60.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_touch_are_one() {
+        let range = ModuleRange::new;
+        let ranges = vec![range(6, 8), range(0, 2), range(2, 4), range(3, 5), range(9, 10)];
+        assert_eq!(merged(ranges), [range(0, 5), range(6, 8), range(9, 10)]);
+    }
+}
