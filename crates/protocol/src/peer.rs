@@ -52,7 +52,8 @@ pub use rollout::{
 };
 pub use slices::{Assembler, MESSAGE_BYTES, Slicer};
 pub use status::{
-    Counters, LastStep, LinkStatus, MeasuringStatus, ModelStatus, PeerStatus, Phase, Report, Status,
+    Counters, LastStep, LinkStatus, LinkTimes, MeasuringStatus, ModelStatus, PeerStatus, Phase,
+    Report, Status,
 };
 pub use wire::WireType;
 

@@ -31,13 +31,18 @@ impl Room {
             self.hush(peer);
         }
         for peer in self.due(|room, peer, member| Some(room.pinged_at_secs(peer, member))) {
-            let nonce = self.nonce();
-            self.transmit(peer, Ping { nonce, through_device: false });
-            let now = self.now_secs;
-            if let Some(member) = self.members.get_mut(&peer) {
-                member.pinged_at_secs = now;
-                member.unanswered_since_secs.get_or_insert(now);
-            }
+            self.ping(peer, None);
+        }
+    }
+
+    /// Asks for a sign of life, behind a frame of so many bytes or by itself.
+    pub(crate) fn ping(&mut self, peer: PeerId, large_bytes: Option<usize>) {
+        let (nonce, now) = (self.nonce(), self.now_secs);
+        self.transmit(peer, Ping { nonce, through_device: false });
+        self.time_ping(peer, nonce, large_bytes);
+        if let Some(member) = self.members.get_mut(&peer) {
+            member.pinged_at_secs = now;
+            member.unanswered_since_secs.get_or_insert(now);
         }
     }
 
@@ -71,7 +76,7 @@ impl Room {
     }
 
     fn pinged_at_secs(&self, peer: PeerId, member: &Member) -> f64 {
-        let is_watched = self.is_needed(peer) && !member.is_silent;
+        let is_watched = (self.is_needed(peer) || self.is_in_use(peer)) && !member.is_silent;
         member.pinged_at_secs + if is_watched { WATCHED_BEAT_SECS } else { BEAT_SECS }
     }
 
@@ -93,5 +98,5 @@ impl Room {
 
 /// Two signs of life fit well within the shortest silence that means a loss.
 const BEAT_SECS: f64 = 2.0;
-/// While an answer waits for the phone.
+/// While an answer waits for the phone, or goes over our link to it.
 const WATCHED_BEAT_SECS: f64 = 0.25;

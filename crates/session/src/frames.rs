@@ -15,7 +15,9 @@ impl Room {
         if link == LinkState::Lost {
             return;
         }
-        self.my_facts().counters.bytes_received += frame.encoded_len() as u64;
+        let bytes = frame.encoded_len();
+        self.my_facts().counters.bytes_received += bytes as u64;
+        self.time_taken(peer, bytes);
         let name = frame.name();
         let verdict = match frame {
             Frame::Hello(hello) => self.take_hello(peer, hello),

@@ -23,6 +23,7 @@ mod grouping;
 mod held;
 mod io;
 mod labels;
+mod links;
 mod loading;
 mod measuring;
 mod members;

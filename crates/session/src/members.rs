@@ -6,7 +6,7 @@ use protocol::peer::{
     Phase, clip,
 };
 
-use crate::{Event, LinkState, Output, Room, facts::Facts, frames::Verdict};
+use crate::{Event, LinkState, Output, Room, facts::Facts, frames::Verdict, links::LinkPace};
 
 /// Another phone.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Member {
     pub(crate) unanswered_since_secs: Option<f64>,
     pub(crate) heard_at_secs: f64,
     pub(crate) pinged_at_secs: f64,
+    /// How our link does while answers run.
+    pub(crate) pace: LinkPace,
 }
 
 impl Room {
@@ -45,6 +47,7 @@ impl Room {
             unanswered_since_secs: None,
             heard_at_secs: now,
             pinged_at_secs: now,
+            pace: LinkPace::default(),
         };
         self.members.insert(peer, member);
         let hello = self.hello();
@@ -113,6 +116,7 @@ impl Room {
         self.prober.forget(peer);
         self.forget_exercise(peer);
         self.links.retain(|&(from, to), _| from != peer && to != peer);
+        self.link_drifts.retain(|&(from, to), _| from != peer && to != peer);
         if self.coordinator == Some(peer) {
             self.coordinator_lost(peer);
         } else if self.config.coordinator {
@@ -180,7 +184,10 @@ impl Room {
 
     /// A member's link to another is gone: matters where the plan sends something over it.
     pub(crate) fn take_link_lost(&mut self, from: PeerId, to: PeerId) -> Verdict {
-        self.links.retain(|&pair, _| pair != (from, to) && pair != (to, from));
+        for (one, other) in [(from, to), (to, from)] {
+            self.links.remove(&(one, other));
+            self.link_drifts.remove(&(one, other));
+        }
         if self.is_open(to) && self.sends_to(from, to) {
             self.broken_link = Some((from, to));
             let (from, to) = (self.name_of(from), self.name_of(to));
@@ -249,8 +256,10 @@ impl Room {
 
     pub(crate) fn transmit(&mut self, to: PeerId, frame: impl Into<Frame>) {
         let frame = frame.into();
-        self.my_facts().counters.bytes_sent += frame.encoded_len() as u64;
+        let bytes = frame.encoded_len();
+        self.my_facts().counters.bytes_sent += bytes as u64;
         self.outputs.push_back(Output::Transmit { to, frame });
+        self.time_sent(to, bytes);
     }
 
     pub(crate) fn broadcast(&mut self, frame: &Frame) {

@@ -8,7 +8,7 @@ use base::PeerId;
 
 use crate::Room;
 
-/// The latest times of something that each token takes.
+/// The latest times of something that is done again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     secs: VecDeque<f64>,
@@ -25,16 +25,17 @@ impl Pace {
 
     /// Their median, once there are enough.
     pub(crate) fn median(&self) -> Option<f64> {
-        self.median_of(self.secs.len())
+        self.latest_of(self.secs.len().max(TOKENS_NEEDED))
     }
 
     /// The median of the latest few, which soon shows a change.
     pub(crate) fn latest(&self) -> Option<f64> {
-        self.median_of(TOKENS_NEEDED)
+        self.latest_of(TOKENS_NEEDED)
     }
 
-    fn median_of(&self, latest: usize) -> Option<f64> {
-        if self.secs.len() < TOKENS_NEEDED {
+    /// The same of so many, once there are as many; at least one.
+    pub(crate) fn latest_of(&self, latest: usize) -> Option<f64> {
+        if self.secs.len() < latest.max(1) {
             return None;
         }
         let mut sorted: Vec<f64> = self.secs.iter().rev().take(latest).copied().collect();

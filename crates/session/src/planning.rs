@@ -54,8 +54,9 @@ impl Room {
 
     pub(crate) fn plan_input(&self, spec: &ModelSpec, able: &[PeerId]) -> PlanInput {
         let link = |from: PeerId, to: PeerId| {
-            let link = self.links.get(&(from, to));
-            link.map_or((0.0, 0.0), |link| (link.rtt_secs.mean, link.bytes_per_sec.mean))
+            let Some(link) = self.links.get(&(from, to)) else { return (0.0, 0.0) };
+            let drift = self.link_drift(from, to);
+            (link.rtt_secs.mean * drift.rtt, link.bytes_per_sec.mean / drift.bytes)
         };
         let matrix = |pick: &dyn Fn((f64, f64)) -> f64| -> Vec<Vec<f64>> {
             let row = |&from| able.iter().map(|&to| pick(link(from, to))).collect();

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use base::{Estimate, PeerId};
 use protocol::peer::{LinkMeasured, Ping, Pong, Probe};
 
-use crate::{Room, exercise::Exercise, frames::Verdict};
+use crate::{Room, exercise::Exercise, frames::Verdict, links::LinkPace};
 
 /// The links that are still to be measured.
 #[derive(Debug, Default)]
@@ -137,6 +137,7 @@ impl Room {
     }
 
     pub(crate) fn take_pong(&mut self, peer: PeerId, pong: &Pong) -> Verdict {
+        self.time_pong(peer, pong.nonce);
         let Some(probing) = self.prober.answered(peer, pong.nonce) else { return Ok(()) };
         if probing.step != Step::Ping {
             return Err("it answers no ping");
@@ -233,6 +234,10 @@ impl Room {
 
     fn link_measured(&mut self, to: PeerId, rtt_secs: Estimate, bytes_per_sec: Estimate) {
         let link = LinkMeasured { to, rtt_secs, bytes_per_sec };
+        // What was timed is of a link as it was before.
+        if let Some(member) = self.members.get_mut(&to) {
+            member.pace = LinkPace::default();
+        }
         if self.config.coordinator {
             self.record_link(self.config.me, link);
         } else if let Some(coordinator) = self.coordinator {

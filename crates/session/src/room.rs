@@ -9,9 +9,9 @@ use protocol::peer::{
 
 use crate::{
     Command, Input, ModelSpec, Output, RoomConfig, balance::Balance, carry::Switch,
-    clock::Throttle, exercise::Exercise, facts::Facts, loading::Loading, members::Member,
-    pace::Pace, probing::Prober, queue::QueuedAsk, request::Request, restock::Restock,
-    stage::Stage, survey::Survey,
+    clock::Throttle, exercise::Exercise, facts::Facts, links::LinkDrift, loading::Loading,
+    members::Member, pace::Pace, probing::Prober, queue::QueuedAsk, request::Request,
+    restock::Restock, stage::Stage, survey::Survey,
 };
 
 /// One phone's side of a room.
@@ -38,6 +38,8 @@ pub struct Room {
     pub(crate) facts: BTreeMap<PeerId, Facts>,
     /// Links measured so far, by sender and receiver.
     pub(crate) links: BTreeMap<(PeerId, PeerId), LinkMeasured>,
+    /// What has become of them while answers ran.
+    pub(crate) link_drifts: BTreeMap<(PeerId, PeerId), LinkDrift>,
     /// Coordinator: who took part when all was measured last.
     pub(crate) measured: BTreeSet<PeerId>,
     /// While phones measure, as the coordinator tells.
@@ -107,6 +109,7 @@ impl Room {
             broken_link: None,
             facts: BTreeMap::from([(me, Facts::new(config.pledge))]),
             links: BTreeMap::new(),
+            link_drifts: BTreeMap::new(),
             measured: BTreeSet::new(),
             measuring: None,
             is_reduced: false,

@@ -2,11 +2,11 @@
 //! reports to the coordinator, and our own view.
 
 use base::{ModuleRange, PeerId};
-use protocol::peer::{Frame, LinkStatus, ModelStatus, Report, Status};
+use protocol::peer::{Frame, LinkMeasured, LinkStatus, ModelStatus, Report, Status};
 
 use crate::{
     ErrorView, Event, LinkState, LinkView, ModelSpec, ModelView, PeerView, PlanView, Room,
-    RoomView, StageView, facts::Facts, frames::Verdict,
+    RoomView, StageView, facts::Facts, frames::Verdict, links::LinkDrift,
 };
 
 impl Room {
@@ -45,15 +45,16 @@ impl Room {
     }
 
     fn report(&mut self) {
-        let stage_secs = self.stage.stage_secs();
+        let (stage_secs, links) = (self.stage.stage_secs(), self.link_times());
         if self.config.coordinator {
+            self.links_took(self.config.me, &links);
             self.stages_took(self.config.me, &stage_secs);
             return self.status_changes.mark();
         }
         let Some(coordinator) = self.coordinator else { return };
         let facts = self.my_facts();
         let (counters, last_steps) = (facts.counters, facts.last_steps.clone());
-        let report = Report { counters, last_steps, stage_secs };
+        let report = Report { counters, last_steps, stage_secs, links };
         self.transmit(coordinator, report);
     }
 
@@ -61,6 +62,7 @@ impl Room {
         let facts = self.facts.get_mut(&peer).ok_or("no such peer")?;
         facts.counters = report.counters;
         facts.last_steps.clone_from(&report.last_steps);
+        self.links_took(peer, &report.links);
         self.stages_took(peer, &report.stage_secs);
         self.view_changes.mark();
         self.status_changes.mark();
@@ -88,6 +90,7 @@ impl Room {
         self.failure = status.failure;
         self.measuring = status.measuring;
         self.links = status.links.iter().map(from_link_status).collect();
+        self.link_drifts = status.links.iter().map(drift_of).collect();
         let me = self.config.me;
         for peer in &status.peers {
             match self.facts.get_mut(&peer.peer) {
@@ -106,8 +109,10 @@ impl Room {
     }
 
     fn link_statuses(&self) -> Vec<LinkStatus> {
-        let view = |(&(from, to), link): (&(PeerId, PeerId), &protocol::peer::LinkMeasured)| {
-            LinkStatus { from, to, rtt_secs: link.rtt_secs, bytes_per_sec: link.bytes_per_sec }
+        let view = |(&(from, to), link): (&(PeerId, PeerId), &LinkMeasured)| {
+            let LinkMeasured { rtt_secs, bytes_per_sec, .. } = *link;
+            let LinkDrift { rtt: rtt_drift, bytes: bytes_drift, .. } = self.link_drift(from, to);
+            LinkStatus { from, to, rtt_secs, bytes_per_sec, rtt_drift, bytes_drift }
         };
         self.links.iter().map(view).collect()
     }
@@ -173,9 +178,13 @@ impl ModelSpec {
     }
 }
 
-fn from_link_status(link: &LinkStatus) -> ((PeerId, PeerId), protocol::peer::LinkMeasured) {
-    let LinkStatus { from, to, rtt_secs, bytes_per_sec } = *link;
-    ((from, to), protocol::peer::LinkMeasured { to, rtt_secs, bytes_per_sec })
+fn from_link_status(link: &LinkStatus) -> ((PeerId, PeerId), LinkMeasured) {
+    let LinkStatus { from, to, rtt_secs, bytes_per_sec, .. } = *link;
+    ((from, to), LinkMeasured { to, rtt_secs, bytes_per_sec })
+}
+
+fn drift_of(link: &LinkStatus) -> ((PeerId, PeerId), LinkDrift) {
+    ((link.from, link.to), LinkDrift::told(link.rtt_drift, link.bytes_drift))
 }
 
 fn model_view(status: &ModelStatus) -> ModelView {

@@ -268,6 +268,7 @@ impl Room {
         for &to in participants.iter().filter(|&&to| to != peer) {
             if let Entry::Vacant(unknown) = self.links.entry((peer, to)) {
                 unknown.insert(assumed_link(to));
+                self.link_drifts.remove(&(peer, to));
                 self.assumed_links.insert((peer, to));
             }
         }
@@ -309,6 +310,7 @@ impl Room {
 
     pub(crate) fn record_link(&mut self, from: PeerId, link: LinkMeasured) {
         self.assumed_links.remove(&(from, link.to));
+        self.link_drifts.remove(&(from, link.to));
         self.links.insert((from, link.to), link);
         self.view_changes.mark();
         self.status_changes.mark();

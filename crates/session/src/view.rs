@@ -128,6 +128,10 @@ pub struct LinkView {
     pub bytes_per_sec: f64,
     /// Of the bandwidth.
     pub bytes_per_sec_spread: f64,
+    /// How many times as long a round trip takes while answers run.
+    pub rtt_drift: f64,
+    /// How many times as long a byte takes.
+    pub bytes_drift: f64,
 }
 
 /// A failure as the page knows it.
@@ -155,6 +159,8 @@ impl From<&LinkStatus> for LinkView {
             rtt_spread_secs: link.rtt_secs.spread,
             bytes_per_sec: link.bytes_per_sec.mean,
             bytes_per_sec_spread: link.bytes_per_sec.spread,
+            rtt_drift: link.rtt_drift,
+            bytes_drift: link.bytes_drift,
         }
     }
 }

@@ -23,7 +23,7 @@ fn ask(number: u32) -> Command {
 fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
     let request = RequestId(a);
     let message = || "m".to_owned();
-    match kind % 33 {
+    match kind % 34 {
         0 => Hello {
             version: 1,
             coordinator: a == 0,
@@ -68,6 +68,17 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
             let held = vec![ModuleRange::new(0, d as usize + 1)];
             LoadCopies { epoch: c % 3, model: model(), slots: 1, rows: 1, held }.into()
         }
+        32 => Report {
+            counters: Counters::default(),
+            last_steps: vec![LastStep { request, next_position: b }],
+            stage_secs: vec![c.into()],
+            links: vec![LinkTimes {
+                to: PeerId(a),
+                rtt_secs: b.into(),
+                bytes_per_sec: (c > 0).then_some(d.into()),
+            }],
+        }
+        .into(),
         _ => StopAsk { ask: a }.into(),
     }
 }

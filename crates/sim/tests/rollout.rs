@@ -76,7 +76,16 @@ fn the_view_has_the_names_that_the_page_knows() {
         ["bytesFetched", "bytesReceived", "bytesSent", "dispatches", "rowsRun", "stepsRun"];
     assert_eq!(names(&view["peers"][1]["counters"]), counters);
     assert_eq!(names(&view["peers"][1]["stage"]), ["end", "start", "weightsBytes"]);
-    let link = ["bytesPerSec", "bytesPerSecSpread", "from", "rttSecs", "rttSpreadSecs", "to"];
+    let link = [
+        "bytesDrift",
+        "bytesPerSec",
+        "bytesPerSecSpread",
+        "from",
+        "rttDrift",
+        "rttSecs",
+        "rttSpreadSecs",
+        "to",
+    ];
     assert_eq!(names(&view["links"][0]), link);
     has_names_of_a_plan(&view["plan"], names);
     let model = ["contextTokens", "labels", "modules", "name", "takesChats", "url", "weightsBytes"];

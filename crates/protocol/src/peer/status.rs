@@ -18,6 +18,19 @@ pub struct Report {
     /// How long the device works on a token, for each of its stages in ring order: the median of the latest
     /// steps of one row; empty before there are enough.
     pub stage_secs: Vec<f64>,
+    /// The sender's links that it has timed enough pings of, each once.
+    pub links: Vec<LinkTimes>,
+}
+
+/// How a link does while answers run, as its sender sees it.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct LinkTimes {
+    /// The receiver.
+    pub to: PeerId,
+    /// A round trip of a ping that nothing large was in the way of: the median of the latest, in seconds.
+    pub rtt_secs: f64,
+    /// Bandwidth, where large frames went over it lately: the median of the latest.
+    pub bytes_per_sec: Option<f64>,
 }
 
 /// What a phone has done since it joined.
@@ -131,6 +144,10 @@ pub struct LinkStatus {
     pub rtt_secs: Estimate,
     /// Bandwidth.
     pub bytes_per_sec: Estimate,
+    /// How many times as long a round trip takes while answers run.
+    pub rtt_drift: f64,
+    /// How many times as long a byte takes.
+    pub bytes_drift: f64,
 }
 
 /// How far a beginning has got with its devices and links.
@@ -146,7 +163,16 @@ impl Control for Report {
     fn check(&self) -> Result<(), DecodeError> {
         bounds::list("last_steps", &self.last_steps, MAX_SLOTS.into())?;
         bounds::list("stage_secs", &self.stage_secs, MAX_PEER_STAGES)?;
-        self.stage_secs.iter().try_for_each(|&secs| bounds::figure("stage_secs", secs))
+        bounds::list("links", &self.links, MAX_PEERS)?;
+        self.stage_secs.iter().try_for_each(|&secs| bounds::figure("stage_secs", secs))?;
+        self.links.iter().try_for_each(LinkTimes::check)
+    }
+}
+
+impl LinkTimes {
+    fn check(&self) -> Result<(), DecodeError> {
+        bounds::time("links.rtt_secs", self.rtt_secs)?;
+        bounds::figure("links.bytes_per_sec", self.bytes_per_sec.unwrap_or_default())
     }
 }
 
@@ -163,7 +189,9 @@ impl Control for Status {
         })?;
         self.links.iter().try_for_each(|link| {
             bounds::estimate("status", link.rtt_secs)?;
-            bounds::estimate("status", link.bytes_per_sec)
+            bounds::estimate("status", link.bytes_per_sec)?;
+            bounds::figure("status", link.rtt_drift)?;
+            bounds::figure("status", link.bytes_drift)
         })
     }
 }

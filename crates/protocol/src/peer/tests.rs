@@ -74,6 +74,8 @@ fn status() -> Status {
             to: PeerId(2),
             rtt_secs: Estimate { mean: 0.5, spread: 0.25 },
             bytes_per_sec: Estimate { mean: 2.0, spread: 1.0 },
+            rtt_drift: 2.0,
+            bytes_drift: 1.0,
         }],
         measuring: Some(MeasuringStatus { done: 3, total: 4 }),
         plan: Some(Box::new(PlanStatus {
@@ -304,6 +306,10 @@ fn token(logprobs: Option<TokenLogprobs>) -> Token {
     Token { request, epoch: 1, position: 3, token: 0x0102, dispatches: 12, more, logprobs }
 }
 
+fn link_times(rtt_secs: f64, bytes_per_sec: Option<f64>) -> LinkTimes {
+    LinkTimes { to: PeerId(2), rtt_secs, bytes_per_sec }
+}
+
 fn ask_samples() -> Vec<(Frame, &'static str)> {
     let request = RequestId(9);
     vec![
@@ -323,13 +329,14 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
                 counters: Counters { bytes_sent: 300, ..Counters::default() },
                 last_steps: vec![LastStep { request, next_position: 4 }],
                 stage_secs: vec![0.5],
+                links: vec![link_times(0.5, Some(2.0))],
             }
             .into(),
-            "075000000000ac020001090401000000000000e03f",
+            "075000000000ac020001090401000000000000e03f01083030303030303032000000000000e03f010000000000000040",
         ),
         (
             status().into(),
-            "07510501022f6d016dac020801000680020108303030303030303101000000000000f03f000000000000e03f010172000704050101020300000001083030303030303031083030303030303032000000000000e03f000000000000d03f0000000000000040000000000000f03f010304010108303030303030303100068002000000000000e03f01000000000000e83f0108303030303030303204068001010830303030303030310830303030303030320000000000000040000000000000d03f000000000000e03f01000000000000f03f000000000000d03f010000000000000040010830303030303030310000000000001040036f6e6501016301000000000000e03f010830303030303030320374776f01020908046c6f6e67",
+            "07510501022f6d016dac020801000680020108303030303030303101000000000000f03f000000000000e03f010172000704050101020300000001083030303030303031083030303030303032000000000000e03f000000000000d03f0000000000000040000000000000f03f0000000000000040000000000000f03f010304010108303030303030303100068002000000000000e03f01000000000000e83f0108303030303030303204068001010830303030303030310830303030303030320000000000000040000000000000d03f000000000000e03f01000000000000f03f000000000000d03f010000000000000040010830303030303030310000000000001040036f6e6501016301000000000000e03f010830303030303030320374776f01020908046c6f6e67",
         ),
     ]
 }
@@ -411,6 +418,24 @@ fn values_out_of_bounds_are_refused() {
     refused(begin_after(MAX_SEEN_TOKENS + 1).into(), "seen");
     let prompt_rows = MAX_CHUNK_TOKENS + 1;
     refused(Begin { prompt_rows, ..begin_after(0) }.into(), "prompt_rows");
+}
+
+#[test]
+fn links_out_of_bounds_are_refused() {
+    let refused = |links: Vec<LinkTimes>, field| {
+        let counters = Counters::default();
+        let (last_steps, stage_secs) = (Vec::new(), Vec::new());
+        let report = Report { counters, last_steps, stage_secs, links };
+        let bytes = Frame::from(report).encode();
+        assert_eq!(Frame::decode(&bytes), Err(DecodeError::OutOfRange { field }));
+    };
+    refused(vec![link_times(0.1, None); MAX_PEERS + 1], "links");
+    for rtt_secs in [-0.1, f64::NAN, 1e9] {
+        refused(vec![link_times(rtt_secs, None)], "links.rtt_secs");
+    }
+    for bytes_per_sec in [-1.0, f64::NAN, f64::INFINITY] {
+        refused(vec![link_times(0.1, Some(bytes_per_sec))], "links.bytes_per_sec");
+    }
 }
 
 #[test]
