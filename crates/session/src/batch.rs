@@ -76,6 +76,13 @@ impl Waiting {
         answers + prompts.map(|prompt| prompt.chunks.len()).sum::<usize>()
     }
 
+    /// How many rows wait, of all requests.
+    pub(crate) fn rows(&self) -> u32 {
+        let chunks = self.prompts.iter().flat_map(|prompt| &prompt.chunks);
+        let steps = self.answers.iter().chain(&self.wholes).chain(chunks);
+        steps.map(|step| u32::from(step.rows)).sum()
+    }
+
     pub(crate) fn drop_request(&mut self, request: RequestId) {
         self.answers.retain(|step| step.request != request);
         self.prompts.retain(|prompt| prompt.request != request);

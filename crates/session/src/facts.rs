@@ -30,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) loaded_bytes: u64,
     pub(crate) total_bytes: u64,
     pub(crate) is_ready: bool,
+    /// How many rows have to wait for its device.
+    pub(crate) waiting_rows: u32,
     pub(crate) counters: Counters,
     /// How far its stage has got with each request.
     pub(crate) last_steps: Vec<LastStep>,
@@ -52,6 +54,7 @@ impl Facts {
             loaded_bytes: 0,
             total_bytes: 0,
             is_ready: false,
+            waiting_rows: 0,
             counters: Counters::default(),
             last_steps: Vec::new(),
         }
@@ -62,6 +65,7 @@ impl Facts {
         self.loaded_bytes = 0;
         self.total_bytes = 0;
         self.is_ready = false;
+        self.waiting_rows = 0;
         self.last_steps.clear();
     }
 
@@ -93,6 +97,7 @@ impl Facts {
             loaded_bytes: self.loaded_bytes,
             total_bytes: self.total_bytes,
             ready: self.is_ready,
+            waiting_rows: self.waiting_rows,
             counters: self.counters,
         }
     }
@@ -106,6 +111,7 @@ impl Facts {
         self.loaded_bytes = status.loaded_bytes;
         self.total_bytes = status.total_bytes;
         self.is_ready = status.ready;
+        self.waiting_rows = status.waiting_rows;
         self.counters = status.counters;
     }
 }

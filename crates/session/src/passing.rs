@@ -58,6 +58,7 @@ impl Room {
         let Some(index) = self.follows(peer, None)? else { return Ok(()) };
         self.is_worker()?;
         if self.stage.close(request) {
+            self.report_changes.mark();
             self.send_along(index, frame);
         }
         Ok(())

@@ -210,6 +210,7 @@ impl Room {
     /// The ring is done with a request; its last texts may still come.
     pub(crate) fn finish(&mut self, number: RequestId, finish: Finish, frame: Frame) {
         self.stage.close(number);
+        self.report_changes.mark();
         self.send_along(0, frame);
         if let Some(request) = self.requests.get_mut(&number) {
             request.ended = Some(finish);

@@ -36,6 +36,8 @@ pub(crate) struct Stage {
     waiting: Waiting,
     /// What a token by itself takes in each of our stages.
     paces: BTreeMap<usize, Pace>,
+    /// Rows that wait when a pass ends.
+    queue: Pace,
     running: Option<Running>,
     /// Since when another frame of a pass is to follow.
     more_since_secs: Option<f64>,
@@ -103,6 +105,7 @@ impl Stage {
         self.requests.clear();
         self.waiting.clear();
         self.paces.clear();
+        self.queue = Pace::default();
         self.running = None;
         self.more_since_secs = None;
         self.grouping = Grouping::default();
@@ -196,6 +199,7 @@ impl Stage {
     /// The device has worked on a pass for so long; chunks of a prompt, and rows of several requests, are
     /// another matter.
     fn took(&mut self, done: &Running, secs: f64) {
+        self.queue.add(self.waiting.rows().into());
         if done.pass == Pass::Run && done.rows() == 1 && secs.is_finite() && secs >= 0.0 {
             self.paces.entry(done.index).or_default().add(secs);
         }
@@ -210,6 +214,12 @@ impl Stage {
         };
         let medians: Option<Vec<f64>> = ring.indices().iter().map(secs).collect();
         medians.unwrap_or_default()
+    }
+
+    /// How many rows had to wait for the device of late, while requests are under way.
+    pub(crate) fn waiting_rows(&self) -> u32 {
+        let rows = self.queue.latest().filter(|_| !self.requests.is_empty());
+        rows.unwrap_or_default() as u32
     }
 
     /// Whether the next frame of the same pass is on its way, too: the device waits for it, but not for long.

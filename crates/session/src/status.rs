@@ -46,6 +46,8 @@ impl Room {
 
     fn report(&mut self) {
         let (stage_secs, links) = (self.stage.stage_secs(), self.link_times());
+        let waiting_rows = self.stage.waiting_rows();
+        self.my_facts().waiting_rows = waiting_rows;
         if self.config.coordinator {
             self.links_took(self.config.me, &links);
             self.stages_took(self.config.me, &stage_secs);
@@ -54,7 +56,7 @@ impl Room {
         let Some(coordinator) = self.coordinator else { return };
         let facts = self.my_facts();
         let (counters, last_steps) = (facts.counters, facts.last_steps.clone());
-        let report = Report { counters, last_steps, stage_secs, links };
+        let report = Report { counters, last_steps, stage_secs, waiting_rows, links };
         self.transmit(coordinator, report);
     }
 
@@ -62,6 +64,7 @@ impl Room {
         let facts = self.facts.get_mut(&peer).ok_or("no such peer")?;
         facts.counters = report.counters;
         facts.last_steps.clone_from(&report.last_steps);
+        facts.waiting_rows = report.waiting_rows;
         self.links_took(peer, &report.links);
         self.stages_took(peer, &report.stage_secs);
         self.view_changes.mark();
@@ -157,6 +160,7 @@ impl Room {
             loaded_bytes: facts.loaded_bytes,
             total_bytes: facts.total_bytes,
             ready: facts.is_ready,
+            waiting_rows: facts.waiting_rows,
             counters: facts.counters,
         }
     }

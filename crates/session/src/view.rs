@@ -64,6 +64,8 @@ pub struct PeerView {
     pub total_bytes: u64,
     /// Whether its stage is loaded.
     pub ready: bool,
+    /// How many rows of all answers have to wait for its device.
+    pub waiting_rows: u32,
     /// What it has done.
     pub counters: Counters,
 }

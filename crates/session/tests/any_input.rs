@@ -72,6 +72,7 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
             counters: Counters::default(),
             last_steps: vec![LastStep { request, next_position: b }],
             stage_secs: vec![c.into()],
+            waiting_rows: d,
             links: vec![LinkTimes {
                 to: PeerId(a),
                 rtt_secs: b.into(),

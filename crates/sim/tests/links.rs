@@ -254,6 +254,26 @@ fn prompts_tell_how_much_goes_through_a_link() {
 }
 
 #[test]
+fn what_waits_at_a_slow_phone_is_known() {
+    let mut config = slow_phones(3);
+    config.limits.balances = false;
+    let mut sim = begin(sim(config));
+    sim.slow_down(1, 6.0);
+    (1..5).for_each(|number| ask(&mut sim, number));
+    sim.run_for(3.0);
+    let mut rows = [0; 3];
+    for _ in 0..30 {
+        sim.run_for(0.1);
+        let peers = sim.view(2).peers;
+        peers.iter().for_each(|peer| rows[peer.id.0 as usize - 1] += peer.waiting_rows);
+    }
+    assert!(rows[1] > 2 * rows[0].max(rows[2]), "{rows:?}");
+    (1..5).for_each(|number| end(&mut sim, number));
+    sim.run_for(1.0);
+    assert!(sim.view(2).peers.iter().all(|peer| peer.waiting_rows == 0));
+}
+
+#[test]
 fn pings_are_few() {
     let mut sim = begin(sim(slow_phones(3)));
     let before = (sim.now_secs(), frames(&sim, 1, 2, "Ping"));

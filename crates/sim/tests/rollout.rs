@@ -70,6 +70,7 @@ fn the_view_has_the_names_that_the_page_knows() {
         "stage",
         "totalBytes",
         "usedBytes",
+        "waitingRows",
     ];
     assert_eq!(names(&view["peers"][1]), peer);
     let counters =

@@ -18,6 +18,9 @@ pub struct Report {
     /// How long the device works on a token, for each of its stages in ring order: the median of the latest
     /// steps of one row; empty before there are enough.
     pub stage_secs: Vec<f64>,
+    /// How many rows have to wait for the device, of all requests together: the median of the latest passes; 0 before
+    /// there are enough.
+    pub waiting_rows: u32,
     /// The sender's links that it has timed enough pings of, each once.
     pub links: Vec<LinkTimes>,
 }
@@ -129,6 +132,8 @@ pub struct PeerStatus {
     pub total_bytes: u64,
     /// Whether its stage is loaded.
     pub ready: bool,
+    /// How many rows have to wait for its device.
+    pub waiting_rows: u32,
     /// What it has done.
     pub counters: Counters,
 }
