@@ -71,6 +71,8 @@ export function makeRoom(phase: RoomPhase, setting: Setting, steps = 0): RoomVie
           rttSpreadSecs: 0.0006,
           bytesPerSec: 12.3e6,
           bytesPerSecSpread: 1.1e6,
+          rttDrift: 1,
+          bytesDrift: 1,
         })),
     ),
     error: null,
@@ -152,6 +154,7 @@ function makePeer(
     loadedBytes: totalBytes * part,
     totalBytes,
     ready: part === 1 && plan !== null,
+    waitingRows: 0,
     counters: {
       stepsRun: steps,
       rowsRun: steps,

@@ -203,6 +203,8 @@ export interface PeerView {
   loadedBytes: number;
   totalBytes: number;
   ready: boolean;
+  /** How many rows of all answers have to wait for its device. */
+  waitingRows: number;
   counters: PeerCounters;
 }
 
@@ -272,6 +274,9 @@ export interface LinkView {
   rttSpreadSecs: number;
   bytesPerSec: number;
   bytesPerSecSpread: number;
+  /** How many times as long a round trip, and a byte, take while answers run. */
+  rttDrift: number;
+  bytesDrift: number;
 }
 
 export interface AnswerStats {

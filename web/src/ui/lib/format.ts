@@ -39,6 +39,11 @@ export function spread(value: number, deviation: number | null, say: (value: num
   return `${about.endsWith(unit) ? said.slice(0, -unit.length) : said} ± ${about}`;
 }
 
+/** What became of something that takes so many times as long; nothing where that is hardly more. */
+export function slower(times: number): string {
+  return times < 1.5 ? "" : `and lately ${short(times)} times as slow`;
+}
+
 /** The engine counts in bytes; people do not. */
 export function plainBytes(text: string): string {
   return text.replaceAll(/\b(\d{4,}) bytes\b|\b\d{7,}\b/g, (found) => bytes(Number.parseInt(found)));

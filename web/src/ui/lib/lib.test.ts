@@ -12,6 +12,7 @@ import {
   plainBytes,
   rangeName,
   speed,
+  slower,
   spread,
   tokenRate,
 } from "./format.ts";
@@ -55,6 +56,8 @@ describe("numbers", () => {
     expect(spread(0.012, 0.0004, duration)).toBe("12 ± 0.4 ms");
     expect(spread(12.3e6, 0.4e6, byteRate)).toBe("12.3 MB/s ± 400 kB/s");
     expect(spread(0.012, null, duration)).toBe("12 ms");
+    expect(slower(4)).toBe("and lately 4 times as slow");
+    expect(slower(1.4)).toBe("");
   });
 
   it("are made plain in the engine's sentences", () => {

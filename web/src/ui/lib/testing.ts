@@ -41,6 +41,7 @@ export function plainPeer(id: string): PeerView {
     loadedBytes: 0,
     totalBytes: 0,
     ready: false,
+    waitingRows: 0,
     counters: { ...work, bytesFetched: 0, bytesSent: 0, bytesReceived: 0 },
   };
 }
