@@ -160,7 +160,20 @@ impl Room {
                 let (name, times) = (self.name_of(*peer), drift(peer));
                 format!("{name} takes {times:.1} times as long as it did, so {change}.")
             }
-            None => format!("The phones are not as fast as they were, so {change}."),
+            None => format!("{}, so {change}.", self.what_is_slow(&better.stages, &better.peers)),
+        }
+    }
+
+    /// Where it is none of the phones.
+    fn what_is_slow(&self, stages: &[Stage], peers: &[PeerId]) -> String {
+        let hops = stages.windows(2).map(|pair| (peers[pair[0].device], peers[pair[1].device]));
+        let drifts = hops.map(|(from, to)| (from, to, self.link_drift(from, to).rtt));
+        match drifts.max_by(|a, b| a.2.total_cmp(&b.2)).filter(|(.., drift)| *drift > SLOW_LINK) {
+            Some((from, to, times)) => {
+                let (from, to) = (self.name_of(from), self.name_of(to));
+                format!("From {from} to {to} takes {times:.1} times as long as it did")
+            }
+            None => "The phones are not as fast as they were".to_owned(),
         }
     }
 
@@ -247,3 +260,4 @@ const PREFILL_TOKENS: usize = 16;
 const LEAST_TOKENS: u32 = 48;
 /// Times as long as measured, to be worth a word.
 const SLOW: f64 = 1.15;
+const SLOW_LINK: f64 = 1.5;

@@ -133,8 +133,10 @@ impl Room {
         let secs = |moved: &MovedCache| {
             // Nothing is known of it, or there is none.
             let Some(link) = self.links.get(&(moved.from, moved.to)) else { return f64::INFINITY };
+            let drift = self.link_drift(moved.from, moved.to);
             let bytes = f64::from(moved.row_bytes) * f64::from(rows);
-            link.rtt_secs.mean + bytes / link.bytes_per_sec.mean.max(1.0)
+            let bytes_secs = bytes / link.bytes_per_sec.mean.max(1.0);
+            link.rtt_secs.mean * drift.rtt + bytes_secs * drift.bytes
         };
         moved.iter().map(secs).sum()
     }

@@ -17,6 +17,7 @@ pub(crate) struct LinkPace {
     /// A large frame went out, and no ping behind it.
     is_laden: bool,
     rtt: Pace,
+    rtt_at_secs: f64,
     /// Seconds for a byte.
     byte: Pace,
     byte_at_secs: f64,
@@ -60,7 +61,10 @@ impl LinkPace {
         let secs = now_secs - timed.sent_at_secs;
         match (timed.large_bytes, self.rtt.latest()) {
             _ if timed.is_hindered => {}
-            (None, _) => self.rtt.add(secs),
+            (None, _) => {
+                self.rtt.add(secs);
+                self.rtt_at_secs = now_secs;
+            }
             (Some(bytes), Some(rtt_secs)) => {
                 self.byte.add((secs - rtt_secs).max(SHORTEST_SECS) / bytes as f64);
                 self.byte_at_secs = now_secs;
@@ -71,9 +75,9 @@ impl LinkPace {
 
     /// What the latest pings took, once there are enough.
     fn times(&self, to: PeerId, now_secs: f64) -> Option<LinkTimes> {
-        let rtt_secs = self.rtt.latest()?;
-        let is_fresh = now_secs <= self.byte_at_secs + FRESH_SECS;
-        let byte_secs = self.byte.latest_of(LARGE_FRAMES).filter(|_| is_fresh);
+        let is_fresh = |at_secs: f64| now_secs <= at_secs + FRESH_SECS;
+        let rtt_secs = self.rtt.latest().filter(|_| is_fresh(self.rtt_at_secs))?;
+        let byte_secs = self.byte.latest_of(LARGE_FRAMES).filter(|_| is_fresh(self.byte_at_secs));
         Some(LinkTimes { to, rtt_secs, bytes_per_sec: byte_secs.map(f64::recip) })
     }
 }
@@ -136,14 +140,16 @@ pub(crate) struct LinkDrift {
     pub(crate) bytes: f64,
     /// Coordinator: how it did when answers began to run.
     first: Option<LinkTimes>,
+    /// When it was told of last.
+    told_at_secs: f64,
 }
 
 impl LinkDrift {
-    pub(crate) const NONE: Self = Self { rtt: 1.0, bytes: 1.0, first: None };
+    pub(crate) const NONE: Self = Self { rtt: 1.0, bytes: 1.0, first: None, told_at_secs: 0.0 };
 
     /// As the coordinator tells.
     pub(crate) fn told(rtt: f64, bytes: f64) -> Self {
-        Self { rtt, bytes, first: None }
+        Self { rtt, bytes, ..Self::NONE }
     }
 
     /// What pings add to the first ones is added to what was measured. A channel has so many bytes under way at once, so
@@ -169,13 +175,19 @@ impl Room {
         for &now in times {
             let link = (from, now.to);
             if let Some(measured) = self.links.get(&link) {
-                self.link_drifts.entry(link).or_insert(LinkDrift::NONE).watch(measured, now);
+                let drift = self.link_drifts.entry(link).or_insert(LinkDrift::NONE);
+                drift.watch(measured, now);
+                drift.told_at_secs = self.now_secs;
             }
         }
     }
 
+    /// Of a link that nothing has used for long, nothing is known any more.
     pub(crate) fn link_drift(&self, from: PeerId, to: PeerId) -> LinkDrift {
-        self.link_drifts.get(&(from, to)).copied().unwrap_or(LinkDrift::NONE)
+        let is_known = |drift: &&LinkDrift| {
+            !self.config.coordinator || self.now_secs <= drift.told_at_secs + FORGOTTEN_SECS
+        };
+        self.link_drifts.get(&(from, to)).filter(is_known).copied().unwrap_or(LinkDrift::NONE)
     }
 }
 
@@ -187,8 +199,10 @@ fn clamped(drift: f64) -> f64 {
 const LARGE_BYTES: usize = 32 << 10;
 /// So many large frames give a figure.
 const LARGE_FRAMES: usize = 3;
-/// What large frames took is told for so long.
+/// What pings and large frames took is told for so long.
 const FRESH_SECS: f64 = 10.0;
+/// A link that was slow is tried again after so long.
+const FORGOTTEN_SECS: f64 = 60.0;
 /// Timers of browsers are no finer than this.
 const SHORTEST_SECS: f64 = 1e-4;
 /// Shorter round trips differ by what pages have to do besides.

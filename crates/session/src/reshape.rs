@@ -15,13 +15,22 @@ use crate::{
 /// What the balancer remembers of rings other than the running one.
 #[derive(Debug, Default)]
 pub(crate) struct Reshape {
-    /// How fast phones were when no ring was better than the running one, in operations a second.
-    settled_with: BTreeMap<PeerId, f64>,
+    /// The figures when no ring was better than the running one.
+    settled_with: BTreeMap<Watched, f64>,
     next_look_secs: f64,
     /// Looks in a row that have shown a gain.
     gains: u32,
     /// Phones without a stage that had one.
     left_out: BTreeMap<PeerId, LeftOut>,
+}
+
+/// What a plan depends on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Watched {
+    /// A phone's operations a second.
+    Speed(PeerId),
+    /// How many times as long a link takes as was measured.
+    Link(PeerId, PeerId),
 }
 
 #[derive(Debug)]
@@ -98,25 +107,34 @@ impl Room {
         lacking.filter(is_worth_it).map(Found::Lacking)
     }
 
-    /// Whether some phone is clearly faster or slower than it was when there was nothing better, or new.
+    /// Whether some phone or link is clearly faster or slower than it was when there was nothing better, or new.
     fn have_changed(&self) -> bool {
-        self.speeds().into_iter().any(|(peer, speed)| {
-            let before = self.balance.reshape.settled_with.get(&peer);
-            before.is_none_or(|&before| !(before / CHANGE..=before * CHANGE).contains(&speed))
+        self.figures().into_iter().any(|(watched, figure)| {
+            let change = match watched {
+                Watched::Speed(_) => SPEED_CHANGE,
+                Watched::Link(..) => LINK_CHANGE,
+            };
+            let before = self.balance.reshape.settled_with.get(&watched);
+            before.is_none_or(|&before| !(before / change..=before * change).contains(&figure))
         })
     }
 
     /// No ring is better than the running one.
     pub(crate) fn settled(&mut self) {
-        self.balance.reshape.settled_with = self.speeds();
+        self.balance.reshape.settled_with = self.figures();
     }
 
-    fn speeds(&self) -> BTreeMap<PeerId, f64> {
-        let speed = |peer: PeerId| {
+    fn figures(&self) -> BTreeMap<Watched, f64> {
+        let peers = self.able_peers();
+        let speed = |&peer: &PeerId| {
             let facts = self.facts.get(&peer)?;
-            Some((peer, facts.flops_per_sec?.mean / facts.drift))
+            Some((Watched::Speed(peer), facts.flops_per_sec?.mean / facts.drift))
         };
-        self.able_peers().into_iter().filter_map(speed).collect()
+        let links = peers.iter().flat_map(|&from| {
+            let others = peers.iter().filter(move |&&to| to != from);
+            others.map(move |&to| (Watched::Link(from, to), self.link_drift(from, to).rtt))
+        });
+        peers.iter().filter_map(speed).chain(links).collect()
     }
 
     /// The balancer does without a phone for now; it is measured from time to time, ever more rarely.
@@ -151,7 +169,9 @@ const LOOK_SECS: f64 = 1.0;
 /// Looks in a row that must show a gain.
 const GAINS: u32 = 2;
 /// Of a phone's speed: less is noise.
-const CHANGE: f64 = 1.15;
+const SPEED_CHANGE: f64 = 1.15;
+/// Of a link's round trip.
+const LINK_CHANGE: f64 = 1.5;
 /// A phone that was slow is measured again after so long.
 const FIRST_WAIT_SECS: f64 = 10.0;
 const LONGEST_WAIT_SECS: f64 = 300.0;

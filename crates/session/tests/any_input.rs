@@ -68,19 +68,22 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
             let held = vec![ModuleRange::new(0, d as usize + 1)];
             LoadCopies { epoch: c % 3, model: model(), slots: 1, rows: 1, held }.into()
         }
-        32 => Report {
-            counters: Counters::default(),
-            last_steps: vec![LastStep { request, next_position: b }],
-            stage_secs: vec![c.into()],
-            waiting_rows: d,
-            links: vec![LinkTimes {
-                to: PeerId(a),
-                rtt_secs: b.into(),
-                bytes_per_sec: (c > 0).then_some(d.into()),
-            }],
-        }
-        .into(),
+        32 => report([a, b, c, d]).into(),
         _ => StopAsk { ask: a }.into(),
+    }
+}
+
+fn report([a, b, c, d]: [u32; 4]) -> Report {
+    Report {
+        counters: Counters::default(),
+        last_steps: vec![LastStep { request: RequestId(a), next_position: b }],
+        stage_secs: vec![c.into()],
+        waiting_rows: d,
+        links: vec![LinkTimes {
+            to: PeerId(a),
+            rtt_secs: b.into(),
+            bytes_per_sec: (c > 0).then_some(d.into()),
+        }],
     }
 }
 

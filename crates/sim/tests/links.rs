@@ -16,6 +16,7 @@ fn slow_phones(phones: usize) -> SimConfig {
     let pledge = Pledge::Share { factor: 2.2, phones: phones as u32 };
     let slow = |name: &&str| PhoneSpec { flops_per_sec: 3e8, ..PhoneSpec::new(name, pledge) };
     let mut config = config(phones);
+    config.limits.balances = false;
     config.phones = NAMES[..phones].iter().map(slow).collect();
     config
 }
@@ -180,6 +181,10 @@ fn wide(rows: &[u8]) -> Vec<u8> {
 impl StageRunner for Wide {
     fn load(&mut self, stage: &LoadStage) -> Result<Loaded, String> {
         self.0.load(stage)
+    }
+
+    fn load_copies(&mut self, copies: &LoadStage) -> Result<Loaded, String> {
+        self.0.load_copies(copies)
     }
 
     fn unload(&mut self) {

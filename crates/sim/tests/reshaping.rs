@@ -6,8 +6,9 @@ mod common;
 use base::Message;
 use common::{GREEDY, NAMES, alone, config, sim, stats};
 use protocol::peer::{Phase, Pledge, Sampling};
-use session::{Assignment, Command};
+use session::{Assignment, Command, LinkView};
 use sim::{PhoneSpec, Sim, toy};
+use transport::memory::Conditions;
 
 const LONG: Sampling = Sampling { max_tokens: 180, ..GREEDY };
 const PROMPT: usize = 20;
@@ -133,4 +134,28 @@ fn answers_are_right_whatever_happens_meanwhile() {
         loads += frames(&sim, "LoadCopies");
     }
     assert!(loads > 20, "{loads}");
+}
+
+#[test]
+fn a_phone_behind_a_slow_link_is_left_out() {
+    let mut sim = equal_parts(3.2);
+    ask(&mut sim, 1);
+    sim.run_for(4.0);
+    // Between the other two nothing changes.
+    for (from, to) in [(0, 1), (1, 0), (1, 2), (2, 1)] {
+        let slow = Conditions { latency_secs: 0.12, bytes_per_sec: 1e7, cut_after_bytes: None };
+        sim.set_link(from, to, slow);
+    }
+    answer(&mut sim, 1);
+    let plan = sim.view(0).plan.expect("a plan");
+    assert_eq!(part(&sim, 1), 0, "{plan:?}");
+    let cause = plan.cause.expect("it has changed");
+    assert!(cause.starts_with("From ") && cause.contains(" takes "), "{cause}");
+    let drift = |sim: &Sim| {
+        let is_it = |link: &&LinkView| (link.from.0, link.to.0) == (1, 2);
+        sim.view(0).links.iter().find(is_it).map_or(0.0, |link| link.rtt_drift)
+    };
+    assert!(drift(&sim) > 5.0, "{}", drift(&sim));
+    sim.run_for(80.0);
+    assert!((drift(&sim) - 1.0).abs() < 0.01, "it may be another link by now: {}", drift(&sim));
 }
