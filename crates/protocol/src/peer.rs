@@ -33,7 +33,7 @@ pub use bounds::{
     MAX_FRAME_BYTES, MAX_MESSAGES, MAX_MODULES, MAX_PEER_STAGES, MAX_PEERS, MAX_PROMPT_BYTES,
     MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES, MAX_STOP_BYTES, MAX_STOPS, clip,
 };
-pub use caches::{CacheAsk, CacheRows, Carried, Carry, MAX_CACHE_BYTES, MovedCache};
+pub use caches::{CacheAsk, CacheLost, CacheRows, Carried, Carry, MAX_CACHE_BYTES, MovedCache};
 pub use control::{
     Away, AwayReason, DeviceMeasured, Hello, Leave, LinkLost, LinkMeasured, Measure, MeasureFailed,
     ModelRef, Ping, Pledge, Pong, Prepare, Prepared, Probe, ProbeDone,

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use base::PeerId;
 use protocol::peer::{
-    CacheAsk, CacheRows, Carried, Carry, MAX_CACHE_BYTES, MovedCache, PlanStatus,
+    CacheAsk, CacheLost, CacheRows, Carried, Carry, MAX_CACHE_BYTES, MovedCache, PlanStatus,
 };
 
 use crate::{ModelSpec, Output, Room, frames::Verdict};
@@ -35,7 +35,34 @@ pub(crate) struct Incoming {
     unwritten: usize,
     /// More than is asked for: the histories are run again.
     is_too_much: bool,
+    since_secs: f64,
     heard_at_secs: f64,
+}
+
+/// What others may have of our caches.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    /// How the running epoch began.
+    carry: Carry,
+    /// Asks for the epoch to come, of which the coordinator has not told us yet.
+    early: Vec<(PeerId, CacheAsk)>,
+    /// Parts that our driver is to read.
+    reads_due: usize,
+}
+
+impl Outgoing {
+    /// Whether a phone goes on with what it asks for.
+    fn allows(&self, peer: PeerId, ask: &CacheAsk, me: PeerId) -> bool {
+        let moved = self
+            .carry
+            .moved
+            .iter()
+            .any(|moved| (moved.module, moved.from, moved.to) == (ask.module, me, peer));
+        let has_rows = |carried: &Carried| {
+            carried.slot == ask.slot && ask.positions().end <= carried.rows as usize
+        };
+        moved && self.carry.requests.iter().any(has_rows)
+    }
 }
 
 impl Incoming {
@@ -152,9 +179,10 @@ impl Room {
             carry.requests.iter().flat_map(move |carried| pieces(epoch, moved, carried))
         });
         let wanted: VecDeque<Piece> = pieces.take(MOST_PIECES + 1).collect();
-        let (is_too_much, heard_at_secs) = (wanted.len() > MOST_PIECES, self.now_secs);
+        let (is_too_much, now) = (wanted.len() > MOST_PIECES, self.now_secs);
+        let [since_secs, heard_at_secs] = [now; 2];
         self.stage.incoming =
-            Incoming { wanted, is_too_much, heard_at_secs, ..Incoming::default() };
+            Incoming { wanted, is_too_much, since_secs, heard_at_secs, ..Incoming::default() };
     }
 
     /// Asks for as much as may be under way; where all is here, the stage is ready.
@@ -176,25 +204,47 @@ impl Room {
 
     /// From the phone that runs a module after us.
     pub(crate) fn take_cache_ask(&mut self, peer: PeerId, ask: CacheAsk) -> Verdict {
-        // It may know of the next plan before we do.
-        let is_near = ask.epoch.wrapping_sub(self.epoch) <= 1;
-        if !is_near || !self.stage.holds_weights {
-            return Ok(());
-        }
-        if self.stage.reads_due >= READS_AT_ONCE {
+        if self.outgoing.early.len() + self.outgoing.reads_due >= READS_AT_ONCE {
             return Err("more asks than may wait");
         }
-        self.stage.reads_due += 1;
+        match ask.epoch.wrapping_sub(self.epoch) {
+            0 => self.give_cache(peer, ask),
+            // It knows of the next plan before we do.
+            1 => {
+                self.outgoing.early.push((peer, ask));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn give_cache(&mut self, peer: PeerId, ask: CacheAsk) -> Verdict {
+        if !self.outgoing.allows(peer, &ask, self.config.me) {
+            return Err("it does not go on with that cache");
+        }
+        self.outgoing.reads_due += 1;
         self.outputs.push_back(Output::ReadCache { to: peer, ask });
         Ok(())
     }
 
+    /// An epoch has begun; who was early gets what it asked for.
+    pub(crate) fn offer_caches(&mut self, carry: Carry) {
+        self.outgoing.carry = carry;
+        for (peer, ask) in std::mem::take(&mut self.outgoing.early) {
+            if ask.epoch == self.epoch {
+                let verdict = self.give_cache(peer, ask);
+                self.judge(peer, "CacheAsk", verdict);
+            }
+        }
+    }
+
     /// Our driver has read a part of a cache; nothing where it could not.
     pub(crate) fn cache_read(&mut self, to: PeerId, of: CacheAsk, data: Vec<u8>) {
-        self.stage.reads_due = self.stage.reads_due.saturating_sub(1);
-        let fits = !data.is_empty() && data.len() <= MAX_CACHE_BYTES;
-        if fits && self.is_open(to) {
-            self.transmit(to, CacheRows { of, data });
+        self.outgoing.reads_due = self.outgoing.reads_due.saturating_sub(1);
+        match (1..=MAX_CACHE_BYTES).contains(&data.len()) {
+            _ if !self.is_open(to) => {}
+            true => self.transmit(to, CacheRows { of, data }),
+            false => self.transmit(to, CacheLost { of }),
         }
     }
 
@@ -211,6 +261,19 @@ impl Room {
         let CacheRows { of, data } = rows;
         self.outputs.push_back(Output::WriteCache { of, data });
         self.ask_for_caches();
+        Ok(())
+    }
+
+    /// Nobody waits for what will not come.
+    pub(crate) fn take_cache_lost(&mut self, peer: PeerId, of: CacheAsk) -> Verdict {
+        if of.epoch != self.epoch {
+            return Ok(());
+        }
+        let is_it = |piece: &Piece| (piece.from, piece.ask) == (peer, of);
+        if !self.stage.incoming.asked.iter().any(is_it) {
+            return Err("it was not asked for that");
+        }
+        self.give_up_caches();
         Ok(())
     }
 
@@ -240,7 +303,8 @@ impl Room {
 
     pub(crate) fn caches_deadline(&self) -> Option<f64> {
         let incoming = &self.stage.incoming;
-        incoming.is_waiting().then_some(incoming.heard_at_secs + SILENCE_SECS)
+        let at_secs = incoming.heard_at_secs + SILENCE_SECS;
+        incoming.is_waiting().then_some(at_secs.min(incoming.since_secs + WHOLE_SECS))
     }
 }
 
@@ -271,3 +335,5 @@ const READS_AT_ONCE: usize = 32;
 const MOST_PIECES: usize = 1 << 14;
 /// An answer to an ask takes a read of the device and a piece's way.
 const SILENCE_SECS: f64 = 2.0;
+/// Answers stand still meanwhile.
+const WHOLE_SECS: f64 = 20.0;

@@ -61,6 +61,7 @@ impl Room {
             Frame::ChunkDone(done) if self.only_feeds() => self.take_fed_chunk(peer, &done),
             Frame::CacheAsk(ask) => self.take_cache_ask(peer, ask),
             Frame::CacheRows(rows) => self.take_cache_rows(peer, rows),
+            Frame::CacheLost(lost) => self.take_cache_lost(peer, lost.of),
             Frame::Cancel(cancel) => self.take_end(peer, cancel.request, cancel.into()),
             Frame::Finished(finished) => self.take_end(peer, finished.request, finished.into()),
             frame if self.config.coordinator => self.dispatch_to_coordinator(peer, frame),

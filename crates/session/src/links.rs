@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn rtt_secs(pace: &LinkPace) -> f64 {
-        pace.times(TO, 20.0).map_or(0.0, |times| (1e6 * times.rtt_secs).round() / 1e6)
+        pace.times(TO, 17.0).map_or(0.0, |times| (1e6 * times.rtt_secs).round() / 1e6)
     }
 
     #[test]
@@ -279,7 +279,7 @@ mod tests {
             ping(&mut pace, nonce + 20, 0.5);
         }
         let bytes_per_sec = |now| pace.times(TO, now).and_then(|times| times.bytes_per_sec);
-        let told = bytes_per_sec(20.0).expect("three have told");
+        let told = bytes_per_sec(17.0).expect("three have told");
         assert!((told / (2.0 * LARGE as f64) - 1.0).abs() < 1e-6, "{told}");
         assert_eq!(bytes_per_sec(21.0), None);
         assert_eq!(rtt_secs(&pace), RTT_SECS);

@@ -35,6 +35,7 @@ impl Room {
         self.prober.stop();
         self.exercises.clear();
         let carry = roll_out.carry.clone();
+        self.offer_caches(carry.clone());
         let ring = Ring::new(roll_out, self.config.me);
         if ring.indices().is_empty() {
             return self.do_nothing(&carry);
@@ -224,7 +225,7 @@ impl Room {
         let (name, why) = (self.name_of(peer), &failure.message);
         let message = format!("{name} cannot run its part of the model: {why}");
         let failure = Failure::new(failure.code, message);
-        if peer == self.config.me || self.phase != Phase::Ready {
+        if peer == self.config.me || !(self.phase == Phase::Ready || self.is_changing_plan()) {
             return self.end_epoch(Phase::Failed, failure);
         }
         self.unfit(peer, &failure.message);
@@ -242,7 +243,12 @@ impl Room {
             "{name} got no further with loading in {stall:.0} seconds. \
              Check its connection and begin again."
         );
-        self.end_epoch(Phase::Failed, Failure::new(FailureCode::TooSlow, message));
+        let failure = Failure::new(FailureCode::TooSlow, message);
+        if peer == self.config.me || !self.is_changing_plan() {
+            return self.end_epoch(Phase::Failed, failure);
+        }
+        self.unfit(peer, "it got no further with loading");
+        self.go_on_without(failure);
     }
 
     pub(crate) fn loading_deadline(&self) -> Option<f64> {

@@ -55,7 +55,7 @@ impl Room {
     }
 
     /// Whether what is loaded is for a plan that has replaced another.
-    fn is_changing_plan(&self) -> bool {
+    pub(crate) fn is_changing_plan(&self) -> bool {
         let has_cause = self.plan.as_ref().is_some_and(|plan| plan.cause.is_some());
         self.phase == Phase::Loading && has_cause
     }

@@ -8,10 +8,22 @@ use protocol::peer::{
 };
 
 use crate::{
-    Command, Input, ModelSpec, Output, RoomConfig, balance::Balance, carry::Switch,
-    clock::Throttle, exercise::Exercise, facts::Facts, links::LinkDrift, loading::Loading,
-    members::Member, pace::Pace, probing::Prober, queue::QueuedAsk, request::Request,
-    restock::Restock, stage::Stage, survey::Survey,
+    Command, Input, ModelSpec, Output, RoomConfig,
+    balance::Balance,
+    carry::{Outgoing, Switch},
+    clock::Throttle,
+    exercise::Exercise,
+    facts::Facts,
+    links::LinkDrift,
+    loading::Loading,
+    members::Member,
+    pace::Pace,
+    probing::Prober,
+    queue::QueuedAsk,
+    request::Request,
+    restock::Restock,
+    stage::Stage,
+    survey::Survey,
 };
 
 /// One phone's side of a room.
@@ -62,6 +74,8 @@ pub struct Room {
     /// What our device runs steps for while links are measured.
     pub(crate) exercises: BTreeMap<u32, Exercise>,
     pub(crate) stage: Stage,
+    /// What others may have of our caches.
+    pub(crate) outgoing: Outgoing,
     /// Our asks that have no answer yet.
     pub(crate) own_asks: BTreeSet<u32>,
     /// Coordinator: the model that is to run.
@@ -123,6 +137,7 @@ impl Room {
             prober: Prober::default(),
             exercises: BTreeMap::new(),
             stage: Stage::default(),
+            outgoing: Outgoing::default(),
             own_asks: BTreeSet::new(),
             spec: None,
             survey: None,

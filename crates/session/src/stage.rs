@@ -44,8 +44,6 @@ pub(crate) struct Stage {
     grouping: Grouping,
     /// What others' caches are still to give.
     pub(crate) incoming: Incoming,
-    /// Parts of caches that our driver is to read for others.
-    pub(crate) reads_due: usize,
     next_job: u64,
 }
 

@@ -23,7 +23,7 @@ fn ask(number: u32) -> Command {
 fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
     let request = RequestId(a);
     let message = || "m".to_owned();
-    match kind % 34 {
+    match kind % 35 {
         0 => Hello {
             version: 1,
             coordinator: a == 0,
@@ -67,6 +67,10 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         31 => {
             let held = vec![ModuleRange::new(0, d as usize + 1)];
             LoadCopies { epoch: c % 3, model: model(), slots: 1, rows: 1, held }.into()
+        }
+        33 => {
+            let of = CacheAsk { epoch: c % 3, module: a, slot: 0, position: b, rows: 1 };
+            CacheLost { of }.into()
         }
         32 => report([a, b, c, d]).into(),
         _ => StopAsk { ask: a }.into(),

@@ -5,9 +5,10 @@ mod common;
 use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
 use common::{GREEDY, alone, config, ready, ready_with, ring, stats};
 use protocol::peer::{
-    Activations, Ask, Begin, Cancel, Carry, ChunkDone, DeviceMeasured, Failure, FailureCode, Frame,
-    Halt, Hello, Leave, ModelRef, PROTOCOL_VERSION, PlannedStage, Pledge, RollOut, Sampling,
-    StageFailed, StageReady, Text, Token, TokenLogprobs, WireType,
+    Activations, Ask, Begin, CacheAsk, Cancel, Carry, ChunkDone, CopiesLoaded, DeviceMeasured,
+    Failure, FailureCode, Frame, Halt, Hello, Leave, LoadCopies, ModelRef, PROTOCOL_VERSION,
+    PlannedStage, Pledge, RollOut, Sampling, StageFailed, StageReady, Text, Token, TokenLogprobs,
+    WireType,
 };
 use session::{Command, Event};
 use sim::{Sim, toy};
@@ -274,6 +275,25 @@ fn members_report_only_what_is_theirs() {
         DeviceMeasured { flops_per_sec: Estimate::exact(0.0), overhead_secs: 0.0 },
         "speed of 0",
     );
+}
+
+#[test]
+fn caches_go_only_to_those_who_go_on_with_them() {
+    // Nothing moves: nobody has any business with another's keys and values.
+    let ask = CacheAsk { epoch: 1, module: 3, slot: 0, position: 0, rows: 1 };
+    is_refused(1, 2, ask, "does not go on with that cache");
+    is_refused(2, 0, ask, "does not go on with that cache");
+}
+
+#[test]
+fn what_phones_hold_is_said_by_the_coordinator_and_told_by_those_who_were_asked() {
+    let loaded = CopiesLoaded { epoch: 1, is_there: true };
+    is_refused(1, 2, loaded, "only the coordinator");
+    let model = roll_out(1, 1).model;
+    let held = vec![ModuleRange::new(0, 1)];
+    let load = LoadCopies { epoch: 1, model, slots: 1, rows: 8, held };
+    is_refused(1, 2, load.clone(), "only the coordinator");
+    is_refused(0, 1, load, "leaves out what we run");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //!              18 data, rows x bytes of a row
 //! ```
 
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use base::{PeerId, RequestId};
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,13 @@ pub struct CacheRows {
     pub data: Vec<u8>,
 }
 
+/// Answers [`CacheAsk`], too: the sender does not have it any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CacheLost {
+    /// What was asked for.
+    pub of: CacheAsk,
+}
+
 impl Carry {
     pub(super) fn check(&self) -> Result<(), DecodeError> {
         bounds::list("carry", &self.requests, MAX_SLOTS.into())?;
@@ -82,8 +89,16 @@ impl Carry {
             let has_size = (1..=MAX_CACHE_BYTES).contains(&(moved.row_bytes as usize));
             has_size && (moved.module as usize) < MAX_MODULES && moved.from != moved.to
         };
-        bounds::within("moved", self.moved.iter().all(is_sound))
+        bounds::within("moved", self.moved.iter().all(is_sound))?;
+        bounds::within("carry", are_distinct(self.requests.iter().map(|carried| carried.request)))?;
+        bounds::within("slot", are_distinct(self.requests.iter().map(|carried| carried.slot)))?;
+        bounds::within("moved", are_distinct(self.moved.iter().map(|moved| moved.module)))
     }
+}
+
+fn are_distinct<T: Ord>(mut items: impl Iterator<Item = T>) -> bool {
+    let mut seen = BTreeSet::new();
+    items.all(|item| seen.insert(item))
 }
 
 impl CacheAsk {
@@ -99,6 +114,12 @@ impl Control for CacheAsk {
         bounds::within("rows", self.rows > 0)?;
         bounds::within("module", (self.module as usize) < MAX_MODULES)?;
         bounds::within("position", self.position.checked_add(self.rows.into()).is_some())
+    }
+}
+
+impl Control for CacheLost {
+    fn check(&self) -> Result<(), DecodeError> {
+        self.of.check()
     }
 }
 

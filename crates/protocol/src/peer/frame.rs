@@ -3,8 +3,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Activations, Answered, Ask, AskFailed, Away, Begin, CacheAsk, CacheRows, Cancel, ChunkDone,
-    CopiesLoaded, DecodeError, DeviceMeasured, Finished, Halt, Hello, Leave, LinkLost,
+    Activations, Answered, Ask, AskFailed, Away, Begin, CacheAsk, CacheLost, CacheRows, Cancel,
+    ChunkDone, CopiesLoaded, DecodeError, DeviceMeasured, Finished, Halt, Hello, Leave, LinkLost,
     LinkMeasured, LoadCopies, LoadProgress, MAX_CONTROL_BYTES, MAX_FRAME_BYTES, Measure,
     MeasureFailed, Ping, Pong, Prepare, Prepared, Probe, ProbeDone, Report, RequestFailed,
     Residual, RollOut, StageFailed, StageReady, Status, StopAsk, Text, Token,
@@ -140,6 +140,8 @@ frames! {
     LoadCopies = 39,
     /// It is held, or cannot be.
     CopiesLoaded = 40,
+    /// A part of a KV cache is gone.
+    CacheLost = 41,
     /// Opens a request, along the ring.
     Begin = 48,
     /// Hidden states for the next stage.

@@ -218,9 +218,10 @@ fn plan_samples() -> Vec<(Frame, &'static str)> {
                 held: vec![ModuleRange::new(0, 3), ModuleRange::new(5, 8)],
             }
             .into(),
-            "07270100",
+            "072701022f6d016dac0208010002090200030508",
         ),
         (CopiesLoaded { epoch: 1, is_there: true }.into(), "07280101"),
+        (CacheLost { of: cache_ask() }.into(), "07290103000202"),
     ]
 }
 
