@@ -54,7 +54,7 @@ fn input(seen: &Seen, kind: u8, bytes: &[u8]) -> Input {
         10 => Input::JobFailed { job: seen.job, message: message() },
         11 => Input::Tokenized { ask: seen.ask, result: Ok(vec![2; bytes.len() % 16]) },
         12 => Input::Decoded { request: seen.request, text: "t".into() },
-        17 => Input::CopiesLoaded { epoch: seen.epoch, is_there: number % 2 == 0 },
+        17 => Input::CopiesLoaded { number, is_there: number % 2 == 0 },
         13 => {
             let messages = vec![Message::user("t")];
             Input::Command(Command::Ask { ask: number, messages, options: options() })

@@ -39,6 +39,11 @@ impl ModuleRange {
         Self::new(self.start.max(other.start), self.end.min(other.end))
     }
 
+    /// Whether all modules of `other` are in the range.
+    pub fn holds(self, other: Self) -> bool {
+        self.common(other) == other
+    }
+
     /// The module numbers, in order.
     pub fn indices(self) -> Range<usize> {
         self.start..self.end

@@ -164,6 +164,12 @@ impl<S: ByteSource> ModelFile<S> {
         Ok(graph::profiles(&self.config, &bytes_of, caches)?)
     }
 
+    /// Whether modules on the GPU have something of their neighbours, so that a stage is loaded anew where its ends change:
+    /// norms with the gains of the branch before them (Gemma 3).
+    pub fn modules_depend(&self) -> bool {
+        self.config.architecture.traits().branch_norm
+    }
+
     /// Bytes that a stage of these modules reads from the file, each tensor once.
     ///
     /// # Errors

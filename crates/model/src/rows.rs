@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use base::ModuleRange;
 use graph::{POSITION_TABLE, is_relative_table};
 use kernels::{GROUP_ROWS, RowShape, RowSource, WeightType};
 
@@ -70,6 +71,32 @@ impl<S: ByteSource> ModelFile<S> {
         let piece = Piece { rows: 0..rows, columns: 0..columns };
         let read = self.piece(name, &piece).await?;
         Ok((0..rows).flat_map(|row| read.source().widened_row(row)).collect())
+    }
+
+    /// Reads all that a stage of these modules reads, in the same pieces, so that a source that keeps what it has read needs
+    /// no network for it from then on. Ends early where `goes_on` says no.
+    ///
+    /// # Errors
+    /// [`ModelError::Source`].
+    pub async fn fetch(
+        &self,
+        modules: ModuleRange,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<(), ModelError> {
+        let tensors = self.modules().stage_tensors(modules);
+        let there = tensors.iter().filter_map(|tensor| self.index().tensors.get(&tensor.name));
+        for info in there {
+            let shape = info.row_shape();
+            for piece in info.arrangement.pieces(shape, 0..shape.rows, PIECE_BYTES) {
+                for range in info.arrangement.ranges(shape, &piece) {
+                    if !goes_on() {
+                        return Ok(());
+                    }
+                    self.part(info, range).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The model with all of one tensor on this device, and nothing else.

@@ -32,8 +32,8 @@ impl<S> Default for Stages<S> {
 }
 
 impl<L: ByteSource> Stages<L> {
-    /// Holds and runs what is `wanted` in place of what was there, of which nothing that is wanted is loaded again.
-    /// `true` where nothing was loaded at all, and KV caches are as they were.
+    /// Holds and runs what is `wanted` in place of what was there. Modules that are there already stay, unless those of one
+    /// stage are wanted in two. `true` where nothing was loaded at all, and KV caches are as they were.
     ///
     /// # Errors
     /// Every kind of [`ModelError`]; then nothing is held any more.
@@ -44,10 +44,15 @@ impl<L: ByteSource> Stages<L> {
         wanted: &[Wanted],
         options: StageOptions,
     ) -> Result<bool, ModelError> {
+        let is_wanted = |stage: &Stage<L>| {
+            let mut resident = wanted.iter().map(|wanted| wanted.resident.common(stage.resident()));
+            stage.options() == options && resident.any(|common| !common.is_empty())
+        };
         let mut held = std::mem::take(&mut self.list);
-        held.retain(|stage| stage.options() == options);
-        let mut has_caches = true;
-        let mut list = Vec::with_capacity(wanted.len());
+        // First, so that there is room for what comes.
+        held.retain(is_wanted);
+        gpu.release();
+        let (mut list, mut has_caches) = (Vec::with_capacity(wanted.len()), true);
         for &Wanted { range, resident } in wanted {
             let has_some = |stage: &mut Stage<L>| !stage.resident().common(resident).is_empty();
             let mut parts: Vec<Stage<L>> = held.extract_if(.., has_some).collect();
@@ -60,7 +65,6 @@ impl<L: ByteSource> Stages<L> {
             list.push(stage);
         }
         self.list = list;
-        drop(held);
         gpu.release();
         Ok(has_caches)
     }
@@ -69,7 +73,7 @@ impl<L: ByteSource> Stages<L> {
     /// not held.
     pub fn keep(&mut self, kept: &[ModuleRange], options: StageOptions) -> Vec<ModuleRange> {
         let kept_of = |stage: &Stage<L>| {
-            let runs = |range: &&ModuleRange| range.common(stage.range()) == stage.range();
+            let runs = |range: &&ModuleRange| range.holds(stage.range());
             let has_some = |range: &&ModuleRange| !range.common(stage.resident()).is_empty();
             kept.iter().find(runs).or_else(|| kept.iter().find(has_some)).copied()
         };
@@ -92,9 +96,31 @@ impl<L: ByteSource> Stages<L> {
         lacking
     }
 
-    /// One more stage, of modules that are not held.
-    pub fn add(&mut self, stage: Stage<L>) {
-        self.list.push(stage);
+    /// One more stage, of modules that are not held; it becomes one with a stage that it goes on from, which runs what
+    /// it ran.
+    ///
+    /// # Errors
+    /// [`ModelError::Gpu`].
+    pub async fn add(
+        &mut self,
+        stage: Stage<L>,
+        file: &ModelFile<impl ByteSource<Local = L>>,
+    ) -> Result<(), ModelError> {
+        let is_next = |held: &Stage<L>| {
+            let touches = held.resident().end == stage.resident().start;
+            touches && held.options() == stage.options() && !file.modules_depend()
+        };
+        let Some(place) = self.list.iter().position(is_next) else {
+            self.list.push(stage);
+            return Ok(());
+        };
+        let held = self.list.swap_remove(place);
+        let (range, end) = (held.range(), stage.resident().end);
+        let both = ModuleRange::new(held.resident().start, end);
+        let mut whole = held.reload(vec![stage], file, both).await?;
+        whole.activate(range)?;
+        self.list.push(whole);
+        Ok(())
     }
 
     /// The stage that runs exactly that.

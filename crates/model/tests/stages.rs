@@ -60,9 +60,11 @@ impl Phones<'_> {
         let kept = ModuleRange::new(0, cut);
         let lacking = self.stages[0].keep(&[kept], options(16));
         assert_eq!(lacking, [ModuleRange::new(self.cut, cut)]);
-        for range in lacking {
-            let stage = Stage::load(self.gpu, self.file, range, options(16));
-            self.stages[0].add(block_on(stage).expect("it loads"));
+        for module in lacking.iter().flat_map(|range| range.indices()) {
+            let range = ModuleRange::new(module, module + 1);
+            let stage = block_on(Stage::load(self.gpu, self.file, range, options(16)));
+            let added = self.stages[0].add(stage.expect("it loads"), self.file);
+            block_on(added).expect("the modules go on from others");
         }
     }
 

@@ -53,6 +53,7 @@ impl Room {
             && self.config.limits.balances
             && self.phase == Phase::Ready
             && self.switch.is_none()
+            && self.restock.is_none()
             && is_running
     }
 
@@ -83,12 +84,13 @@ impl Room {
     pub(crate) fn switch_to(&mut self, better: Better) {
         let Some(spec) = self.spec.clone() else { return };
         let cause = self.why(&better);
-        self.leave_out(&better);
+        let lost = better.lost().collect();
         let Better { peers, input, plan, .. } = better;
         let Ok(mut solution) = plan::solve(&input, &plan::Options::default()) else { return };
         if solution.replace(&input, plan).is_err() {
             return;
         }
+        self.leave_out(lost);
         solution.reason = "Cut where it costs least, as fast as the phones are now.".to_owned();
         let status = self.held_status(&spec, &peers, &input, solution);
         let moved = self.moved_caches(&spec, &status);

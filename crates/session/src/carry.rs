@@ -204,13 +204,14 @@ impl Room {
 
     /// From the phone that runs a module after us.
     pub(crate) fn take_cache_ask(&mut self, peer: PeerId, ask: CacheAsk) -> Verdict {
-        if self.outgoing.early.len() + self.outgoing.reads_due >= READS_AT_ONCE {
-            return Err("more asks than may wait");
-        }
         match ask.epoch.wrapping_sub(self.epoch) {
             0 => self.give_cache(peer, ask),
             // It knows of the next plan before we do.
             1 => {
+                let own = self.outgoing.early.iter().filter(|(other, _)| *other == peer);
+                if own.count() >= ASKED_AT_ONCE {
+                    return Err("more asks than may wait");
+                }
                 self.outgoing.early.push((peer, ask));
                 Ok(())
             }
@@ -221,6 +222,9 @@ impl Room {
     fn give_cache(&mut self, peer: PeerId, ask: CacheAsk) -> Verdict {
         if !self.outgoing.allows(peer, &ask, self.config.me) {
             return Err("it does not go on with that cache");
+        }
+        if self.outgoing.reads_due >= READS_AT_ONCE {
+            return Err("more asks than may wait");
         }
         self.outgoing.reads_due += 1;
         self.outputs.push_back(Output::ReadCache { to: peer, ask });

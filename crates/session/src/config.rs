@@ -108,6 +108,9 @@ pub struct ModelSpec {
     pub eos: Vec<u32>,
     /// Bytes of one row of hidden states, in 32-bit floats.
     pub row_bytes: u32,
+    /// Modules on a device have something of their neighbours (Gemma 3), so that a stage whose ends change is loaded
+    /// anew.
+    pub modules_depend: bool,
     /// Requests that have a KV cache at once, as the modules' bytes assume; the room makes them as many as it
     /// has memory for.
     pub slots: u16,
@@ -239,6 +242,7 @@ mod tests {
             encoder: None,
             eos: Vec::new(),
             row_bytes: 4 * hidden,
+            modules_depend: false,
             slots,
         }
     }

@@ -87,7 +87,7 @@ fn held_copies(plan: &Plan, held: &[&[ModuleRange]]) -> Vec<Overlap> {
     for pair in plan.stages.windows(2) {
         let (left, right) = (pair[0], pair[1]);
         let around = |stage: ModuleRange, device: usize| {
-            let is_around = |range: &&ModuleRange| range.common(stage) == stage;
+            let is_around = |range: &&ModuleRange| range.holds(stage);
             held[device].iter().find(is_around).copied().unwrap_or(stage)
         };
         let by_left = around(left.modules, left.device).common(right.modules);

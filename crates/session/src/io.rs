@@ -84,8 +84,8 @@ pub enum Input {
     },
     /// Answers [`Output::LoadCopies`].
     CopiesLoaded {
-        /// The output's epoch.
-        epoch: u32,
+        /// The output's.
+        number: u32,
         /// Whether all of it is resident.
         is_there: bool,
     },
@@ -228,9 +228,14 @@ pub enum Output {
     /// [`Input::StageLoaded`] or [`Input::StageFailed`].
     LoadStage(LoadStage),
     /// Load these, too, beside the steps of the stages that are loaded, which go on as they are; what else is resident
-    /// is freed first. Over with the next [`Output::LoadStage`] or [`Output::UnloadStage`]. Answer:
-    /// [`Input::CopiesLoaded`].
-    LoadCopies(LoadStage),
+    /// is freed first. Over, without an answer, with the next [`Output::LoadCopies`], [`Output::LoadStage`] or
+    /// [`Output::UnloadStage`]. Answer: [`Input::CopiesLoaded`].
+    LoadCopies {
+        /// Comes back with the answer.
+        number: u32,
+        /// What is to be resident, in stages that do not run.
+        copies: LoadStage,
+    },
     /// Forget the loaded stage.
     UnloadStage,
     /// Read a part of a KV cache of what is resident. Answer: [`Input::CacheRead`].

@@ -147,6 +147,11 @@ pub(crate) struct LinkDrift {
 impl LinkDrift {
     pub(crate) const NONE: Self = Self { rtt: 1.0, bytes: 1.0, first: None, told_at_secs: 0.0 };
 
+    /// Of a round trip and a byte, the one that takes more times as long.
+    pub(crate) fn worse(self) -> f64 {
+        self.rtt.max(self.bytes)
+    }
+
     /// As the coordinator tells.
     pub(crate) fn told(rtt: f64, bytes: f64) -> Self {
         Self { rtt, bytes, ..Self::NONE }

@@ -267,6 +267,7 @@ impl Room {
     /// Ends the plan; the weights stay where they are.
     pub(crate) fn halt(&mut self) {
         self.forget_caches();
+        self.end_restock();
         if self.end_plan() {
             let epoch = self.epoch;
             self.broadcast(&Frame::from(Halt { epoch }));

@@ -171,6 +171,9 @@ impl Room {
 
     fn member_lost(&mut self, peer: PeerId) {
         self.drop_asks_of(peer);
+        if self.is_restocking(peer) {
+            self.end_restock();
+        }
         if self.is_staged(peer) {
             let failure = self.phone_left(peer);
             self.go_on_without(failure);
@@ -217,6 +220,7 @@ impl Room {
     fn forget(&mut self, peer: PeerId) {
         self.members.remove(&peer);
         self.facts.remove(&peer);
+        self.forget_left_out(peer);
     }
 
     pub(crate) fn leave(&mut self) {

@@ -95,7 +95,7 @@ impl Room {
     }
 
     /// Those that hold modules, if we do.
-    fn holding(&self, able: &[PeerId]) -> Vec<PeerId> {
+    pub(crate) fn holding(&self, able: &[PeerId]) -> Vec<PeerId> {
         let holds =
             |peer: &&PeerId| self.facts.get(peer).is_some_and(|facts| !facts.held.is_empty());
         able.iter().filter(holds).copied().collect()

@@ -81,29 +81,31 @@ impl Room {
     fn better_ring(&self, may_restock: bool) -> Option<Found> {
         let (spec, plan) = (self.spec.as_ref()?, self.plan.as_ref()?);
         let peers = self.able_peers();
-        if peers.first() != Some(&self.config.me)
-            || !plan.stages.iter().all(|stage| peers.contains(&stage.peer))
+        let holds =
+            |peer: PeerId| self.facts.get(&peer).is_some_and(|facts| !facts.held.is_empty());
+        let is_able = |peer: PeerId| peers.contains(&peer) && holds(peer);
+        if peers.first() != Some(&self.config.me) || !plan.stages.iter().all(|it| is_able(it.peer))
         {
             return None;
         }
-        let stages = stages_of(plan, &peers);
-        let better_than = |input: PlanInput, most_secs: f64| {
+        let better_than = |peers: &[PeerId], input: PlanInput, most_secs: f64| {
             let solution = solve(&input).ok()?;
             let is_clear = solution.objective_secs < (1.0 - LEAST_GAIN) * most_secs;
-            let (peers, stages, plan) = (peers.clone(), stages.clone(), solution.plan);
+            let (peers, stages, plan) = (peers.to_vec(), stages_of(plan, peers), solution.plan);
             is_clear.then_some(Better { peers, input, stages, plan })
         };
-        let within = self.plan_input_within(spec, &peers);
-        let now_secs = cost_secs(&within, &stages)?;
+        let holding = self.holding(&peers);
+        let within = self.plan_input_within(spec, &holding);
+        let now_secs = cost_secs(&within, &stages_of(plan, &holding))?;
         let is_worth_it = |better: &Better| {
             let then_secs = cost_secs(&better.input, &better.plan.stages);
             then_secs.is_some_and(|secs| self.is_worth_it(now_secs, secs))
         };
-        let held = better_than(within, now_secs).filter(is_worth_it);
+        let held = better_than(&holding, within, now_secs).filter(is_worth_it);
         if held.is_some() || !may_restock {
             return held.map(Found::Held);
         }
-        let lacking = better_than(self.plan_input(spec, &peers), now_secs);
+        let lacking = better_than(&peers, self.plan_input(spec, &peers), now_secs);
         lacking.filter(is_worth_it).map(Found::Lacking)
     }
 
@@ -132,18 +134,23 @@ impl Room {
         };
         let links = peers.iter().flat_map(|&from| {
             let others = peers.iter().filter(move |&&to| to != from);
-            others.map(move |&to| (Watched::Link(from, to), self.link_drift(from, to).rtt))
+            others.map(move |&to| (Watched::Link(from, to), self.link_drift(from, to).worse()))
         });
         peers.iter().filter_map(speed).chain(links).collect()
     }
 
     /// The balancer does without a phone for now; it is measured from time to time, ever more rarely.
-    pub(crate) fn leave_out(&mut self, better: &Better) {
-        for peer in better.lost() {
+    pub(crate) fn leave_out(&mut self, peers: Vec<PeerId>) {
+        for peer in peers {
             let fresh = LeftOut { measured_again_secs: 0.0, wait_secs: FIRST_WAIT_SECS };
             let left_out = self.balance.reshape.left_out.entry(peer).or_insert(fresh);
             left_out.measured_again_secs = self.now_secs + left_out.wait_secs;
         }
+    }
+
+    /// A phone that is gone.
+    pub(crate) fn forget_left_out(&mut self, peer: PeerId) {
+        self.balance.reshape.left_out.remove(&peer);
     }
 
     /// Perhaps it is as fast again as it was.
@@ -151,7 +158,8 @@ impl Room {
         let Some(model) = self.spec.as_ref().map(|spec| spec.model.clone()) else { return };
         let now = self.now_secs;
         let able = self.able_peers();
-        let idle = able.into_iter().filter(|&peer| !self.is_staged(peer));
+        let idle =
+            able.into_iter().filter(|&peer| !self.is_staged(peer) && !self.is_restocking(peer));
         for peer in idle.collect::<Vec<_>>() {
             let left_out = self.balance.reshape.left_out.get_mut(&peer);
             let Some(left_out) = left_out.filter(|it| now >= it.measured_again_secs) else {

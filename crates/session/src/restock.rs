@@ -11,6 +11,7 @@ use crate::{LoadStage, Output, Resident, Room, balance::Better, frames::Verdict}
 /// Coordinator: phones that load for a plan to come.
 #[derive(Debug)]
 pub(crate) struct Restock {
+    number: u32,
     waiting: BTreeSet<PeerId>,
     /// Who is to hold what, of those.
     held: Vec<(PeerId, Vec<ModuleRange>)>,
@@ -22,21 +23,23 @@ impl Room {
     /// Has phones load what they lack of a better plan; nothing where one has no room for it.
     pub(crate) fn restock(&mut self, better: &Better) {
         let Some(held) = self.held_for(better).filter(|held| !held.is_empty()) else {
-            return self.restock_failed();
+            self.balance.restock_again_secs = self.now_secs + AGAIN_SECS;
+            return;
         };
         let Some(load) = self.stage.ring.as_ref().map(|ring| ring.load()) else { return };
+        let number = self.nonce();
         let waiting = held.iter().map(|(peer, _)| *peer).collect();
         let deadline_secs = self.now_secs + LOAD_SECS;
         for (peer, held) in held.clone() {
             let (model, slots, rows) = (load.model.clone(), load.slots, load.rows);
-            let load = LoadCopies { epoch: self.epoch, model, slots, rows, held };
-            self.forget_held(peer, &load.held);
+            let load = LoadCopies { epoch: self.epoch, number, model, slots, rows, held };
+            self.begins_to_load(peer, &load.held);
             match peer == self.config.me {
                 true => self.load_copies(load),
                 false => self.transmit(peer, load),
             }
         }
-        self.restock = Some(Restock { waiting, held, deadline_secs });
+        self.restock = Some(Restock { number, waiting, held, deadline_secs });
     }
 
     /// What those phones are to hold that lack some of a plan: with it what they run, and what they hold already as
@@ -49,7 +52,7 @@ impl Room {
             let facts = self.facts.get(&peer)?;
             let wanted = target.stages.iter().filter(|stage| stage.device == device);
             let wanted: Vec<ModuleRange> = wanted.map(|stage| stage.modules).collect();
-            if wanted.iter().all(|range| is_within(*range, &facts.held)) {
+            if wanted.iter().all(|range| is_held(*range, &facts.held)) {
                 continue;
             }
             let own = running.iter().filter(|stage| stage.peer == peer).map(|stage| stage.range);
@@ -62,8 +65,8 @@ impl Room {
         Some(all)
     }
 
-    /// Before it loads, a phone frees what it is not to hold any longer.
-    fn forget_held(&mut self, peer: PeerId, to_hold: &[ModuleRange]) {
+    /// Before it loads, a phone frees what it is not to hold any longer; and all are told that it loads.
+    fn begins_to_load(&mut self, peer: PeerId, to_hold: &[ModuleRange]) {
         if let Some(facts) = self.facts.get_mut(&peer) {
             facts.remark.get_or_insert_with(|| LOADS_REMARK.to_owned());
             let common = |held: &ModuleRange| {
@@ -75,14 +78,13 @@ impl Room {
     }
 
     pub(crate) fn take_copies_loaded(&mut self, peer: PeerId, loaded: &CopiesLoaded) -> Verdict {
-        let Some(restock) = self.restock.as_mut().filter(|_| loaded.epoch == self.epoch) else {
-            return Ok(());
-        };
+        let is_it = |restock: &&mut Restock| restock.number == loaded.number;
+        let Some(restock) = self.restock.as_mut().filter(is_it) else { return Ok(()) };
         if !restock.waiting.remove(&peer) {
             return Err("it was to load nothing");
         }
         if !loaded.is_there {
-            self.restock_failed();
+            self.end_restock();
             return Ok(());
         }
         let mine = restock.held.iter().find(|(other, _)| *other == peer);
@@ -103,27 +105,39 @@ impl Room {
         }
     }
 
-    /// Phones load for a plan to come, or did so in vain not long ago.
-    pub(crate) fn may_restock(&mut self) -> bool {
-        let is_late = |restock: &Restock| self.now_secs >= restock.deadline_secs;
-        if self.restock.as_ref().is_some_and(is_late) {
-            self.restock_failed();
-        }
-        self.restock.is_none() && self.now_secs >= self.balance.restock_again_secs
+    /// Whether phones may load for a plan to come: not where they have just done so, nor where a stage is loaded anew
+    /// whenever its ends change.
+    pub(crate) fn may_restock(&self) -> bool {
+        let are_apart = self.spec.as_ref().is_some_and(|spec| !spec.modules_depend);
+        are_apart && self.restock.is_none() && self.now_secs >= self.balance.restock_again_secs
     }
 
-    /// Nobody loads anything any more, or it is of no use.
+    /// Whether `peer` loads for a plan to come.
+    pub(crate) fn is_restocking(&self, peer: PeerId) -> bool {
+        self.restock.as_ref().is_some_and(|restock| restock.waiting.contains(&peer))
+    }
+
+    /// Loading for a plan to come does not take for ever.
+    pub(crate) fn check_restock(&mut self) {
+        if self.restock_deadline().is_some_and(|at_secs| self.now_secs >= at_secs) {
+            self.end_restock();
+        }
+    }
+
+    pub(crate) fn restock_deadline(&self) -> Option<f64> {
+        self.restock.as_ref().map(|restock| restock.deadline_secs)
+    }
+
+    /// All is there, or nobody waits for it any more. The next comes some time later.
     pub(crate) fn end_restock(&mut self) {
-        self.restock = None;
+        if self.restock.take().is_none() {
+            return;
+        }
+        self.balance.restock_again_secs = self.now_secs + AGAIN_SECS;
         let loads = |remark: &mut String| remark == LOADS_REMARK;
         self.facts.values_mut().for_each(|facts| drop(facts.remark.take_if(loads)));
         self.status_changes.mark();
         self.view_changes.mark();
-    }
-
-    fn restock_failed(&mut self) {
-        self.end_restock();
-        self.balance.restock_again_secs = self.now_secs + AGAIN_SECS;
     }
 }
 
@@ -134,11 +148,15 @@ impl Room {
         if load.epoch != self.epoch {
             return Ok(());
         }
-        let has_all = |ring: &crate::ring::Ring| {
-            ring.indices().iter().all(|&index| is_within(ring.range(index), &load.held))
-        };
-        if !self.stage.ring.as_ref().is_none_or(has_all) {
-            return Err("it leaves out what we run");
+        if let Some(ring) = &self.stage.ring {
+            let mut own = ring.indices().iter().map(|&index| ring.range(index));
+            let runs = ring.load();
+            if !own.all(|range| is_held(range, &load.held)) {
+                return Err("it leaves out what we run");
+            }
+            if (&load.model, load.slots, load.rows) != (&runs.model, runs.slots, runs.rows) {
+                return Err("it is for something else than we run");
+            }
         }
         self.load_copies(load);
         Ok(())
@@ -146,19 +164,16 @@ impl Room {
 
     fn load_copies(&mut self, load: LoadCopies) {
         self.stage.holds_weights = true;
-        let LoadCopies { epoch, model, slots, rows, held } = load;
+        let LoadCopies { epoch, number, model, slots, rows, held } = load;
         let context_tokens = model.context_tokens;
         let stages = held.into_iter().map(|range| Resident { range, resident: range }).collect();
-        let load = LoadStage { epoch, model, stages, slots, context_tokens, rows };
-        self.outputs.push_back(Output::LoadCopies(load));
+        let copies = LoadStage { epoch, model, stages, slots, context_tokens, rows };
+        self.outputs.push_back(Output::LoadCopies { number, copies });
     }
 
     /// Our driver holds what [`Output::LoadCopies`] said, or cannot.
-    pub(crate) fn copies_loaded(&mut self, epoch: u32, is_there: bool) {
-        if epoch != self.epoch {
-            return;
-        }
-        let loaded = CopiesLoaded { epoch, is_there };
+    pub(crate) fn copies_loaded(&mut self, number: u32, is_there: bool) {
+        let loaded = CopiesLoaded { number, is_there };
         if self.config.coordinator {
             let me = self.config.me;
             let verdict = self.take_copies_loaded(me, &loaded);
@@ -169,8 +184,8 @@ impl Room {
     }
 }
 
-fn is_within(range: ModuleRange, held: &[ModuleRange]) -> bool {
-    held.iter().any(|held| held.common(range) == range)
+fn is_held(range: ModuleRange, held: &[ModuleRange]) -> bool {
+    held.iter().any(|held| held.holds(range))
 }
 
 /// Ranges in their order; those that touch or overlap are one.

@@ -197,7 +197,7 @@ impl Room {
                 self.load_progress(epoch, loaded_bytes, total_bytes);
             }
             Input::StageLoaded { epoch, has_caches } => self.stage_loaded(epoch, has_caches),
-            Input::CopiesLoaded { epoch, is_there } => self.copies_loaded(epoch, is_there),
+            Input::CopiesLoaded { number, is_there } => self.copies_loaded(number, is_there),
             Input::StageFailed { epoch, failure } => self.stage_failed(epoch, failure),
             Input::StageDone { job, outputs, busy_secs, dispatches } => {
                 self.step_done(job, outputs, busy_secs, dispatches);
@@ -231,6 +231,7 @@ impl Room {
         self.check_loading();
         self.check_caches();
         self.switch_on();
+        self.check_restock();
         self.check_asks();
         self.welcome_back();
     }
@@ -256,6 +257,7 @@ impl Room {
             self.stage.more_deadline(),
             self.caches_deadline(),
             self.switch_deadline(),
+            self.restock_deadline(),
         ]
         .into_iter()
         .chain(throttles.map(Throttle::deadline))

@@ -50,6 +50,8 @@ impl Room {
         let is_new = !self.spec.as_ref().is_some_and(is_known);
         if is_new {
             self.facts.values_mut().for_each(|facts| facts.held.clear());
+            self.switch = None;
+            self.end_restock();
         }
         if is_other {
             let message = "The room runs another model now. Ask once it is ready.";
@@ -327,6 +329,9 @@ impl Room {
             facts.is_unfit = true;
             facts.flops_per_sec = None;
             facts.remark = Some(format!("It runs no part of the model: {message}"));
+        }
+        if self.is_restocking(peer) {
+            self.end_restock();
         }
         self.view_changes.mark();
         self.status_changes.mark();

@@ -63,10 +63,10 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         27 => Prepared { url: "/m".into() }.into(),
         28 => Ask { ask: a, messages: vec![Message::user(message())], options: options() }.into(),
         29 => residual([a, b, c, d]).into(),
-        30 => CopiesLoaded { epoch: c % 3, is_there: b % 2 == 0 }.into(),
+        30 => CopiesLoaded { number: c % 3, is_there: b % 2 == 0 }.into(),
         31 => {
             let held = vec![ModuleRange::new(0, d as usize + 1)];
-            LoadCopies { epoch: c % 3, model: model(), slots: 1, rows: 1, held }.into()
+            LoadCopies { epoch: c % 3, number: a, model: model(), slots: 1, rows: 1, held }.into()
         }
         33 => {
             let of = CacheAsk { epoch: c % 3, module: a, slot: 0, position: b, rows: 1 };
@@ -186,7 +186,7 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
         21 => Input::Prepared { url: "/m".into() },
         22 => Input::LoadProgress { epoch: a, loaded_bytes: b.into(), total_bytes: c.into() },
         23..=29 => Input::StageLoaded { epoch: room_has.epoch, has_caches: a % 2 == 0 },
-        30 => Input::CopiesLoaded { epoch: room_has.epoch, is_there: a % 2 == 0 },
+        30 => Input::CopiesLoaded { number: b, is_there: a % 2 == 0 },
         31 if a == 0 => Input::StageFailed { epoch: b, failure: failure("m") },
         31..=60 => room_has.done(),
         61 => Input::JobFailed { job: room_has.job, message: "m".into() },

@@ -13,6 +13,7 @@ impl Sim {
         if self.phones[phone].is_frozen {
             return self.phones[phone].backlog.push(input);
         }
+        let Some(input) = self.take_copies(phone, input) else { return };
         let now = self.now_secs();
         self.phones[phone].room.handle(now, input);
         while let Some(output) = self.phones[phone].room.poll() {
@@ -35,8 +36,11 @@ impl Sim {
                 self.log_load(phone, &stage);
                 self.load(phone, &stage);
             }
-            Output::LoadCopies(copies) => self.load_copies(phone, &copies),
-            Output::UnloadStage => self.phones[phone].runner.unload(),
+            Output::LoadCopies { number, copies } => self.load_copies(phone, number, copies),
+            Output::UnloadStage => {
+                self.phones[phone].copies = None;
+                self.phones[phone].runner.unload();
+            }
             Output::RunStage(job) => self.run_job(phone, &job),
             Output::ReadCache { to, ask } => self.read_cache(phone, to, ask),
             Output::WriteCache { of, data } => self.write_cache(phone, &of, &data),
@@ -103,6 +107,7 @@ impl Sim {
             return;
         }
         let epoch = stage.epoch;
+        self.phones[phone].copies = None;
         let Loaded { bytes: total_bytes, has_caches } = match self.phones[phone].runner.load(stage)
         {
             Ok(loaded) => loaded,
@@ -122,17 +127,25 @@ impl Sim {
         self.later(phone, secs, Input::StageLoaded { epoch, has_caches });
     }
 
-    fn load_copies(&mut self, phone: usize, copies: &LoadStage) {
+    /// What was begun is over with the next load of any kind.
+    fn load_copies(&mut self, phone: usize, number: u32, copies: LoadStage) {
         let it = &mut self.phones[phone];
+        let secs = it.runner.copies_bytes(&copies) as f64 / it.spec.fetch_bytes_per_sec;
+        it.copies = Some((number, copies));
+        self.later(phone, secs, Input::CopiesLoaded { number, is_there: true });
+    }
+
+    /// What has come is on the phone, if it still waits for it. None where it does not.
+    fn take_copies(&mut self, phone: usize, input: Input) -> Option<Input> {
+        let Input::CopiesLoaded { number, .. } = input else { return Some(input) };
+        let it = &mut self.phones[phone];
+        let (_, copies) = it.copies.take_if(|(waiting, _)| *waiting == number)?;
         let full = || Err("there is no room for them".to_owned());
-        let loaded = if it.is_full { full() } else { it.runner.load_copies(copies) };
+        let loaded = if it.is_full { full() } else { it.runner.load_copies(&copies) };
         if let Err(message) = &loaded {
             self.record(format!("{} loads no copies: {message}", self.phones[phone].id));
         }
-        let bytes = loaded.as_ref().map_or(0, |loaded| loaded.bytes);
-        let secs = bytes as f64 / self.phones[phone].spec.fetch_bytes_per_sec;
-        let (epoch, is_there) = (copies.epoch, loaded.is_ok());
-        self.later(phone, secs, Input::CopiesLoaded { epoch, is_there });
+        Some(Input::CopiesLoaded { number, is_there: loaded.is_ok() })
     }
 
     fn run_job(&mut self, phone: usize, job: &Job) {

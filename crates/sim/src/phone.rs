@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base::PeerId;
 use protocol::peer::Pledge;
-use session::{Event, Input, Room, RoomView};
+use session::{Event, Input, LoadStage, Room, RoomView};
 use transport::memory::MemoryLink;
 
 use crate::StageRunner;
@@ -61,6 +61,8 @@ pub(crate) struct Phone {
     pub(crate) device_hangs: bool,
     /// Its KV caches can neither be read nor written for others.
     pub(crate) caches_locked: bool,
+    /// What its driver loads beside what runs, with the load's number.
+    pub(crate) copies: Option<(u32, LoadStage)>,
     /// It can load no copies beside what runs.
     pub(crate) is_full: bool,
     /// Its driver begins measuring or loading and never ends it.

@@ -12,11 +12,14 @@ pub trait StageRunner {
     /// Why the phone cannot hold or run them.
     fn load(&mut self, stage: &LoadStage) -> Result<Loaded, String>;
 
-    /// Loads these, too, beside the stages that run; what is neither of these nor of them is freed.
+    /// Bytes to fetch for these, which are to be loaded beside the stages that run.
+    fn copies_bytes(&self, copies: &LoadStage) -> u64;
+
+    /// Those bytes have come: holds these, too; what is neither of them nor runs is freed.
     ///
     /// # Errors
     /// Why the phone cannot hold them.
-    fn load_copies(&mut self, copies: &LoadStage) -> Result<Loaded, String>;
+    fn load_copies(&mut self, copies: &LoadStage) -> Result<(), String>;
 
     /// Forgets what was loaded.
     fn unload(&mut self);

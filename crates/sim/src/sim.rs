@@ -410,6 +410,7 @@ impl Phone {
             device_hangs: false,
             caches_locked: false,
             is_full: false,
+            copies: None,
             driver_hangs: false,
             busy_until_secs: 0.0,
         }

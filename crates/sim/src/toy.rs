@@ -91,6 +91,7 @@ pub fn spec(layers: usize) -> ModelSpec {
         encoder: None,
         eos: vec![EOS],
         row_bytes: ROW_BYTES,
+        modules_depend: false,
         slots: 1,
     }
 }
@@ -117,28 +118,33 @@ impl StageRunner for ToyModel {
         Ok(loaded(missing))
     }
 
-    fn load_copies(&mut self, copies: &LoadStage) -> Result<Loaded, String> {
+    fn copies_bytes(&self, copies: &LoadStage) -> u64 {
+        let held: &[Resident] = self.spec.as_ref().map_or(&[], |spec| &spec.stages);
+        let has = |module| held.iter().any(|stage| stage.resident.contains(module));
+        loaded(modules_of(&copies.stages).filter(|&module| !has(module)).count()).bytes
+    }
+
+    fn load_copies(&mut self, copies: &LoadStage) -> Result<(), String> {
         let LoadStage { slots, context_tokens, .. } = *copies;
         let rows = usize::from(copies.rows);
-        let spec =
-            self.spec.get_or_insert(Loading { stages: Vec::new(), slots, rows, context_tokens });
-        let wanted = |module| copies.stages.iter().any(|range| range.resident.contains(module));
-        let held: BTreeSet<usize> =
-            modules_of(&spec.stages).filter(|&module| wanted(module)).collect();
+        let stages = Vec::new();
+        let spec = self.spec.get_or_insert(Loading { stages, slots, rows, context_tokens });
+        let kept_of = |held: &Resident| {
+            let mut kept = copies.stages.iter().map(|kept| kept.resident);
+            let kept = kept.find(|kept| kept.holds(held.range))?;
+            Some(Resident { range: held.range, resident: held.resident.common(kept) })
+        };
+        spec.stages = spec.stages.iter().filter_map(kept_of).collect();
+        let held: BTreeSet<usize> = modules_of(&spec.stages).collect();
         self.cache.retain(|(module, _), _| held.contains(module));
         self.prompts.retain(|(module, _), _| held.contains(module));
-        for running in &mut spec.stages {
-            let mut around =
-                copies.stages.iter().map(|range| running.resident.common(range.resident));
-            let of_it = |kept: &ModuleRange| kept.common(running.range) == running.range;
-            running.resident = around.find(of_it).unwrap_or(running.range);
-        }
         let lacking = modules_of(&copies.stages).filter(|module| !held.contains(module));
-        let lacking: Vec<usize> = lacking.collect();
-        let alone = |&module: &usize| ModuleRange::new(module, module + 1);
-        let dormant = lacking.iter().map(alone).map(|range| Resident { range, resident: range });
+        let dormant = lacking.map(|module| {
+            let range = ModuleRange::new(module, module + 1);
+            Resident { range, resident: range }
+        });
         spec.stages.extend(dormant);
-        Ok(loaded(lacking.len()))
+        Ok(())
     }
 
     fn unload(&mut self) {

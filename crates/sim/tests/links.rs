@@ -183,7 +183,11 @@ impl StageRunner for Wide {
         self.0.load(stage)
     }
 
-    fn load_copies(&mut self, copies: &LoadStage) -> Result<Loaded, String> {
+    fn copies_bytes(&self, copies: &LoadStage) -> u64 {
+        self.0.copies_bytes(copies)
+    }
+
+    fn load_copies(&mut self, copies: &LoadStage) -> Result<(), String> {
         self.0.load_copies(copies)
     }
 

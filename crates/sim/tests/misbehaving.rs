@@ -287,11 +287,11 @@ fn caches_go_only_to_those_who_go_on_with_them() {
 
 #[test]
 fn what_phones_hold_is_said_by_the_coordinator_and_told_by_those_who_were_asked() {
-    let loaded = CopiesLoaded { epoch: 1, is_there: true };
+    let loaded = CopiesLoaded { number: 1, is_there: true };
     is_refused(1, 2, loaded, "only the coordinator");
     let model = roll_out(1, 1).model;
     let held = vec![ModuleRange::new(0, 1)];
-    let load = LoadCopies { epoch: 1, model, slots: 1, rows: 8, held };
+    let load = LoadCopies { epoch: 1, number: 1, model, slots: 1, rows: 8, held };
     is_refused(1, 2, load.clone(), "only the coordinator");
     is_refused(0, 1, load, "leaves out what we run");
 }

@@ -15,6 +15,10 @@ const PROMPT: usize = 20;
 
 /// Three phones of one speed with equal parts; each lends so many times a third of the model.
 fn equal_parts(factor: f64) -> Sim {
+    begun(factor, Assignment::Equal)
+}
+
+fn begun(factor: f64, assignment: Assignment) -> Sim {
     let mut config = config(3);
     config.limits.balances = true;
     config.limits.slots = 1;
@@ -23,7 +27,7 @@ fn equal_parts(factor: f64) -> Sim {
     config.phones = NAMES[..3].iter().map(phone).collect();
     let mut sim = sim(config);
     sim.gather();
-    sim.command(0, Command::Begin(Assignment::Equal));
+    sim.command(0, Command::Begin(assignment));
     assert!(sim.run_until(200.0, |sim| sim.is_phase(Phase::Ready)));
     sim
 }
@@ -158,4 +162,20 @@ fn a_phone_behind_a_slow_link_is_left_out() {
     assert!(drift(&sim) > 5.0, "{}", drift(&sim));
     sim.run_for(80.0);
     assert!((drift(&sim) - 1.0).abs() < 0.01, "it may be another link by now: {}", drift(&sim));
+}
+
+#[test]
+fn a_phone_without_a_part_loads_its_part_before_it_takes_over() {
+    // Two phones are faster than three.
+    let mut sim = begun(1.7, Assignment::Best);
+    let idle = (1..3).find(|&phone| part(&sim, phone) == 0).expect("one is idle");
+    ask(&mut sim, 1);
+    sim.run_for(2.0);
+    sim.slow_down(3 - idle, 6.0);
+    answer(&mut sim, 1);
+    assert!(part(&sim, idle) > 0);
+    assert_eq!(part(&sim, 3 - idle), 0);
+    assert_eq!((frames(&sim, "LoadCopies"), frames(&sim, "CopiesLoaded")), (1, 1));
+    let plan = sim.view(0).plan.expect("a plan");
+    assert!(plan.pause_secs.is_some_and(|secs| secs < 0.5), "{plan:?}");
 }

@@ -287,7 +287,7 @@ impl Driver {
                 self.fail(error("model_unavailable", failed.to_string()));
             }
             Done::Remark(message) => self.remark(message),
-            Done::CopiesLoaded(epoch, loaded) => self.queue(Work::Add(epoch, loaded)),
+            Done::Fetched(number, failed) => self.queue(Work::Add { number, failed }),
             Done::Warning(message) => self.emit.send(&FromWorker::Warning { message }),
             Done::Checked { ask, prompt_tokens, context_tokens } => {
                 let context_tokens = context_tokens as u32;

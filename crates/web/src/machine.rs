@@ -1,5 +1,7 @@
 //! The device at work: one thing after the other, in the order it was asked for.
 
+mod copies;
+
 use std::{pin::pin, rc::Rc};
 
 use base::{Message, ModuleRange, PeerId};
@@ -14,6 +16,8 @@ use protocol::peer::{CacheAsk, Failure, FailureCode, ModelRef};
 use session::{Input, Job, LoadStage, Resident, StageOutput};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
+
+use copies::Loading;
 
 use crate::{
     clock::{now_secs, sleep},
@@ -46,9 +50,9 @@ pub enum Work {
     /// Load a stage.
     Load(LoadStage),
     /// Load copies beside the stages.
-    LoadCopies(LoadStage),
-    /// Copies that were loaded beside the stages, for an epoch.
-    Add(u32, Result<Vec<Stage<Parts<LocalSource>>>, ModelError>),
+    LoadCopies { number: u32, copies: LoadStage },
+    /// Put the next module of those copies on the GPU, or give up for a reason.
+    Add { number: u32, failed: Option<ModelError> },
     /// Free the stage.
     Unload,
     /// Read a part of a KV cache for another phone.
@@ -74,8 +78,8 @@ pub enum Done {
     Warning(String),
     /// Something for the log.
     Remark(String),
-    /// Copies were loaded beside the stages, for an epoch; goes back as [`Work::Add`].
-    CopiesLoaded(u32, Result<Vec<Stage<Parts<LocalSource>>>, ModelError>),
+    /// The next module of copies can be put on the GPU, or not; goes back as [`Work::Add`].
+    Fetched(u32, Option<ModelError>),
     /// A prompt was counted.
     Checked { ask: u32, prompt_tokens: usize, context_tokens: usize },
     /// A prompt cannot be counted.
@@ -101,8 +105,8 @@ pub struct Machine {
     stages: Stages<Parts<LocalSource>>,
     /// Of the stages.
     url: String,
-    /// Of the copies that are being loaded beside them.
-    loading: Option<u32>,
+    /// What is loaded beside them.
+    loading: Option<Loading>,
     /// Of the stages.
     epoch: u32,
 }
@@ -153,8 +157,10 @@ impl Machine {
             Work::Measure(model) => Done::Input(self.measure(model).await),
             Work::Exercise(number) => Done::Input(self.exercise(number).await),
             Work::Load(plan) => Done::Input(self.load(plan).await),
-            Work::LoadCopies(copies) => return self.load_copies(copies).await.map(Done::Input),
-            Work::Add(epoch, stages) => Done::Input(self.add(epoch, stages)?),
+            Work::LoadCopies { number, copies } => {
+                Done::Input(self.load_copies(number, copies).await?)
+            }
+            Work::Add { number, failed } => self.add(number, failed).await?,
             Work::Unload => {
                 self.free();
                 return None;
@@ -231,7 +237,7 @@ impl Machine {
         if !matches!(error, ModelError::Gpu(_)) || gpu.is_alive().await {
             return false;
         }
-        (self.gpu, self.trial) = (None, None);
+        (self.gpu, self.trial, self.loading) = (None, None, None);
         self.stages.clear();
         (self.tell)(Done::GpuLost(error.to_string()));
         true
@@ -350,61 +356,6 @@ impl Machine {
         missing.map(|module| opened.file.stage_bytes(ModuleRange::new(module, module + 1))).sum()
     }
 
-    /// Frees what is not to be held any longer, and begins to load what is lacking: that goes on beside all other work
-    /// and ends in [`Work::Add`].
-    async fn load_copies(&mut self, copies: LoadStage) -> Option<Input> {
-        let epoch = copies.epoch;
-        match self.begin_to_load(copies).await {
-            Ok(()) => None,
-            Err(error) => Some(self.lacks(epoch, &error)),
-        }
-    }
-
-    async fn begin_to_load(&mut self, copies: LoadStage) -> Result<(), ModelError> {
-        if self.url != copies.model.url {
-            self.free();
-        }
-        self.trial = None;
-        self.url.clone_from(&copies.model.url);
-        let (gpu, opened) = (self.gpu()?, self.open(&copies.model.url).await?);
-        let (epoch, options) = (copies.epoch, options(&copies));
-        let kept: Vec<ModuleRange> = copies.stages.iter().map(|stage| stage.resident).collect();
-        let lacking = self.stages.keep(&kept, options);
-        gpu.release();
-        self.loading = Some(epoch);
-        let tell = self.tell.clone();
-        spawn_local(async move {
-            let loaded = load_all(&gpu, &opened, lacking, options).await;
-            tell(Done::CopiesLoaded(epoch, loaded));
-        });
-        Ok(())
-    }
-
-    /// Takes what was loaded beside the stages, unless nobody waits for it any more.
-    fn add(
-        &mut self,
-        epoch: u32,
-        loaded: Result<Vec<Stage<Parts<LocalSource>>>, ModelError>,
-    ) -> Option<Input> {
-        self.loading.take_if(|waiting| *waiting == epoch)?;
-        match loaded {
-            Ok(stages) => {
-                stages.into_iter().for_each(|stage| self.stages.add(stage));
-                Some(Input::CopiesLoaded { epoch, is_there: true })
-            }
-            Err(error) => Some(self.lacks(epoch, &error)),
-        }
-    }
-
-    /// The stages that run go on without copies.
-    fn lacks(&self, epoch: u32, error: &ModelError) -> Input {
-        if let Some(gpu) = &self.gpu {
-            gpu.release();
-        }
-        (self.tell)(Done::Remark(format!("this phone loads no copies: {error}")));
-        Input::CopiesLoaded { epoch, is_there: false }
-    }
-
     /// Tells the room of every piece that comes from now on.
     fn tell_progress(&self, epoch: u32, total_bytes: u64) {
         let (tell, fetched) = (self.tell.clone(), self.means.fetched.clone());
@@ -418,12 +369,16 @@ impl Machine {
 
     async fn read_cache(&mut self, to: PeerId, ask: CacheAsk) -> Input {
         let (module, slot) = (ask.module as usize, ask.slot.into());
-        let data = match self.stages.holding(module) {
+        let read = match self.stages.holding(module) {
             Some(stage) => stage.read_cache(module, slot, ask.positions()).await,
             None => Ok(Vec::new()),
         };
         // Without it the other phone runs the history again.
-        Input::CacheRead { to, ask, data: data.unwrap_or_default() }
+        let nothing = |_| Input::CacheRead { to, ask, data: Vec::new() };
+        match read {
+            Ok(data) => Input::CacheRead { to, ask, data },
+            Err(error) => self.failed(&error, nothing).await,
+        }
     }
 
     fn write_cache(&mut self, of: &CacheAsk, data: &[u8]) -> Input {
@@ -491,17 +446,4 @@ fn options(load: &LoadStage) -> StageOptions {
         slots: load.slots.into(),
         rows: load.rows.into(),
     }
-}
-
-async fn load_all(
-    gpu: &Gpu,
-    opened: &Opened,
-    ranges: Vec<ModuleRange>,
-    options: StageOptions,
-) -> Result<Vec<Stage<Parts<LocalSource>>>, ModelError> {
-    let mut stages = Vec::new();
-    for range in ranges {
-        stages.push(Stage::load(gpu, &opened.file, range, options).await?);
-    }
-    Ok(stages)
 }

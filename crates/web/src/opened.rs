@@ -65,6 +65,7 @@ impl Opened {
             }),
             eos: text.eos(),
             row_bytes: (config.hidden * size_of::<f32>()) as u32,
+            modules_depend: self.file.modules_depend(),
             slots: 1,
         })
     }

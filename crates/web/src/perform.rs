@@ -17,7 +17,9 @@ impl Driver {
             Output::Measure { model } => self.queue(Work::Measure(model)),
             Output::Exercise { number } => self.queue(Work::Exercise(number)),
             Output::LoadStage(stage) => self.queue(Work::Load(stage)),
-            Output::LoadCopies(copies) => self.queue(Work::LoadCopies(copies)),
+            Output::LoadCopies { number, copies } => {
+                self.queue(Work::LoadCopies { number, copies });
+            }
             Output::UnloadStage => self.queue(Work::Unload),
             Output::ReadCache { to, ask } => self.queue(Work::ReadCache { to, ask }),
             Output::WriteCache { of, data } => self.queue(Work::WriteCache { of, data }),

@@ -11,6 +11,8 @@ use super::{DecodeError, MAX_MODULES, MAX_SLOTS, MAX_STAGES, ModelRef, bounds, f
 pub struct LoadCopies {
     /// The running plan's epoch.
     pub epoch: u32,
+    /// Of this frame. A later one takes its place.
+    pub number: u32,
     /// The model that is run.
     pub model: ModelRef,
     /// Requests that have a KV cache at once.
@@ -24,8 +26,8 @@ pub struct LoadCopies {
 /// To the coordinator: how that went.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct CopiesLoaded {
-    /// The epoch of [`LoadCopies`].
-    pub epoch: u32,
+    /// The number of [`LoadCopies`].
+    pub number: u32,
     /// Whether the sender holds all of it now.
     pub is_there: bool,
 }

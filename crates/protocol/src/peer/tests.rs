@@ -212,15 +212,16 @@ fn plan_samples() -> Vec<(Frame, &'static str)> {
         (
             LoadCopies {
                 epoch: 1,
+                number: 4,
                 model: model(),
                 slots: 2,
                 rows: 9,
                 held: vec![ModuleRange::new(0, 3), ModuleRange::new(5, 8)],
             }
             .into(),
-            "072701022f6d016dac0208010002090200030508",
+            "07270104022f6d016dac0208010002090200030508",
         ),
-        (CopiesLoaded { epoch: 1, is_there: true }.into(), "07280101"),
+        (CopiesLoaded { number: 1, is_there: true }.into(), "07280101"),
         (CacheLost { of: cache_ask() }.into(), "07290103000202"),
     ]
 }

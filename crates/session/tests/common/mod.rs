@@ -46,6 +46,7 @@ pub fn spec() -> ModelSpec {
         encoder: None,
         eos: vec![1],
         row_bytes: ROW_BYTES,
+        modules_depend: false,
         slots: 2,
     }
 }

@@ -49,6 +49,8 @@ impl Model {
             encoder: self.sizes.as_ref().and_then(Sizes::encoder),
             eos: Vec::new(),
             row_bytes,
+            // Parts of the toy never do.
+            modules_depend: false,
             slots: self.slots,
         })
     }

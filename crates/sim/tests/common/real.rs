@@ -74,6 +74,7 @@ impl RealModel {
             }),
             eos: self.text.eos().to_vec(),
             row_bytes: (self.file.config().hidden * size_of::<f32>()) as u32,
+            modules_depend: self.file.modules_depend(),
             slots: 1,
         }
     }
@@ -104,15 +105,22 @@ impl StageRunner for Phone {
         Ok(Loaded { bytes: self.stages.bytes(), has_caches })
     }
 
-    fn load_copies(&mut self, copies: &LoadStage) -> Result<Loaded, String> {
+    fn copies_bytes(&self, copies: &LoadStage) -> u64 {
+        let modules = copies.stages.iter().flat_map(|stage| stage.resident.indices());
+        let missing = modules.filter(|&module| !self.stages.has(module));
+        let bytes = |module| self.model.file.stage_bytes(ModuleRange::new(module, module + 1));
+        missing.filter_map(|module| bytes(module).ok()).sum()
+    }
+
+    fn load_copies(&mut self, copies: &LoadStage) -> Result<(), String> {
         let kept: Vec<ModuleRange> = copies.stages.iter().map(|stage| stage.resident).collect();
-        let lacking = self.stages.keep(&kept, options(copies));
-        let has_caches = lacking.is_empty();
-        for range in lacking {
-            let stage = Stage::load(&self.model.gpu, &self.model.file, range, options(copies));
-            self.stages.add(block_on(stage).map_err(|error| error.to_string())?);
+        for range in self.stages.keep(&kept, options(copies)) {
+            let (gpu, file) = (&self.model.gpu, &self.model.file);
+            let loaded = block_on(Stage::load(gpu, file, range, options(copies)));
+            let added = loaded.and_then(|stage| block_on(self.stages.add(stage, file)));
+            added.map_err(|error| error.to_string())?;
         }
-        Ok(Loaded { bytes: self.stages.bytes(), has_caches })
+        Ok(())
     }
 
     fn unload(&mut self) {
