@@ -16,6 +16,10 @@ export interface BalanceRun {
   /** How long the answer stood still for a switch. */
   pause_secs: number | null;
   tokens: number[];
+  /** When each piece of the answer was seen, from the slow-down on; less than 0 before it. */
+  token_secs: number[];
+  /** When the cuts moved, from the slow-down on. */
+  switch_secs: number[];
 }
 
 export async function balanceRound(
@@ -44,16 +48,15 @@ function balanceRun(server: Server, round: number, balances: boolean): Promise<B
     const at = phones.findIndex(({ name }) => room.peers.find(({ id }) => id === slowed)?.name === name);
     await startAnswer(coordinator);
     quotas[at]?.set(SLOW_SHARE);
-    const { secs, tokens } = await restOfAnswer(coordinator);
+    const rest = await restOfAnswer(coordinator);
     const { plan } = await coordinator.room();
     return {
       round,
       balances,
-      secs,
+      ...rest,
       modules: plan?.stages.map(({ start, end }) => end - start) ?? [],
       cause: plan?.cause ?? null,
       pause_secs: plan?.pauseSecs ?? null,
-      tokens,
     };
   });
 }
@@ -63,33 +66,46 @@ async function startAnswer(phone: Phone): Promise<void> {
   await phone.page.evaluate(
     async ([text, options, tokens]) => {
       const { engine } = window.lingualinked;
-      const times: number[] = [];
-      let length = 0;
+      const [times, switches]: [number[], number[]] = [[], []];
+      let [length, cuts] = [0, ""];
       engine.view.subscribe((view) => {
         const now = view.turns.at(-1)?.text.length ?? 0;
+        const cutsNow = String(view.room?.plan?.stages.map(({ start }) => start));
         if (now > length) times.push(performance.now());
-        length = now;
+        if (cuts !== "" && cutsNow !== cuts) switches.push(performance.now());
+        [length, cuts] = [now, cutsNow];
       });
       const ask = engine.ask(text, options);
-      Object.assign(window, { pieces: { ask, times } });
+      Object.assign(window, { pieces: { ask, times, switches } });
       await engine.view.when(() => times.length >= tokens);
     },
     [PROMPT, HOW, STEADY_TOKENS] as const,
   );
 }
 
-/** Seconds from now to the last of the timed tokens. */
-async function restOfAnswer(phone: Phone): Promise<{ secs: number; tokens: number[] }> {
-  const turn = await phone.page.evaluate(async (count) => {
+/** All times are from now; `secs` is that of the last of the timed tokens. */
+async function restOfAnswer(
+  phone: Phone,
+): Promise<Pick<BalanceRun, "secs" | "tokens" | "token_secs" | "switch_secs">> {
+  const { turn, since, times, switches } = await phone.page.evaluate(async () => {
     const since = performance.now();
-    const { pieces } = window as unknown as { pieces: { ask: number; times: number[] } };
-    const done = await window.lingualinked.engine.finished(pieces.ask);
-    const later = pieces.times.filter((time) => time > since);
-    return { millis: (later[count - 1] ?? Number.NaN) - since, turn: done };
-  }, TIMED_TOKENS);
-  if (turn.turn.state !== "done") throw new Error(`the answer ended in the state ${turn.turn.state}`);
-  if (Number.isNaN(turn.millis)) throw new Error("the answer was shorter than what is timed");
-  return { secs: turn.millis / 1000, tokens: turn.turn.stats.tokens };
+    const { pieces } = window as unknown as { pieces: Pieces };
+    const turn = await window.lingualinked.engine.finished(pieces.ask);
+    return { turn, since, ...pieces };
+  });
+  if (turn.state !== "done") throw new Error(`the answer ended in the state ${turn.state}`);
+  const inSecs = (time: number): number => Number(((time - since) / 1000).toFixed(4));
+  const token_secs = times.map(inSecs);
+  const secs = token_secs.filter((at) => at > 0)[TIMED_TOKENS - 1];
+  if (secs === undefined) throw new Error("the answer was shorter than what is timed");
+  return { secs, tokens: turn.stats.tokens, token_secs, switch_secs: switches.map(inSecs) };
+}
+
+/** What the page keeps of an answer: milliseconds of its clock. */
+interface Pieces {
+  ask: number;
+  times: number[];
+  switches: number[];
 }
 
 export const TIMED_TOKENS = 128;
