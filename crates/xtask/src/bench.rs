@@ -4,20 +4,21 @@
 //! `cargo xtask bench planner`: how long planning takes in a browser.
 //!
 //! `e2e/src/bench/` starts the browsers and reckons; each driver prints a table and, as its last line, all figures as
-//! JSON.
+//! JSON. Those of `bench room` are drawn, too.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::build::{self, Profile};
 use crate::driver::drive;
-use crate::e2e;
+use crate::progress::note;
 use crate::project::Project;
 use crate::setup::{self, Need};
+use crate::{e2e, plots};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -79,7 +80,7 @@ struct PlannerArgs {
 
 pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     e2e::ensure(project)?;
-    match &args.what {
+    let (code, result) = match &args.what {
         What::Engine(args) => {
             setup::ensure(project, &[Need::Peers])?;
             let options = json!({
@@ -101,23 +102,38 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
             let options = json!({ "rounds": args.rounds });
             run_driver(project, "src/bench/planner.ts", &options, args.json)
         }
+    }?;
+    // Without control groups there is nothing to draw.
+    if code == 0 && matches!(args.what, What::Room(_)) && result["skipped"].is_null() {
+        for plot in plots::draw_room(&project.scratch("bench")?, &result)? {
+            note(&format!("drawn: {}", plot.display()));
+        }
     }
+    Ok(ExitCode::from(code))
 }
 
-fn run_driver(project: &Project, script: &str, options: &Value, as_json: bool) -> Result<ExitCode> {
+/// The driver's status, and its result where it ended well.
+fn run_driver(
+    project: &Project,
+    script: &str,
+    options: &Value,
+    as_json: bool,
+) -> Result<(u8, Value)> {
     build::app(project)?;
     let server = build::server(project, Profile::Release)?;
     let mut command = project.command("node");
     command.args(["--import", "tsx", script]);
     e2e::describe(project, &server, &mut command);
     let (code, last) = drive(command, options, "bench", LIMIT)?;
-    if code == 0 && serde_json::from_str::<Value>(&last).is_err() {
-        bail!("the bench's last line is no JSON: {last}");
+    if code != 0 {
+        return Ok((code, Value::Null));
     }
-    if code == 0 && as_json {
+    let result = serde_json::from_str(&last)
+        .with_context(|| format!("the bench's last line is no JSON: {last}"))?;
+    if as_json {
         println!("{last}");
     }
-    Ok(ExitCode::from(code))
+    Ok((code, result))
 }
 
 /// The driver begins no round that would make it last longer than 45 minutes; that round may be slower than the others.

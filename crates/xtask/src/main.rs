@@ -11,6 +11,7 @@ mod driver;
 mod e2e;
 mod files;
 mod fuzz;
+mod plots;
 mod progress;
 mod project;
 mod serve;

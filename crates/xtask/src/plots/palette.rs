@@ -1,0 +1,20 @@
+//! The colours of the project's page (`web/src/ui/theme.css`), on white.
+
+use plotters::style::RGBColor;
+
+pub const INK: RGBColor = RGBColor(0x1c, 0x24, 0x30);
+pub const INK_SOFT: RGBColor = RGBColor(0x54, 0x5f, 0x70);
+pub const LINE: RGBColor = RGBColor(0xe0, 0xdb, 0xcf);
+pub const ACCENT: RGBColor = RGBColor(0x0b, 0x6b, 0x66);
+pub const ALARM: RGBColor = RGBColor(0x9c, 0x2f, 0x1c);
+/// Of phones, one after the other.
+pub const PHONES: [RGBColor; 8] = [
+    ACCENT,
+    RGBColor(0xb0, 0x53, 0x0a),
+    RGBColor(0x4f, 0x46, 0xc8),
+    RGBColor(0xb0, 0x1f, 0x5e),
+    RGBColor(0x47, 0x73, 0x0d),
+    RGBColor(0x06, 0x67, 0xa3),
+    RGBColor(0x7a, 0x27, 0xc0),
+    RGBColor(0x4b, 0x57, 0x68),
+];
