@@ -1,5 +1,6 @@
 //! Plots of what the drivers in `e2e/` measured, as SVG files.
 
+mod memory;
 mod palette;
 mod panel;
 mod room;
@@ -9,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use plotters::prelude::*;
 
+pub use memory::draw as draw_memory;
 pub use room::draw as draw_room;
 
 use palette::INK;

@@ -2,10 +2,11 @@
 //!
 //! Short forms of all of it are among the ordinary tests. What a part finds has a seed or an input that finds it again.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::build::{self, Profile};
 use crate::driver::drive;
 use crate::progress::{note, step_within};
 use crate::project::Project;
-use crate::{e2e, fuzz};
+use crate::{e2e, fuzz, plots};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -68,12 +69,18 @@ fn run_part(project: &Project, args: &Args, part: Part) -> Result<()> {
         Part::Kills => {
             let options = json!({ "stories": args.kills, "seed": args.seed });
             let limit = SLOW_START + STORY * args.kills;
-            run_driver(project, "kills", &options, limit)
+            let (code, _) = run_driver(project, "kills", &options, limit)?;
+            check(code, "kills")
         }
         Part::Requests => {
             let folder = project.scratch("soak")?;
             let options = json!({ "minutes": args.minutes, "seed": args.seed, "folder": folder });
-            run_driver(project, "requests", &options, SLOW_START + MINUTE * args.minutes)
+            let limit = SLOW_START + MINUTE * args.minutes;
+            let (code, result) = run_driver(project, "requests", &options, limit)?;
+            // What failed is worth a look, too.
+            let drawn = draw_memory(&result);
+            check(code, "requests")?;
+            drawn
         }
     }
 }
@@ -87,7 +94,13 @@ fn faults(project: &Project, stories: u32) -> Result<()> {
     step_within(project, &format!("{stories} stories of failures"), command, FAULTS_LIMIT)
 }
 
-fn run_driver(project: &Project, name: &str, options: &Value, limit: Duration) -> Result<()> {
+/// The driver's status and its result.
+fn run_driver(
+    project: &Project,
+    name: &str,
+    options: &Value,
+    limit: Duration,
+) -> Result<(u8, String)> {
     e2e::ensure(project)?;
     build::app(project)?;
     let server = build::server(project, Profile::Release)?;
@@ -96,7 +109,19 @@ fn run_driver(project: &Project, name: &str, options: &Value, limit: Duration) -
     e2e::describe(project, &server, &mut command);
     let (code, result) = drive(command, options, name, limit)?;
     println!("{result}");
+    Ok((code, result))
+}
+
+fn check(code: u8, name: &str) -> Result<()> {
     if code == 0 { Ok(()) } else { bail!("the soak's {name} failed") }
+}
+
+fn draw_memory(result: &str) -> Result<()> {
+    let result: Value = serde_json::from_str(result).context("the soak's last line is no JSON")?;
+    let story = result["memory_file"].as_str().context("the soak names no file of its memory")?;
+    let drawing = plots::draw_memory(Path::new(story))?;
+    note(&format!("memory is drawn in {}", drawing.display()));
+    Ok(())
 }
 
 const MINUTE: Duration = Duration::from_secs(60);

@@ -10,15 +10,15 @@ import type { Server } from "../server.ts";
 import { settings } from "../settings.ts";
 import { firstLine, pause } from "../waiting.ts";
 import { Asking, type Asked } from "./asking.ts";
-import { Comings, type ComingsCounts } from "./comings.ts";
-import { grown, MemoryWatch, type MemoryResult } from "./memory-watch.ts";
+import { Comings, type ComingsCounts, type Mark } from "./comings.ts";
+import { grown, MemoryWatch, type MemoryResult, type Sample } from "./memory-watch.ts";
 import { SoakRoom } from "./soak-room.ts";
 import { PHONES, type RoomKind } from "./story.ts";
 
 export interface RequestsOptions {
   minutes: number;
   seed: number;
-  /** Where the drawing and the samples go. */
+  /** Where the samples go. */
   folder?: string;
 }
 
@@ -31,7 +31,15 @@ export interface RequestsResult {
   memory: MemoryResult;
   /** Answers that were lost or changed, phones that did not come back, memory that grew. */
   failures: string[];
-  drawing: string;
+  /** A file with {@link MemoryStory}. */
+  memory_file: string;
+}
+
+/** What `cargo xtask soak` draws. */
+export interface MemoryStory {
+  title: string;
+  samples: Sample[];
+  marks: Mark[];
 }
 
 export async function soakRequests(
@@ -45,9 +53,7 @@ export async function soakRequests(
     tell(`${PHONES} phones are ready`);
     const soak = new BusyRoom(room, seed, tell);
     await soak.run(60 * minutes);
-    const drawing = soak.draw(folder);
-    tell(`memory is drawn in ${drawing}`);
-    return { minutes, seed, ...soak.result(minutes), drawing };
+    return { minutes, seed, ...soak.result(minutes), memory_file: soak.write(folder) };
   } finally {
     await room.close();
   }
@@ -99,14 +105,14 @@ class BusyRoom {
     };
   }
 
-  draw(folder: string): string {
+  /** Returns the file's name. */
+  write(folder: string): string {
     mkdirSync(folder, { recursive: true });
-    const samples = this.#memory.samples.map((sample) => `${JSON.stringify(sample)}\n`);
-    writeFileSync(join(folder, "memory.jsonl"), samples.join(""));
-    const drawing = join(folder, "memory.svg");
     const title = `${this.#asking.inWords()} while phones came and went, seed ${this.seed}`;
-    writeFileSync(drawing, this.#memory.draw(title, this.#comings.marks));
-    return drawing;
+    const story: MemoryStory = { title, samples: this.#memory.samples, marks: this.#comings.marks };
+    const file = join(folder, "memory.json");
+    writeFileSync(file, JSON.stringify(story));
+    return file;
   }
 
   /** Every phone that is here asks one question after the other. */

@@ -2,12 +2,17 @@
 
 import { pause } from "../waiting.ts";
 import { ready } from "../bench/slow-room.ts";
-import type { Mark } from "./chart.ts";
 import type { Seat, SoakRoom } from "./soak-room.ts";
 import { PHONES } from "./story.ts";
 
 type Coming = "joined" | "left" | "killed" | "frozen";
 export type ComingsCounts = Record<Coming, number>;
+
+/** What happened, and when. */
+export interface Mark {
+  at_secs: number;
+  name: Coming;
+}
 
 export class Comings {
   readonly counts: ComingsCounts = { joined: 0, left: 0, killed: 0, frozen: 0 };

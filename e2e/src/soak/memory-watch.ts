@@ -1,9 +1,8 @@
-/** The memory of all phones of a room over time, what it comes to, and its drawing. */
+/** The memory of all phones of a room over time, and what it comes to. */
 
 import { median } from "../bench/report.ts";
 import type { Phone } from "../phone.ts";
 import { pause, within } from "../waiting.ts";
-import { chart, type Line, type Mark } from "./chart.ts";
 import { PhoneMemory, type MemoryFound } from "./phone-memory.ts";
 
 export interface Sample extends MemoryFound {
@@ -48,10 +47,6 @@ export class MemoryWatch {
   result(): MemoryResult {
     return memoryResult(this.samples);
   }
-
-  draw(title: string, marks: Mark[]): string {
-    return drawMemory(title, this.samples, marks);
-  }
 }
 
 export function memoryResult(samples: Sample[]): MemoryResult {
@@ -80,34 +75,6 @@ export function grown(result: MemoryResult): string[] {
     ratio !== null && ratio > MOST_GROWTH
       ? [`${name}: ${ratio.toFixed(3)} times the first half's memory`]
       : [],
-  );
-}
-
-function drawMemory(title: string, samples: Sample[], marks: Mark[]): string {
-  const megabytes = (bytes: number): number => bytes / 1e6;
-  const header = samples.filter(({ is_header }) => is_header);
-  const line = (name: string, of: Sample[], value: (sample: Sample) => number): Line => ({
-    name,
-    points: of.map((sample) => [sample.at_secs, megabytes(value(sample))] as const),
-  });
-  const names = [...new Set(samples.map(({ phone }) => phone))];
-  const phones = names.map((name): Line => {
-    const own = samples.filter(({ phone }) => phone === name);
-    return { ...line(name, own, ({ total }) => total), isThick: own[0]?.is_header ?? false };
-  });
-  const parts = [
-    line("page's processes", header, ({ renderers }) => renderers),
-    line("GPU's process", header, ({ gpu }) => gpu),
-    line("engine's wasm", header, ({ wasm }) => wasm),
-    line("page's heap", header, ({ page_heap }) => page_heap),
-  ];
-  return chart(
-    title,
-    [
-      { title: "each phone's processes", unit: "MB", lines: phones },
-      { title: "parts of the phone that started the room", unit: "MB", lines: parts },
-    ],
-    marks,
   );
 }
 

@@ -1,6 +1,5 @@
 import { expect, test } from "@playwright/test";
 
-import { chart } from "../../src/soak/chart.ts";
 import { killsResult, type Told } from "../../src/soak/kills-result.ts";
 import { grown, memoryResult, type Sample } from "../../src/soak/memory-watch.ts";
 import { storyOf } from "../../src/soak/story.ts";
@@ -61,20 +60,6 @@ test("memory that grows is told of", () => {
   expect(grown(steady)).toEqual([]);
   const growing = grown(memoryResult(samples((at) => 100 + at)));
   expect(growing[0]).toContain("header");
-});
-
-test("a chart has its lines, and what is marked in them", () => {
-  const points: [number, number][] = [
-    [0, 1],
-    [60, 2],
-  ];
-  const lines = [{ name: "one & all", points }];
-  const svg = chart("memory", [{ title: "phones", unit: "MB", lines }], [{ at_secs: 30, name: "joined" }]);
-  expect(svg).toMatch(/^<svg .*<\/svg>\n$/s);
-  expect(svg).toContain("one &amp; all");
-  expect(svg).toContain(">joined<");
-  expect(svg).toContain("1.0 min");
-  expect(svg).not.toContain("NaN");
 });
 
 function samples(value: (at: number) => number): Sample[] {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::draw_room;
+use super::{draw_memory, draw_room};
 
 #[test]
 fn ratios_are_drawn_beside_what_is_known_of_them() {
@@ -51,6 +51,19 @@ fn a_result_of_another_shape_says_what_it_lacks() {
     fs::remove_dir_all(folder).unwrap();
 }
 
+#[test]
+fn memory_is_drawn_with_what_happened() {
+    let folder = folder("memory");
+    let story = folder.join("memory.json");
+    fs::write(&story, memory().to_string()).unwrap();
+    let svg = fs::read_to_string(draw_memory(&story).unwrap()).unwrap();
+    has_all(&svg, &["3 answers &amp; more", "one &lt;1&gt;", "another", "minutes", "MB"]);
+    has_all(&svg, &["joined", "frozen", "engine&apos;s wasm"]);
+    fs::write(&story, "{}").unwrap();
+    assert!(draw_memory(&story).is_err());
+    fs::remove_dir_all(folder).unwrap();
+}
+
 /// As `e2e/src/bench/room-result.ts` writes it; the figures of a hop and the like are left out.
 fn room() -> Value {
     json!({
@@ -62,6 +75,21 @@ fn room() -> Value {
             { "round": 1, "balances": true, "secs": 0.7, "token_secs": [-0.1, 0.1, 0.4, 0.7], "switch_secs": [0.3] },
             { "round": 1, "balances": false, "secs": 0.9, "token_secs": [-0.1, 0.1, 0.5, 0.9], "switch_secs": [] },
         ],
+    })
+}
+
+/// As `e2e/src/soak/busy-room.ts` writes it.
+fn memory() -> Value {
+    let sample = |at_secs: u32, phone: &str, is_header: bool| {
+        json!({
+            "at_secs": at_secs, "phone": phone, "is_header": is_header,
+            "total": 3e8, "renderers": 2e8, "gpu": 1e8, "page_heap": 1e7, "wasm": 2e7,
+        })
+    };
+    json!({
+        "title": "3 answers & more",
+        "samples": [sample(5, "one <1>", true), sample(6, "another", false), sample(60, "one <1>", true)],
+        "marks": [{ "at_secs": 10, "name": "joined" }, { "at_secs": 40, "name": "frozen" }],
     })
 }
 
