@@ -51,8 +51,12 @@ export async function loadOn(phone: Phone, server: Server, file: string): Promis
   return (performance.now() - before) / 1000;
 }
 
+export interface OwnAnswer extends Answer {
+  promptTokens: number;
+}
+
 /** Waits in the page: looking at it again and again would take the processor from what is measured. */
-export async function answerOn(phone: Phone, prompt: string, maxTokens: number): Promise<Answer> {
+export async function answerOn(phone: Phone, prompt: string, maxTokens: number): Promise<OwnAnswer> {
   const how = { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens };
   const turn = await phone.page.evaluate(
     ([text, options]) => {
@@ -64,6 +68,6 @@ export async function answerOn(phone: Phone, prompt: string, maxTokens: number):
   if (turn.state === "failed") throw new PhoneError(phone.name, "answering", turn.error);
   if (turn.state !== "done")
     throw new Error(`${phone.name}: the answer is ${turn.state} where it should be over`);
-  const { tokens, ttftSecs, completionTokens, decodeTokensPerSec } = turn.stats;
-  return { tokens, ttftSecs, decodeSecs: (completionTokens - 1) / decodeTokensPerSec };
+  const { tokens, ttftSecs, promptTokens, completionTokens, decodeTokensPerSec } = turn.stats;
+  return { tokens, ttftSecs, promptTokens, decodeSecs: (completionTokens - 1) / decodeTokensPerSec };
 }

@@ -6,6 +6,7 @@ import type { HopCost, HopParts } from "./hop.ts";
 import type { ResidualRun } from "./residual.ts";
 import { median, paired } from "./report.ts";
 import type { ThroughputRun } from "./throughput.ts";
+import { wireResults, type WireResult, type WireRun } from "./wires.ts";
 
 /** The last line of the bench's output. */
 export interface RoomResult {
@@ -26,6 +27,7 @@ export interface RoomResult {
   hop: HopCost;
   /** How long the answer stood still for a switch; the median. */
   pause_secs: number | null;
+  wires: WireResult[];
   /** Whether every answer had the tokens of its twin. */
   same_tokens: boolean;
   throughput: ThroughputRun[];
@@ -38,10 +40,12 @@ export interface RoomRuns {
   balance: BalanceRun[];
   assignment: Run[];
   residual: ResidualRun[];
+  wires: WireRun[];
   hop: HopCost;
 }
 
-export function roomResult({ throughput, balance, assignment, residual, hop }: RoomRuns): RoomResult {
+export function roomResult(runs: RoomRuns): RoomResult {
+  const { throughput, balance, assignment, residual, wires, hop } = runs;
   const throughputs = throughput.map((run) => run.apart_secs / run.together_secs);
   const balances = paired(balance, (run) => run.balances).map(([on, off]) => off.secs / on.secs);
   const pauses = balance.flatMap((run) => run.pause_secs ?? []);
@@ -62,6 +66,7 @@ export function roomResult({ throughput, balance, assignment, residual, hop }: R
     hop_overhead_millis: hop.hop_ms,
     hop,
     pause_secs: median(pauses),
+    wires: wireResults(wires),
     same_tokens:
       assigned.same_tokens &&
       residual.every((run) => String(run.tokens) === String(residual[0]?.tokens)) &&
@@ -81,8 +86,15 @@ export function roomTable(result: RoomResult): string {
     `an encoder-decoder's first token: ${times(result.residual_delay_ratio)} times as long along the ring as with skip links`,
     `a hop takes ${times(result.hop_overhead_millis)} ms beside the stages' work: ${hopLine(result.hop.parts)} (with clocks)`,
     `a switch takes ${times(result.pause_secs)} s`,
+    ...result.wires.map(wireLine),
     result.same_tokens ? "every answer had the same tokens as its twin" : "the answers' tokens DIFFER",
   ].join("\n");
+}
+
+function wireLine(result: WireResult): string {
+  const { wire, first_token_secs, token_millis, bytes_per_token, same_tokens } = result;
+  const figure = (value: number | null, digits: number): string => value?.toFixed(digits) ?? "-";
+  return `hidden states in ${wire}: the first token after ${figure(first_token_secs, 2)} s, then ${figure(token_millis, 1)} ms each, ${figure(bytes_per_token, 0)} bytes for each token; ${same_tokens} tokens as in f32`;
 }
 
 function hopLine(parts: HopParts): string {

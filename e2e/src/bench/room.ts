@@ -1,6 +1,6 @@
 /**
  * The driver of `cargo xtask bench room`: what a room of three slow phones gains by having several requests in flight, by
- * moving its cuts, by the planner's assignment and by skip links, and what a hop costs where no phone is slow. Options come as one JSON object by standard input; progress goes to standard error; standard
+ * moving its cuts, by the planner's assignment and by skip links, what wire types cost, and what a hop costs where no phone is slow. Options come as one JSON object by standard input; progress goes to standard error; standard
  * output has a table, and the result as its last line.
  */
 
@@ -15,6 +15,7 @@ import { hopCost } from "./hop.ts";
 import { residualRound, type ResidualRun } from "./residual.ts";
 import { roomResult, roomTable } from "./room-result.ts";
 import { throughputRounds } from "./throughput.ts";
+import { wireRound, type WireRun } from "./wires.ts";
 
 interface Options {
   rounds: number;
@@ -35,12 +36,14 @@ async function main(text: string, tell: Tell): Promise<void> {
     const balance: BalanceRun[] = [];
     const assignment: Run[] = [];
     const residual: ResidualRun[] = [];
+    const wires: WireRun[] = [];
     for (let round = 1; round <= rounds; round += 1) {
       balance.push(...(await balanceRound(server, round, tell)));
       assignment.push(...(await assignmentRound(server, round, tell)));
       residual.push(...(await residualRound(round, tell)));
+      wires.push(...(await wireRound(server, round, tell)));
     }
-    const result = roomResult({ throughput, balance, assignment, residual, hop });
+    const result = roomResult({ throughput, balance, assignment, residual, wires, hop });
     process.stdout.write(`${roomTable(result)}\n${JSON.stringify(result)}\n`);
   } finally {
     await server.stop();
