@@ -167,7 +167,7 @@ fn an_answer_ends_where_it_should() {
     let mut sim = ready_with(config);
     let answer = stats(sim.ask(2, 1, "once upon", GREEDY));
     assert_eq!((&answer.tokens[..], answer.finish), (&expected[..5], Finish::Eos));
-    let prompt = toy::prompt(30);
+    let prompt = "a".repeat(30);
     let full = stats(sim.ask(2, 2, &prompt, Sampling { max_tokens: 100, ..GREEDY }));
     assert_eq!((full.tokens.len(), full.finish), (30, Finish::Length));
     let again = stats(sim.ask(0, 3, "once upon", Sampling { max_tokens: 3, ..GREEDY }));
