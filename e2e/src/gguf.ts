@@ -45,7 +45,8 @@ export function readGguf(file: string): GgufIndex {
 
 /** The tensors that a stage of the modules `start..end` needs. Modules: embed, attn.0, mlp.0, .., head. */
 export function tensorsOfStage(index: GgufIndex, start: number, end: number): Tensor[] {
-  const hasOutput = index.tensors.some(({ name }) => name === "output.weight");
+  // That of a classifier is its own, too.
+  const hasOutput = index.tensors.some(({ name }) => /^(cls\.)?output\.weight$/.test(name));
   return index.tensors.filter(({ name }) =>
     modulesOf(name, index.layers, hasOutput).some((module) => start <= module && module < end),
   );
@@ -56,7 +57,7 @@ function modulesOf(name: string, layers: number, hasOutput: boolean): number[] {
   // A tied embedding is also the head's matrix.
   if (name === "token_embd.weight") return hasOutput ? [0] : [0, head];
   if (/^(token_embd_norm|position_embd)\./.test(name)) return [0];
-  if (/^output(_norm)?\./.test(name)) return [head];
+  if (/^(output(_norm)?|cls(\.output)?)\./.test(name)) return [head];
   // What rotary frequencies are divided by: every attention needs it.
   if (name === "rope_freqs.weight") return Array.from({ length: layers }, (_, layer) => 1 + 2 * layer);
   const [, block, part] = /^blk\.(\d+)\.(attn|post_attention|ffn|post_ffw)_/.exec(name) ?? [];

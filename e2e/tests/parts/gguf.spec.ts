@@ -35,7 +35,7 @@ for (const file of files) {
     expect(all.every((tensors) => tensors.length > 0)).toBe(true);
     const names = new Set(all.flat().map(({ name }) => name));
     expect(names.size).toBe(index.tensors.length);
-    const isTied = !names.has("output.weight");
+    const isTied = !names.has("output.weight") && !names.has("cls.output.weight");
     const divisors = names.has("rope_freqs.weight") ? index.layers - 1 : 0;
     // A tied embedding is needed at both ends.
     expect(all.flat()).toHaveLength(index.tensors.length + (isTied ? 1 : 0) + divisors);
