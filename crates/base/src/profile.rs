@@ -69,7 +69,7 @@ pub struct DeviceProfile {
 impl DeviceProfile {
     /// Whether it may have this stage.
     pub fn may_run(&self, stage: ModuleRange) -> bool {
-        let holds = |held: &ModuleRange| held.start <= stage.start && stage.end <= held.end;
+        let holds = |held: &ModuleRange| held.holds(stage);
         self.within.is_empty() || self.within.iter().any(holds)
     }
 }

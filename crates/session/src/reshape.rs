@@ -81,11 +81,9 @@ impl Room {
     fn better_ring(&self, may_restock: bool) -> Option<Found> {
         let (spec, plan) = (self.spec.as_ref()?, self.plan.as_ref()?);
         let peers = self.able_peers();
-        let holds =
-            |peer: PeerId| self.facts.get(&peer).is_some_and(|facts| !facts.held.is_empty());
-        let is_able = |peer: PeerId| peers.contains(&peer) && holds(peer);
-        if peers.first() != Some(&self.config.me) || !plan.stages.iter().all(|it| is_able(it.peer))
-        {
+        let holding = self.holding(&peers);
+        let is_all_here = plan.stages.iter().all(|stage| holding.contains(&stage.peer));
+        if holding.first() != Some(&self.config.me) || !is_all_here {
             return None;
         }
         let better_than = |peers: &[PeerId], input: PlanInput, most_secs: f64| {
@@ -94,7 +92,6 @@ impl Room {
             let (peers, stages, plan) = (peers.to_vec(), stages_of(plan, peers), solution.plan);
             is_clear.then_some(Better { peers, input, stages, plan })
         };
-        let holding = self.holding(&peers);
         let within = self.plan_input_within(spec, &holding);
         let now_secs = cost_secs(&within, &stages_of(plan, &holding))?;
         let is_worth_it = |better: &Better| {

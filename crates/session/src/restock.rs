@@ -1,7 +1,7 @@
 //! Weights that move before cuts do. Where no plan of what phones hold is as good as one that they could hold, they
 //! load what it takes beside their work; the balancer takes that plan up when all of it is there.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use base::{ModuleRange, PeerId};
 use protocol::peer::{CopiesLoaded, LoadCopies};
@@ -12,9 +12,8 @@ use crate::{LoadStage, Output, Resident, Room, balance::Better, frames::Verdict}
 #[derive(Debug)]
 pub(crate) struct Restock {
     number: u32,
-    waiting: BTreeSet<PeerId>,
-    /// Who is to hold what, of those.
-    held: Vec<(PeerId, Vec<ModuleRange>)>,
+    /// Who has not told yet that it holds what it is to hold.
+    waiting: BTreeMap<PeerId, Vec<ModuleRange>>,
     deadline_secs: f64,
 }
 
@@ -28,26 +27,26 @@ impl Room {
         };
         let Some(load) = self.stage.ring.as_ref().map(|ring| ring.load()) else { return };
         let number = self.nonce();
-        let waiting = held.iter().map(|(peer, _)| *peer).collect();
         let deadline_secs = self.now_secs + LOAD_SECS;
-        for (peer, held) in held.clone() {
+        for (&peer, held) in &held {
             let (model, slots, rows) = (load.model.clone(), load.slots, load.rows);
-            let load = LoadCopies { epoch: self.epoch, number, model, slots, rows, held };
+            let (epoch, held) = (self.epoch, held.clone());
+            let load = LoadCopies { epoch, number, model, slots, rows, held };
             self.begins_to_load(peer, &load.held);
             match peer == self.config.me {
                 true => self.load_copies(load),
                 false => self.transmit(peer, load),
             }
         }
-        self.restock = Some(Restock { number, waiting, held, deadline_secs });
+        self.restock = Some(Restock { number, waiting: held, deadline_secs });
     }
 
     /// What those phones are to hold that lack some of a plan: with it what they run, and what they hold already as
     /// far as there is room. None where there is none.
-    fn held_for(&self, better: &Better) -> Option<Vec<(PeerId, Vec<ModuleRange>)>> {
+    fn held_for(&self, better: &Better) -> Option<BTreeMap<PeerId, Vec<ModuleRange>>> {
         let (spec, running) = (self.spec.as_ref()?, &self.plan.as_ref()?.stages);
         let Better { peers, plan: target, .. } = better;
-        let mut all = Vec::new();
+        let mut all = BTreeMap::new();
         for (device, &peer) in peers.iter().enumerate() {
             let facts = self.facts.get(&peer)?;
             let wanted = target.stages.iter().filter(|stage| stage.device == device);
@@ -60,7 +59,7 @@ impl Room {
             let with_copies = merged([needed.clone(), facts.held.clone()].concat());
             let budget = facts.budget_bytes(spec.resident_bytes());
             let fits = |held: &Vec<ModuleRange>| spec.held_bytes(held, &[]) <= budget;
-            all.push((peer, [with_copies, needed].into_iter().find(fits)?));
+            all.insert(peer, [with_copies, needed].into_iter().find(fits)?);
         }
         Some(all)
     }
@@ -80,15 +79,11 @@ impl Room {
     pub(crate) fn take_copies_loaded(&mut self, peer: PeerId, loaded: &CopiesLoaded) -> Verdict {
         let is_it = |restock: &&mut Restock| restock.number == loaded.number;
         let Some(restock) = self.restock.as_mut().filter(is_it) else { return Ok(()) };
-        if !restock.waiting.remove(&peer) {
-            return Err("it was to load nothing");
-        }
+        let held = restock.waiting.remove(&peer).ok_or("it was to load nothing")?;
         if !loaded.is_there {
             self.end_restock();
             return Ok(());
         }
-        let mine = restock.held.iter().find(|(other, _)| *other == peer);
-        let held = mine.map(|(_, held)| held.clone()).unwrap_or_default();
         let is_over = restock.waiting.is_empty();
         self.record_held(peer, held);
         if is_over {
@@ -114,7 +109,7 @@ impl Room {
 
     /// Whether `peer` loads for a plan to come.
     pub(crate) fn is_restocking(&self, peer: PeerId) -> bool {
-        self.restock.as_ref().is_some_and(|restock| restock.waiting.contains(&peer))
+        self.restock.as_ref().is_some_and(|restock| restock.waiting.contains_key(&peer))
     }
 
     /// Loading for a plan to come does not take for ever.

@@ -3,7 +3,7 @@
 mod common;
 
 use base::Message;
-use common::{GREEDY, NAMES, alone, config, sim, stats};
+use common::{GREEDY, NAMES, alone, config, draws, frames, sim, stats};
 use protocol::peer::{Pledge, Sampling};
 use session::{Assignment, Command};
 use sim::{PhoneSpec, Sim, SimConfig, toy};
@@ -73,11 +73,6 @@ fn what_a_slow_phone_does_moves_to_its_neighbours() {
         });
         assert!(secs[0] / secs[1] > 1.2, "{secs:?}");
     }
-}
-
-/// How many frames of a kind were sent.
-fn frames(sim: &Sim, name: &str) -> usize {
-    sim.trace().iter().filter(|line| line.contains(&format!(" {name} "))).count()
 }
 
 #[test]
@@ -154,13 +149,7 @@ fn steady_phones_are_left_alone() {
 #[test]
 fn cuts_do_not_oscillate() {
     for seed in 0..60_u64 {
-        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut next = |end: u64| {
-            random ^= random >> 12;
-            random ^= random << 25;
-            random ^= random >> 27;
-            (random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % end
-        };
+        let mut next = draws(seed);
         let phones = 2 + next(3) as usize;
         let mut sim = equal_parts(phones, true);
         let (mut factors, mut changes) = (vec![1.0; phones], 0);

@@ -4,7 +4,7 @@
 mod common;
 
 use base::Message;
-use common::{GREEDY, NAMES, alone, config, sim, stats};
+use common::{GREEDY, NAMES, alone, config, draws, frames, sim, stats};
 use protocol::peer::{Phase, Pledge, Sampling};
 use session::{Assignment, Command, LinkView};
 use sim::{PhoneSpec, Sim, toy};
@@ -42,11 +42,6 @@ fn answer(sim: &mut Sim, number: u32) {
     assert!(sim.run_until(300.0, |sim| sim.answer(0, number).is_some()), "{:?}", sim.view(0));
     let answer = stats(sim.answer(0, number).expect("it has ended"));
     assert_eq!(answer.tokens, alone(&toy::prompt(PROMPT), LONG).tokens);
-}
-
-/// How many frames of a kind were sent.
-fn frames(sim: &Sim, name: &str) -> usize {
-    sim.trace().iter().filter(|line| line.contains(&format!(" {name} "))).count()
 }
 
 /// How many modules a phone runs.
@@ -110,13 +105,7 @@ fn a_phone_that_costs_more_than_it_does_is_left_out_and_comes_back() {
 fn answers_are_right_whatever_happens_meanwhile() {
     let mut loads = 0;
     for seed in 0..60_u64 {
-        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut next = |end: u64| {
-            random ^= random >> 12;
-            random ^= random << 25;
-            random ^= random >> 27;
-            (random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % end
-        };
+        let mut next = draws(seed);
         let mut sim = equal_parts(1.35 + next(2) as f64 * 0.05);
         ask(&mut sim, 1);
         sim.run_for(1.0 + next(10) as f64 / 10.0);

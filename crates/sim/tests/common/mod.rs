@@ -84,3 +84,19 @@ pub fn largest_batch(sim: &Sim) -> usize {
     let parts = |line: &String| line.split_once(" runs ")?.1.split(' ').next()?.parse().ok();
     sim.trace().iter().filter_map(parts).max().unwrap_or(0)
 }
+
+/// How many frames of a kind were sent.
+pub fn frames(sim: &Sim, name: &str) -> usize {
+    sim.trace().iter().filter(|line| line.contains(&format!(" {name} "))).count()
+}
+
+/// Draws numbers below an end, the same ones for the same seed.
+pub fn draws(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move |end| {
+        random ^= random >> 12;
+        random ^= random << 25;
+        random ^= random >> 27;
+        (random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % end
+    }
+}
