@@ -37,6 +37,8 @@ pub(crate) async fn upgrade(
     let limits = server.limits();
     let longest = limits.message_bytes.max(limits.relay_message_bytes + TARGET_BYTES);
     upgrade
+        .read_buffer_size(READ_BYTES)
+        .write_buffer_size(0)
         // Twice, so that a message somewhat too long is read and gets its refusal.
         .max_message_size(2 * longest)
         .max_frame_size(2 * longest)
@@ -277,3 +279,5 @@ const FOREIGN_PAGE: &str =
     "only this server's own page may open a room here: open the page from this server\n";
 /// A binary message starts with the receiver's id, big-endian.
 const TARGET_BYTES: usize = size_of::<u32>();
+/// What a socket takes from its connection at a time. An idle socket keeps this much.
+const READ_BYTES: usize = 2 << 10;
