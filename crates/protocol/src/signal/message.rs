@@ -95,6 +95,23 @@ pub enum RefusalCode {
     ServerFull,
 }
 
+impl RefusalCode {
+    /// The code as it stands in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RoomFull => "room_full",
+            Self::RoomGone => "room_gone",
+            Self::RoomExists => "room_exists",
+            Self::PeerTaken => "peer_taken",
+            Self::PeerUnknown => "peer_unknown",
+            Self::BadMessage => "bad_message",
+            Self::TooLarge => "too_large",
+            Self::TooFast => "too_fast",
+            Self::ServerFull => "server_full",
+        }
+    }
+}
+
 /// One entry of `RTCConfiguration.iceServers`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -290,6 +307,7 @@ mod tests {
         ];
         for (code, text) in codes {
             assert_eq!(write(&code), format!("\"{text}\""));
+            assert_eq!(code.name(), text);
         }
     }
 
