@@ -1,6 +1,6 @@
 //! What a server is told when it starts.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use clap::{Args, FromArgMatches, builder::RangedU64ValueParser};
 use protocol::signal::{IceServer, PEERS_MAX};
@@ -58,19 +58,19 @@ pub struct Limits {
     #[arg(long = "max-signaling-bytes", default_value_t = 4 << 20)]
     pub signaling_bytes_per_connection: u64,
     /// Payload bytes of one relayed binary message
-    #[arg(long = "max-relay-bytes", default_value_t = 1 << 20)]
+    #[arg(long = "max-relay-bytes", default_value_t = 256 << 10)]
     pub relay_message_bytes: usize,
     /// Messages of one connection per second, in the long run
-    #[arg(long = "max-messages-per-sec", default_value_t = 50, value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    #[arg(long = "max-messages-per-sec", default_value_t = 50, value_parser = RangedU64ValueParser::<u32>::new().range(RATES))]
     pub messages_per_sec: u32,
     /// Messages of one connection at once
-    #[arg(long = "max-messages-burst", default_value_t = 200, value_parser = RangedU64ValueParser::<u32>::new().range(1..))]
+    #[arg(long = "max-messages-burst", default_value_t = 200, value_parser = RangedU64ValueParser::<u32>::new().range(RATES))]
     pub messages_burst: u32,
     /// Messages that wait for a slow client before it is dropped
     #[arg(long = "max-queue-messages", default_value_t = 64, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub queue_messages: usize,
     /// Bytes that wait for a slow client before it is dropped
-    #[arg(long = "max-queue-bytes", default_value_t = 8 << 20)]
+    #[arg(long = "max-queue-bytes", default_value_t = 2 << 20)]
     pub queue_bytes: usize,
     /// Connections from one address (for IPv6: from one /64)
     #[arg(long = "max-connections-per-address", default_value_t = 64)]
@@ -78,6 +78,15 @@ pub struct Limits {
     /// Connections in all
     #[arg(long = "max-connections", default_value_t = 4096)]
     pub connections: usize,
+    /// New connections from one address (for IPv6: from one /64) per second, in the long run
+    #[arg(long = "max-connects-per-sec", default_value_t = 20, value_parser = RangedU64ValueParser::<u32>::new().range(RATES))]
+    pub connects_per_sec: u32,
+    /// New connections from one address at once
+    #[arg(long = "max-connects-burst", default_value_t = 200, value_parser = RangedU64ValueParser::<u32>::new().range(RATES))]
+    pub connects_burst: u32,
+    /// How long a connection may last, be it a download or a socket
+    #[arg(long = "connection-life-secs", value_parser = parse_secs, default_value = "43200")]
+    pub connection_life: Duration,
     /// Time for a TLS handshake, for a request's headers, and for a socket to enter a room
     #[arg(long = "handshake-timeout-secs", value_parser = parse_secs, default_value = "10")]
     pub handshake_timeout: Duration,
@@ -112,6 +121,8 @@ fn parse_secs(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// What a second may bring, at least and at most.
+const RATES: RangeInclusive<u64> = 1..=1_000_000;
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[cfg(test)]

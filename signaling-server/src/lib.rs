@@ -11,8 +11,11 @@
 mod access_log;
 mod catalogue;
 mod config;
+mod connection;
+mod connector;
 mod error;
 mod limits;
+mod metrics;
 mod models;
 mod outbox;
 mod qr;
@@ -42,6 +45,8 @@ pub use serve::run;
 pub use tls::{Identity, local_names};
 
 use access_log::AccessLog;
+use limits::Addresses;
+use metrics::Metrics;
 use rooms::Rooms;
 use statics::Statics;
 
@@ -54,6 +59,8 @@ struct Shared {
     rooms: Arc<Rooms>,
     statics: Statics,
     access_log: Option<AccessLog>,
+    metrics: Arc<Metrics>,
+    addresses: Arc<Addresses>,
     /// Cancelled once: sockets say goodbye and connections end after their answer.
     stopping: CancellationToken,
     /// The open WebSockets.
@@ -70,9 +77,18 @@ impl Server {
         let statics = Statics::new(&config.app_dir)?;
         models::check(&config.model_dirs)?;
         let access_log = config.access_log.as_deref().map(AccessLog::open).transpose()?;
-        let rooms = Arc::new(Rooms::new(config.limits.clone(), config.ice_servers.clone()));
-        let (stopping, sockets) = (CancellationToken::new(), TaskTracker::new());
-        Ok(Self(Arc::new(Shared { config, rooms, statics, access_log, stopping, sockets })))
+        let metrics = Arc::new(Metrics::new());
+        let rooms = Rooms::new(config.limits.clone(), config.ice_servers.clone(), metrics.clone());
+        Ok(Self(Arc::new(Shared {
+            rooms: Arc::new(rooms),
+            addresses: Addresses::new(&config.limits),
+            stopping: CancellationToken::new(),
+            sockets: TaskTracker::new(),
+            config,
+            statics,
+            access_log,
+            metrics,
+        })))
     }
 
     /// What the server counts.
@@ -83,13 +99,18 @@ impl Server {
     fn limits(&self) -> &Limits {
         &self.0.config.limits
     }
+
+    fn is_draining(&self) -> bool {
+        self.0.stopping.is_cancelled()
+    }
 }
 
 /// All routes of a server.
 pub fn app(server: &Server) -> Router {
     Router::new()
         .route("/signal", any(socket::upgrade))
-        .route("/healthz", get(async || "ok\n"))
+        .route("/healthz", get(health))
+        .route("/metrics", get(metrics::show))
         .route("/api/stats", get(stats))
         .route("/api/models", get(catalogue::list))
         .route("/api/{*rest}", any(async || StatusCode::NOT_FOUND))
@@ -97,8 +118,18 @@ pub fn app(server: &Server) -> Router {
         .route("/models/{folder}/{name}", get(models::serve_of_folder))
         .fallback(statics::serve)
         .layer(middleware::map_response(statics::guard))
+        .layer(middleware::map_response_with_state(server.clone(), metrics::count_answer))
         .layer(middleware::from_fn_with_state(server.clone(), access_log::record))
         .with_state(server.clone())
+}
+
+/// For whoever sends clients here, or starts servers anew.
+async fn health(State(server): State<Server>) -> impl IntoResponse {
+    let (status, text) = match server.is_draining() {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        false => (StatusCode::OK, "ok\n"),
+    };
+    (status, NO_STORE, text)
 }
 
 async fn stats(State(server): State<Server>) -> impl IntoResponse {

@@ -1,43 +1,37 @@
-//! Counting what clients do: messages per second, connections per address.
+//! Counting what clients do: messages per second; connections of each address, at once and per second.
 
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// A bucket that holds `burst` tokens and gains `per_sec` of them each second.
-pub(crate) struct RateLimit {
-    per_sec: f64,
-    burst: f64,
-    tokens: f64,
-    updated: Instant,
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use crate::Limits;
+
+/// For one client: `burst` at once, and `per_sec` in the long run.
+pub(crate) fn rate_limit(per_sec: u32, burst: u32) -> DefaultDirectRateLimiter {
+    RateLimiter::direct(quota(per_sec, burst))
 }
 
-impl RateLimit {
-    pub(crate) fn new(per_sec: u32, burst: u32, now: Instant) -> Self {
-        let (per_sec, burst) = (f64::from(per_sec), f64::from(burst));
-        Self { per_sec, burst, tokens: burst, updated: now }
-    }
-
-    /// Takes a token if there is one.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
-        let elapsed_secs = now.saturating_duration_since(self.updated).as_secs_f64();
-        self.tokens = (self.tokens + elapsed_secs * self.per_sec).min(self.burst);
-        self.updated = now;
-        let enough = self.tokens >= 1.0;
-        if enough {
-            self.tokens -= 1.0;
-        }
-        enough
-    }
+fn quota(per_sec: u32, burst: u32) -> Quota {
+    let some = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+    Quota::per_second(some(per_sec)).allow_burst(some(burst))
 }
 
-/// How many connections each address has.
+/// How many connections each address has, and how fast it makes them.
 pub(crate) struct Addresses {
-    counts: Mutex<BTreeMap<IpAddr, usize>>,
+    open: Mutex<Open>,
+    arrivals: DefaultKeyedRateLimiter<IpAddr>,
     per_address: usize,
+    in_all: usize,
+}
+
+#[derive(Default)]
+struct Open {
+    per_address: BTreeMap<IpAddr, usize>,
     in_all: usize,
 }
 
@@ -47,30 +41,82 @@ pub(crate) struct Place {
     key: IpAddr,
 }
 
+/// Why a connection gets no place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TurnedAway {
+    AddressTooFast,
+    AddressFull,
+    ServerFull,
+}
+
+impl TurnedAway {
+    /// For figures and the log.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::AddressTooFast => "address_too_fast",
+            Self::AddressFull => "address_full",
+            Self::ServerFull => "server_full",
+        }
+    }
+}
+
 impl Addresses {
-    pub(crate) fn new(per_address: usize, in_all: usize) -> Arc<Self> {
-        Arc::new(Self { counts: Mutex::default(), per_address, in_all })
+    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(Self {
+            open: Mutex::default(),
+            arrivals: RateLimiter::keyed(quota(limits.connects_per_sec, limits.connects_burst)),
+            per_address: limits.connections_per_address,
+            in_all: limits.connections,
+        })
     }
 
     /// A place for a connection from `address`, if there is one.
-    pub(crate) fn place(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    pub(crate) fn place(self: &Arc<Self>, address: IpAddr) -> Result<Place, TurnedAway> {
         let key = counted_as(address);
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = counts.get(&key).copied().unwrap_or(0);
-        if here >= self.per_address || counts.values().sum::<usize>() >= self.in_all {
-            return None;
+        if !self.arrives_in_time(key) {
+            return Err(TurnedAway::AddressTooFast);
         }
-        counts.insert(key, here + 1);
-        Some(Place { addresses: self.clone(), key })
+        let mut open = self.lock();
+        let here = open.per_address.get(&key).copied().unwrap_or(0);
+        if here >= self.per_address {
+            return Err(TurnedAway::AddressFull);
+        }
+        if open.in_all >= self.in_all {
+            return Err(TurnedAway::ServerFull);
+        }
+        open.per_address.insert(key, here + 1);
+        open.in_all += 1;
+        Ok(Place { addresses: self.clone(), key })
+    }
+
+    /// Connections that have a place.
+    pub(crate) fn connections(&self) -> usize {
+        self.lock().in_all
+    }
+
+    /// Forgets the addresses whose rates are at rest.
+    pub(crate) fn forget(&self) {
+        self.arrivals.retain_recent();
+        self.arrivals.shrink_to_fit();
+    }
+
+    /// Where more addresses come than are remembered, only the number of connections is bounded.
+    fn arrives_in_time(&self, key: IpAddr) -> bool {
+        self.arrivals.len() >= REMEMBERED_MAX || self.arrivals.check_key(&key).is_ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.addresses.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(&self.key) {
+        let mut open = self.addresses.lock();
+        open.in_all -= 1;
+        match open.per_address.get_mut(&self.key) {
             Some(count) if *count > 1 => *count -= 1,
-            _ => drop(counts.remove(&self.key)),
+            _ => drop(open.per_address.remove(&self.key)),
         }
     }
 }
@@ -86,39 +132,43 @@ fn counted_as(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Addresses whose rates are remembered: some 64 bytes each.
+const REMEMBERED_MAX: usize = 65_536;
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
-    fn a_burst_passes_and_then_the_rate() {
-        let start = Instant::now();
-        let mut limit = RateLimit::new(2, 3, start);
-        let taken = |limit: &mut RateLimit, millis| {
-            let now = start + Duration::from_millis(millis);
-            (0..10).filter(|_| limit.take(now)).count()
-        };
-        assert_eq!(taken(&mut limit, 0), 3);
-        assert_eq!(taken(&mut limit, 400), 0);
-        assert_eq!(taken(&mut limit, 1000), 2);
-        assert_eq!(taken(&mut limit, 60_000), 3);
+    fn places_are_bounded_and_come_back() {
+        let limits = Limits { connections_per_address: 2, connections: 3, ..Limits::default() };
+        let addresses = Addresses::new(&limits);
+        let [anna, ben] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse::<IpAddr>().unwrap());
+        let first = addresses.place(anna).unwrap();
+        let second = addresses.place(anna).unwrap();
+        assert_eq!(addresses.place(anna).err(), Some(TurnedAway::AddressFull));
+        let third = addresses.place(ben).unwrap();
+        assert_eq!(addresses.place(ben).err(), Some(TurnedAway::ServerFull));
+        assert_eq!(addresses.connections(), 3);
+        drop(first);
+        assert!(addresses.place(anna).is_ok());
+        drop((second, third));
+        assert!(addresses.lock().per_address.is_empty() && addresses.connections() == 0);
     }
 
     #[test]
-    fn places_are_bounded_and_come_back() {
-        let addresses = Addresses::new(2, 3);
+    fn a_burst_has_places_and_then_the_rate_and_rest_is_forgotten() {
+        let limits = Limits { connects_per_sec: 100, connects_burst: 3, ..Limits::default() };
+        let addresses = Addresses::new(&limits);
         let [anna, ben] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse::<IpAddr>().unwrap());
-        let first = addresses.place(anna);
-        let second = addresses.place(anna);
-        assert!(first.is_some() && second.is_some() && addresses.place(anna).is_none());
-        let third = addresses.place(ben);
-        assert!(third.is_some() && addresses.place(ben).is_none(), "3 in all");
-        drop(first);
-        assert!(addresses.place(anna).is_some());
-        drop((second, third));
-        assert!(addresses.counts.lock().unwrap().is_empty());
+        let placed = (0..50).filter(|_| addresses.place(anna).is_ok()).count();
+        assert!((3..50).contains(&placed), "{placed}");
+        assert!(addresses.place(ben).is_ok(), "others are not held up");
+        assert_eq!(addresses.arrivals.len(), 2);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        addresses.forget();
+        assert_eq!(addresses.arrivals.len(), 0);
+        assert!(addresses.place(anna).is_ok());
     }
 
     #[test]

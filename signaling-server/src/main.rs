@@ -1,17 +1,23 @@
 //! The server's command line.
 
+mod log;
 mod options;
 
 use std::{net::SocketAddr, process::ExitCode};
 
 use clap::Parser as _;
 use options::Options;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use signaling_server::{Error, lan_address, qr_code, run};
 use tokio::net::TcpListener;
+use tracing::{info, warn};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match start(Options::parse()).await {
+    let options = Options::parse();
+    // What is still to be written is written when this is dropped.
+    let _log = log::start(options.log, options.log_format);
+    match start(options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -23,6 +29,7 @@ async fn main() -> ExitCode {
 async fn start(options: Options) -> Result<(), Error> {
     let (listen, shows_qr) = (options.listen, options.qr);
     let config = options.into_config()?;
+    allow_open_files(config.limits.connections);
     let failed = |source| Error::Listen { address: listen.to_string(), source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -31,7 +38,22 @@ async fn start(options: Options) -> Result<(), Error> {
         println!("certificate (SHA-256): {}", identity.fingerprint());
     }
     announce(scheme, address, shows_qr);
+    info!(%address, scheme, version = env!("CARGO_PKG_VERSION"), "listening");
     run(listener, config, stop_asked()).await
+}
+
+/// Every connection is an open file, and may be reading another. Systems allow some 1,024 at first, and more to those who ask.
+fn allow_open_files(connections: usize) {
+    let wanted = 2 * connections as u64 + 64;
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+    if setrlimit(Resource::Nofile, limit).is_err() || limit.current < Some(wanted) {
+        let allowed = getrlimit(Resource::Nofile).current;
+        warn!(allowed, wanted, "fewer files may be open than connections may need");
+    }
 }
 
 /// The line `listening on URL` is for scripts, which need the port chosen for port 0.

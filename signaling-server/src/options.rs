@@ -5,6 +5,9 @@ use std::{env, net::SocketAddr, path::PathBuf};
 use clap::Parser;
 use protocol::signal::IceServer;
 use signaling_server::{Config, Error, Identity, Limits, local_names};
+use tracing::level_filters::LevelFilter;
+
+use crate::log::LogFormat;
 
 /// Introduces phones to each other, and serves the app and its models.
 #[derive(Debug, Parser)]
@@ -28,6 +31,12 @@ pub struct Options {
     /// Note every answer in this file, as a line of JSON
     #[arg(long, value_name = "FILE")]
     pub access_log: Option<PathBuf>,
+    /// What is logged on the standard error: off, error, warn, info or debug
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log: LevelFilter,
+    /// How it is written; json is a line of JSON for each event
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
     /// Show the page's address as a QR code
     #[arg(long)]
     pub qr: bool,
@@ -88,6 +97,24 @@ mod tests {
         assert_eq!((options.ice_server.len(), options.limits.rooms), (1, 3));
     }
 
+    /// Each option, and its default, stands in the manual.
+    #[test]
+    fn the_manual_is_complete() {
+        let manual = include_str!("../../docs/server.md");
+        for option in Options::command().get_arguments() {
+            let Some(name) = option.get_long().filter(|name| !["help", "version"].contains(name))
+            else {
+                continue;
+            };
+            let row = manual.lines().find(|line| line.contains(&format!("`--{name}`")));
+            let row = row.unwrap_or_else(|| panic!("docs/server.md lacks --{name}"));
+            for default in option.get_default_values().iter().filter_map(|value| value.to_str()) {
+                let is_flag = ["true", "false"].contains(&default);
+                assert!(is_flag || row.contains(&format!("`{default}`")), "{row}: {default}");
+            }
+        }
+    }
+
     #[test]
     fn ice_servers() {
         let turn = parse_ice_server(r#"{"urls":["turn:a"],"username":"u","credential":"c"}"#);
@@ -99,7 +126,14 @@ mod tests {
 
     #[test]
     fn odd_limits_are_refused() {
-        for odd in ["--max-peers=0", "--max-peers=65", "--idle-timeout-secs=0", "--listen=8080"] {
+        for odd in [
+            "--max-peers=0",
+            "--max-peers=65",
+            "--idle-timeout-secs=0",
+            "--listen=8080",
+            "--max-connects-per-sec=0",
+            "--log=loud",
+        ] {
             assert!(Options::try_parse_from(["server", odd]).is_err(), "{odd}");
         }
     }

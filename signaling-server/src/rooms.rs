@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -14,8 +11,10 @@ use base::{PeerId, RoomId};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use protocol::signal::{IceServer, RefusalCode, ServerMessage};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use tracing::info;
 
-use crate::{Limits, outbox::Outbox};
+use crate::{Limits, metrics::Metrics, outbox::Outbox};
 
 /// What the server counts; the JSON of `/api/stats`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -36,8 +35,7 @@ pub(crate) struct Rooms {
     rooms: Mutex<BTreeMap<RoomId, Room>>,
     limits: Limits,
     ice_servers: Vec<IceServer>,
-    signaling_bytes: AtomicU64,
-    relayed_bytes: AtomicU64,
+    metrics: Arc<Metrics>,
 }
 
 struct Room {
@@ -49,8 +47,8 @@ struct Room {
 /// A peer's presence in a room; dropping it is leaving.
 pub(crate) struct Seat {
     rooms: Arc<Rooms>,
-    room: RoomId,
-    peer: PeerId,
+    pub(crate) room: RoomId,
+    pub(crate) peer: PeerId,
     /// When the room ends.
     pub(crate) ends: Instant,
 }
@@ -63,14 +61,8 @@ pub(crate) struct Refusal {
 }
 
 impl Rooms {
-    pub(crate) fn new(limits: Limits, ice_servers: Vec<IceServer>) -> Self {
-        Self {
-            rooms: Mutex::default(),
-            limits,
-            ice_servers,
-            signaling_bytes: AtomicU64::new(0),
-            relayed_bytes: AtomicU64::new(0),
-        }
+    pub(crate) fn new(limits: Limits, ice_servers: Vec<IceServer>, metrics: Arc<Metrics>) -> Self {
+        Self { rooms: Mutex::default(), limits, ice_servers, metrics }
     }
 
     /// Makes a room and enters it.
@@ -91,6 +83,9 @@ impl Rooms {
         let ends = Instant::now() + self.limits.room_life;
         let entered = rooms.entry(room).or_insert(Room { peers: BTreeMap::new(), ends });
         self.enter(entered, peer, outbox);
+        drop(rooms);
+        self.metrics.rooms_opened.inc();
+        info!(room = in_logs(&room), "room opened");
         Ok(Seat { rooms: self.clone(), room, peer, ends })
     }
 
@@ -119,18 +114,13 @@ impl Rooms {
         Ok(Seat { rooms: self.clone(), room, peer, ends: entered.ends })
     }
 
-    /// Counts a text message, whatever stands in it.
-    pub(crate) fn count_signaling(&self, bytes: usize) {
-        self.signaling_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
     pub(crate) fn stats(&self) -> Stats {
         let rooms = self.lock();
         Stats {
             rooms: rooms.len(),
             peers: rooms.values().map(|room| room.peers.len()).sum(),
-            signaling_bytes: self.signaling_bytes.load(Ordering::Relaxed),
-            relayed_bytes: self.relayed_bytes.load(Ordering::Relaxed),
+            signaling_bytes: self.metrics.signaling_bytes.get(),
+            relayed_bytes: self.metrics.relayed_bytes.get(),
         }
     }
 
@@ -164,7 +154,7 @@ impl Seat {
     /// Passes a binary message on and counts its payload.
     pub(crate) fn relay(&self, to: PeerId, payload: &[u8]) -> Result<(), Refusal> {
         self.deliver(to, Message::Binary(addressed(self.peer, payload)))?;
-        self.rooms.relayed_bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
+        self.rooms.metrics.relayed_bytes.inc_by(payload.len() as u64);
         Ok(())
     }
 
@@ -187,8 +177,16 @@ impl Drop for Seat {
         room.tell_all(&ServerMessage::PeerLeft { peer: self.peer });
         if room.peers.is_empty() {
             rooms.remove(&self.room);
+            drop(rooms);
+            info!(room = in_logs(&self.room), "room ended");
         }
     }
+}
+
+/// A room's name in logs: whoever reads them can follow a room, and cannot enter it.
+pub(crate) fn in_logs(room: &RoomId) -> String {
+    let digest = Sha256::digest(room.0);
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A refusal with its sentence.

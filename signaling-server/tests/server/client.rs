@@ -38,6 +38,14 @@ impl Client {
         client
     }
 
+    /// The connection below, for what no client would send.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        match self.0.get_mut() {
+            MaybeTlsStream::Plain(stream) => stream,
+            _ => panic!("this socket is a plain one"),
+        }
+    }
+
     pub async fn say(&mut self, message: &ClientMessage) {
         self.send(Message::text(message.to_json())).await;
     }

@@ -6,19 +6,30 @@ mod access_log;
 mod bounds;
 mod client;
 mod http;
+mod logs;
+mod metrics;
 mod models;
 mod origins;
+mod places;
+mod program;
 mod relay;
 mod rooms;
 mod shutdown;
+mod slowness;
 mod statics;
 mod tls;
 
 use std::{fs, net::SocketAddr, time::Duration};
 
+use protocol::signal::ClientMessage;
 use signaling_server::{Config, Error};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 /// A running server; it stops when this is dropped.
 pub struct TestServer {
@@ -63,6 +74,40 @@ impl TestServer {
         soon(self.running).await.unwrap().unwrap();
     }
 
+    /// A line of `/metrics`, by what stands before its number and after `signaling_`; 0 where there is none.
+    pub async fn metric(&self, name: &str) -> u64 {
+        metrics::read(self.address, &format!("signaling_{name}")).await
+    }
+
+    /// Waits until a counter is `count`: a socket's end is counted after its client hears of it.
+    pub async fn counts(&self, name: &str, count: u64) {
+        soon(async {
+            while self.metric(name).await != count {
+                sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+
+    /// Whether two phones can still meet.
+    pub async fn is_well(&self) {
+        assert_eq!(http::get(self.address, "/healthz", &[]).await.status, 200);
+        let room = base::RoomId(*b"another room, ok");
+        let mut phones = Vec::new();
+        for (peer, others) in [(client::ANNA, &[][..]), (client::BEN, &[client::ANNA])] {
+            let mut phone = client::Client::connect(self.address).await;
+            let open = ClientMessage::Open { room, peer };
+            let join = ClientMessage::Join { room, peer };
+            phone.say(if others.is_empty() { &open } else { &join }).await;
+            assert_eq!(phone.hear().await, client::entered(others));
+            phones.push(phone);
+        }
+        for mut phone in phones {
+            phone.0.close(None).await.unwrap();
+            phone.hear_close().await;
+        }
+    }
+
     /// The JSON of `/api/stats`.
     pub async fn stats(&self) -> serde_json::Value {
         http::get(self.address, "/api/stats", &[]).await.json()
@@ -84,7 +129,8 @@ pub fn model_bytes() -> Vec<u8> {
     (0..25_000_u32).flat_map(u32::to_be_bytes).collect()
 }
 
-fn write_files(folder: &TempDir) {
+/// The files of a server.
+pub fn write_files(folder: &TempDir) {
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

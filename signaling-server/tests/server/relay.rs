@@ -12,7 +12,7 @@ async fn the_counter_rises_by_exactly_the_payload() {
     let (mut anna, mut ben) = pair(&server).await;
     assert_eq!(server.stats().await["relayed_bytes"], json!(0));
     let mut sum = 0;
-    for length in [0, 1, 1000, 1 << 20] {
+    for length in [0, 1, 1000, 256 << 10] {
         let payload = vec![7; length];
         anna.send(binary(&BEN.0.to_be_bytes(), &payload)).await;
         let delivered = ben.next().await.unwrap();
@@ -41,9 +41,10 @@ async fn what_is_not_delivered_is_not_counted() {
     let (mut anna, _ben) = pair(&server).await;
     anna.send(binary(&CLEO.0.to_be_bytes(), &[1, 2, 3])).await;
     assert_eq!(anna.hear_refusal().await, RefusalCode::PeerUnknown);
-    anna.send(binary(&BEN.0.to_be_bytes(), &vec![0; (1 << 20) + 1])).await;
+    anna.send(binary(&BEN.0.to_be_bytes(), &vec![0; (256 << 10) + 1])).await;
     assert_eq!(anna.hear_refusal().await, RefusalCode::TooLarge);
     assert_eq!(server.stats().await["relayed_bytes"], json!(0));
+    server.counts(r#"refusals_total{code="too_large"}"#, 1).await;
 }
 
 #[tokio::test]

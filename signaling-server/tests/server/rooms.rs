@@ -73,6 +73,7 @@ async fn a_full_room_refuses() {
     let mut cleo = Client::connect(server.address).await;
     cleo.say(&ClientMessage::Join { room: ROOM, peer: CLEO }).await;
     assert_eq!(cleo.hear_refusal().await, RefusalCode::RoomFull);
+    server.counts(r#"refusals_total{code="room_full"}"#, 1).await;
 }
 
 #[tokio::test]
@@ -87,6 +88,7 @@ async fn an_open_room_a_taken_peer_and_a_full_server_refuse() {
     let room = base::RoomId([7; 16]);
     other.say(&ClientMessage::Open { room, peer: BEN }).await;
     assert_eq!(other.hear_refusal().await, RefusalCode::ServerFull);
+    server.counts(r#"refusals_total{code="server_full"}"#, 1).await;
 
     let mut ben = Client::join(server.address, BEN, &[ANNA]).await;
     drop(anna);
@@ -134,4 +136,5 @@ async fn a_room_ends_after_its_life() {
     let mut anna = Client::open(server.address, ANNA).await;
     assert_eq!(anna.hear_refusal().await, RefusalCode::RoomGone);
     assert_eq!(anna.hear_close().await, Some(1008));
+    server.counts(r#"refusals_total{code="room_gone"}"#, 1).await;
 }

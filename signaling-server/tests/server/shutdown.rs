@@ -1,17 +1,15 @@
-//! Stopping: of the library, and of the program.
+//! Stopping.
 
 use std::{
-    io::{BufRead as _, BufReader},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    task::spawn_blocking,
 };
+use tokio_tungstenite::{connect_async, tungstenite::Error};
 
 use crate::{TestServer, client::*, http, soon};
 
@@ -46,37 +44,37 @@ async fn a_client_that_does_not_answer_is_not_waited_for() {
     assert!((Duration::from_millis(250)..Duration::from_secs(3)).contains(&took), "{took:?}");
 }
 
+/// A client that does not close its end keeps the server draining.
 #[tokio::test]
-async fn the_program_says_where_it_listens_and_stops_on_signals() {
-    for (signal, name) in [("-TERM", "SIGTERM"), ("-INT", "SIGINT")] {
-        let files = TestServer::start().await;
-        let mut program = Command::new(env!("CARGO_BIN_EXE_signaling-server"))
-            .args(["--listen", "127.0.0.1:0", "--qr", "--models"])
-            .arg(files.folder.path().join("models"))
-            .arg("--app")
-            .arg(files.folder.path().join("app"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let address = listening_on(&mut program).await;
-        assert_eq!(http::get(address, "/healthz", &[]).await.status, 200);
-        let mut anna = Client::open(address, ANNA).await;
-        let sent = Command::new("kill").args([signal, &program.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-        assert_eq!(anna.hear_close().await, Some(1001), "{name}");
-        let status = soon(spawn_blocking(move || program.wait())).await.unwrap().unwrap();
-        assert!(status.success(), "{name}: {status}");
+async fn a_draining_server_says_so_and_takes_no_rooms() {
+    let mut server = TestServer::start_with(|config| {
+        config.limits.drain_timeout = Duration::from_secs(3);
+    })
+    .await;
+    let mut anna = Client::open(server.address, ANNA).await;
+    assert_eq!(server.metric("draining").await, 0);
+    server.stop();
+    let address = server.address;
+    let answer = soon(async {
+        loop {
+            let answer = http::get(address, "/healthz", &[]).await;
+            if answer.status != 200 {
+                return answer;
+            }
+        }
+    })
+    .await;
+    assert_eq!((answer.status, answer.body.as_slice()), (503, &b"draining\n"[..]));
+    assert_eq!(server.metric("draining").await, 1);
+    match connect_async(format!("ws://{address}/signal")).await {
+        Err(Error::Http(refused)) => {
+            assert_eq!(refused.status(), 503);
+            assert!(refused.headers().contains_key("retry-after"));
+        }
+        other => panic!("{other:?}"),
     }
-}
-
-#[tokio::test]
-async fn the_program_says_what_is_wrong() {
-    let run = Command::new(env!("CARGO_BIN_EXE_signaling-server"))
-        .args(["--listen", "127.0.0.1:0", "--app", "no/such/folder"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8(run.stderr).unwrap();
-    assert!(!run.status.success() && said.contains("no/such/folder"), "{said}");
+    assert_eq!(anna.hear_close().await, Some(1001));
+    server.stopped().await;
 }
 
 /// A connection that had its answer and waits for another request.
@@ -88,18 +86,4 @@ async fn kept_alive(address: SocketAddr) -> TcpStream {
         answer.push(soon(stream.read_u8()).await.unwrap());
     }
     stream
-}
-
-async fn listening_on(program: &mut Child) -> SocketAddr {
-    let output = program.stdout.take().unwrap();
-    let line = spawn_blocking(move || {
-        let mut lines = BufReader::new(output).lines();
-        let line = lines.next().unwrap().unwrap();
-        // Keeps reading, so that the program never waits for its reader.
-        std::thread::spawn(move || lines.count());
-        line
-    });
-    let line = soon(line).await.unwrap();
-    let url = line.strip_prefix("listening on http://").unwrap();
-    url.trim_end_matches('/').parse().unwrap()
 }

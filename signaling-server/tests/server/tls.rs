@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::{client_async, tungstenite::Message};
 
-use crate::{TestServer, client::*, http, soon};
+use crate::{TestServer, client::*, http, metrics, soon};
 
 #[tokio::test]
 async fn a_client_that_trusts_the_certificate_is_served() {
@@ -57,12 +57,18 @@ async fn plain_http_is_sent_to_https() {
 #[tokio::test]
 async fn a_handshake_that_never_ends_is_given_up() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let (server, _) = start_with(Duration::from_secs(1)).await;
+    let (server, identity) = start_with(Duration::from_secs(1)).await;
     for first in [&[][..], &[22, 3, 1]] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(first).await.unwrap();
         let mut rest = Vec::new();
         let _ = soon(stream.read_to_end(&mut rest)).await;
+    }
+    let (name, mut cut) = ("signaling_connections_cut_total{reason=\"handshake\"}", 0);
+    while cut < 2 {
+        let mut stream = connect(&server, &identity, "localhost").await.unwrap();
+        let answer = http::ask_on(&mut stream, "GET", "/metrics", &[]).await;
+        cut = metrics::value(&answer, name);
     }
 }
 
