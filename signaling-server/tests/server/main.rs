@@ -5,8 +5,10 @@
 mod access_log;
 mod bounds;
 mod client;
+mod hostile;
 mod http;
 mod logs;
+mod memory;
 mod metrics;
 mod models;
 mod origins;
