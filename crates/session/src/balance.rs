@@ -3,7 +3,7 @@
 //! further (see [`crate::reshape`]).
 
 use base::{PeerId, Plan, PlanInput, Stage};
-use protocol::peer::{MovedCache, Phase, PlanStatus};
+use protocol::peer::{MovedCache, Phase, PlanStatus, PlannedStage};
 
 use crate::{ModelSpec, Room, request::Request, reshape::Reshape};
 
@@ -68,23 +68,24 @@ impl Room {
         let peers = ring_peers(plan);
         let input = self.plan_input_within(spec, &peers);
         let stages = stages_of(plan, &peers);
-        let cost = |stages: &[Stage]| cost_secs(&input, stages);
-        let better = plan::rebalance(&input, &stages)?;
-        let (now_secs, then_secs) = (cost(&stages)?, cost(&better.stages)?);
-        let is_clear = then_secs < (1.0 - LEAST_GAIN) * now_secs;
-        let is_worth_it = self.is_worth_it(now_secs, then_secs);
-        (is_clear && is_worth_it).then_some(Better { peers, input, stages, plan: better })
+        let plan = plan::rebalance(&input, &stages)?;
+        let better = Better { peers, input, stages, plan };
+        self.is_worth_it(spec, &better).then_some(better)
     }
 
-    /// Whether tokens to come gain more than the switch to another plan takes.
-    pub(crate) fn is_worth_it(&self, now_secs: f64, then_secs: f64) -> bool {
-        (now_secs - then_secs) * self.tokens_to_come() >= self.switch_secs(now_secs)
+    /// Whether a plan is clearly better, and tokens to come gain more than the switch to it takes.
+    pub(crate) fn is_worth_it(&self, spec: &ModelSpec, better: &Better) -> bool {
+        let Some((now_secs, then_secs)) = better.costs_secs() else { return false };
+        let is_clear = then_secs < (1.0 - LEAST_GAIN) * now_secs;
+        let gain_secs = (now_secs - then_secs) * self.tokens_to_come();
+        is_clear && gain_secs >= self.switch_secs(spec, better, now_secs)
     }
 
     pub(crate) fn switch_to(&mut self, better: Better) {
         let Some(spec) = self.spec.clone() else { return };
         let cause = self.why(&better);
         let lost = better.lost().collect();
+        let moved = self.moved_caches(&spec, &better.planned());
         let Better { peers, input, plan, .. } = better;
         let Ok(mut solution) = plan::solve(&input, &plan::Options::default()) else { return };
         if solution.replace(&input, plan).is_err() {
@@ -93,7 +94,6 @@ impl Room {
         self.leave_out(lost);
         solution.reason = "Cut where it costs least, as fast as the phones are now.".to_owned();
         let status = self.held_status(&spec, &peers, &input, solution);
-        let moved = self.moved_caches(&spec, &status);
         match self.is_carried(&spec, &moved) {
             true => self.switch_when_quiet(spec, status, cause, moved),
             false => self.change_plan(&spec, status, &cause),
@@ -103,10 +103,21 @@ impl Room {
     /// Whether sending the caches that change phones is cheaper than running the histories again.
     fn is_carried(&self, spec: &ModelSpec, moved: &[MovedCache]) -> bool {
         let Some(plan) = &self.plan else { return false };
-        let rows = self.rows_in_ring();
-        let again_secs = f64::from(rows) * self.prefill_secs(plan.predicted_token_secs);
+        self.sent_secs(spec, moved) < self.again_secs(plan.predicted_token_secs)
+    }
+
+    /// What it takes to send the caches that change phones; for ever where something else is needed besides.
+    fn sent_secs(&self, spec: &ModelSpec, moved: &[MovedCache]) -> f64 {
         // What an encoder gave is not in these caches.
-        spec.residual.is_empty() && self.carry_secs(moved, rows) < again_secs
+        match spec.residual.is_empty() {
+            true => self.carry_secs(moved, self.rows_in_ring()),
+            false => f64::INFINITY,
+        }
+    }
+
+    /// What it takes to run every history again.
+    fn again_secs(&self, token_secs: f64) -> f64 {
+        f64::from(self.rows_in_ring()) * self.prefill_secs(token_secs)
     }
 
     /// Positions in the caches, of all answers under way.
@@ -132,9 +143,10 @@ impl Room {
         f64::from(running.map(tokens).sum::<u32>())
     }
 
-    /// What a switch takes at most: every history goes through the ring again.
-    fn switch_secs(&self, token_secs: f64) -> f64 {
-        SWITCH_SECS + f64::from(self.rows_in_ring()) * self.prefill_secs(token_secs)
+    /// What a switch takes: the caches are sent, or every history goes through the ring again.
+    fn switch_secs(&self, spec: &ModelSpec, better: &Better, token_secs: f64) -> f64 {
+        let moved = self.moved_caches(spec, &better.planned());
+        SWITCH_SECS + self.sent_secs(spec, &moved).min(self.again_secs(token_secs))
     }
 
     /// A sentence on the phone that has changed most, and what that means.
@@ -194,6 +206,19 @@ enum Part {
 }
 
 impl Better {
+    /// Of a token, as it is now and then.
+    fn costs_secs(&self) -> Option<(f64, f64)> {
+        let cost = |stages: &[Stage]| cost_secs(&self.input, stages);
+        Some((cost(&self.stages)?, cost(&self.plan.stages)?))
+    }
+
+    /// Who is to run what.
+    fn planned(&self) -> Vec<PlannedStage> {
+        let planned =
+            |stage: &Stage| PlannedStage { peer: self.peers[stage.device], range: stage.modules };
+        self.plan.stages.iter().map(planned).collect()
+    }
+
     /// Of a phone that has one in only one of the two plans.
     fn part(&self, (device, peer): (usize, PeerId)) -> Option<(PeerId, Part)> {
         let [before, after] = [&self.stages, &self.plan.stages].map(|stages| runs(stages, device));
@@ -243,13 +268,13 @@ pub(crate) fn stages_of(plan: &PlanStatus, peers: &[PeerId]) -> Vec<Stage> {
     stages.map(|stage| Stage { device: device(stage.peer), modules: stage.range }).collect()
 }
 
-pub(crate) fn cost_secs(input: &PlanInput, stages: &[Stage]) -> Option<f64> {
+fn cost_secs(input: &PlanInput, stages: &[Stage]) -> Option<f64> {
     let plan = Plan { stages: stages.to_vec(), overlap: Vec::new() };
     plan::evaluate(input, &plan).ok().map(|costs| costs.objective_secs)
 }
 
 /// Of a token's time: less is noise.
-pub(crate) const LEAST_GAIN: f64 = 0.12;
+const LEAST_GAIN: f64 = 0.12;
 /// A gain must be there for so long.
 const STEADY_SECS: f64 = 0.3;
 /// What a new plan takes besides the histories.

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use base::PeerId;
 use protocol::peer::{
     CacheAsk, CacheLost, CacheRows, Carried, Carry, MAX_CACHE_BYTES, MovedCache, PlanStatus,
+    PlannedStage,
 };
 
 use crate::{ModelSpec, Output, Room, frames::Verdict};
@@ -142,12 +143,11 @@ impl Room {
     }
 
     /// The caches that change phones from the running plan to another.
-    pub(crate) fn moved_caches(&self, spec: &ModelSpec, after: &PlanStatus) -> Vec<MovedCache> {
-        let runs = |plan: &PlanStatus, module: usize| {
-            plan.stages.iter().find(|stage| stage.range.contains(module)).map(|stage| stage.peer)
-        };
+    pub(crate) fn moved_caches(&self, spec: &ModelSpec, after: &[PlannedStage]) -> Vec<MovedCache> {
         let moved = |module: usize| {
-            let (from, to) = (runs(self.plan.as_ref()?, module)?, runs(after, module)?);
+            let mut before = self.plan.iter().flat_map(|plan| &plan.stages);
+            let from = before.find(|stage| stage.range.contains(module))?.peer;
+            let to = after.iter().find(|stage| stage.range.contains(module))?.peer;
             let row_bytes = spec.cache_row_bytes(module);
             let module = module as u32;
             (from != to && row_bytes > 0).then_some(MovedCache { module, from, to, row_bytes })

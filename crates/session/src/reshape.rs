@@ -8,7 +8,7 @@ use protocol::peer::Measure;
 
 use crate::{
     Room,
-    balance::{Better, LEAST_GAIN, cost_secs, stages_of},
+    balance::{Better, stages_of},
     planning::solve,
 };
 
@@ -20,6 +20,8 @@ pub(crate) struct Reshape {
     next_look_secs: f64,
     /// Looks in a row that have shown a gain.
     gains: u32,
+    /// Looks in a row that have shown none.
+    idle_looks: u32,
     /// Phones without a stage that had one.
     left_out: BTreeMap<PeerId, LeftOut>,
 }
@@ -61,12 +63,15 @@ impl Room {
         }
         let may_restock = self.may_restock();
         let Some(found) = self.better_ring(may_restock) else {
-            if may_restock {
+            self.balance.reshape.gains = 0;
+            self.balance.reshape.idle_looks += 1;
+            // Figures that change may not have changed all the way yet.
+            if may_restock && self.balance.reshape.idle_looks >= LOOKS {
                 self.settled();
             }
-            self.balance.reshape.gains = 0;
             return;
         };
+        self.balance.reshape.idle_looks = 0;
         self.balance.reshape.gains += 1;
         if self.balance.reshape.gains < GAINS {
             return;
@@ -86,24 +91,16 @@ impl Room {
         if holding.first() != Some(&self.config.me) || !is_all_here {
             return None;
         }
-        let better_than = |peers: &[PeerId], input: PlanInput, most_secs: f64| {
-            let solution = solve(&input).ok()?;
-            let is_clear = solution.objective_secs < (1.0 - LEAST_GAIN) * most_secs;
-            let (peers, stages, plan) = (peers.to_vec(), stages_of(plan, peers), solution.plan);
-            is_clear.then_some(Better { peers, input, stages, plan })
+        let better = |peers: &[PeerId], input: PlanInput| {
+            let (stages, solution) = (stages_of(plan, peers), solve(&input).ok()?);
+            let better = Better { peers: peers.to_vec(), input, stages, plan: solution.plan };
+            self.is_worth_it(spec, &better).then_some(better)
         };
-        let within = self.plan_input_within(spec, &holding);
-        let now_secs = cost_secs(&within, &stages_of(plan, &holding))?;
-        let is_worth_it = |better: &Better| {
-            let then_secs = cost_secs(&better.input, &better.plan.stages);
-            then_secs.is_some_and(|secs| self.is_worth_it(now_secs, secs))
-        };
-        let held = better_than(&holding, within, now_secs).filter(is_worth_it);
+        let held = better(&holding, self.plan_input_within(spec, &holding));
         if held.is_some() || !may_restock {
             return held.map(Found::Held);
         }
-        let lacking = better_than(&peers, self.plan_input(spec, &peers), now_secs);
-        lacking.filter(is_worth_it).map(Found::Lacking)
+        better(&peers, self.plan_input(spec, &peers)).map(Found::Lacking)
     }
 
     /// Whether some phone or link is clearly faster or slower than it was when there was nothing better, or new.
@@ -121,6 +118,7 @@ impl Room {
     /// No ring is better than the running one.
     pub(crate) fn settled(&mut self) {
         self.balance.reshape.settled_with = self.figures();
+        self.balance.reshape.idle_looks = 0;
     }
 
     fn figures(&self) -> BTreeMap<Watched, f64> {
@@ -173,6 +171,8 @@ impl Room {
 const LOOK_SECS: f64 = 1.0;
 /// Looks in a row that must show a gain.
 const GAINS: u32 = 2;
+/// Looks in a row without a gain, until figures are taken for settled.
+const LOOKS: u32 = 5;
 /// Of a phone's speed: less is noise.
 const SPEED_CHANGE: f64 = 1.15;
 /// Of a link's round trip.

@@ -84,7 +84,7 @@ fn where_nothing_can_be_loaded_the_answer_goes_on_as_it_was() {
 
 #[test]
 fn a_phone_that_costs_more_than_it_does_is_left_out_and_comes_back() {
-    let mut sim = equal_parts(3.2);
+    let mut sim = equal_parts(1.7);
     ask(&mut sim, 1);
     sim.run_for(2.0);
     sim.slow_down(1, 8.0);
@@ -131,7 +131,7 @@ fn answers_are_right_whatever_happens_meanwhile() {
 
 #[test]
 fn a_phone_behind_a_slow_link_is_left_out() {
-    let mut sim = equal_parts(3.2);
+    let mut sim = equal_parts(1.7);
     ask(&mut sim, 1);
     sim.run_for(4.0);
     // Between the other two nothing changes.
@@ -167,4 +167,15 @@ fn a_phone_without_a_part_loads_its_part_before_it_takes_over() {
     assert_eq!((frames(&sim, "LoadCopies"), frames(&sim, "CopiesLoaded")), (1, 1));
     let plan = sim.view(0).plan.expect("a plan");
     assert!(plan.pause_secs.is_some_and(|secs| secs < 0.5), "{plan:?}");
+}
+
+#[test]
+fn a_phone_is_left_out_that_first_lost_most_of_its_part() {
+    let mut sim = equal_parts(2.2);
+    ask(&mut sim, 1);
+    sim.run_for(2.0);
+    sim.slow_down(1, 3.0);
+    answer(&mut sim, 1);
+    let plan = sim.view(0).plan.expect("a plan");
+    assert_eq!(part(&sim, 1), 0, "{plan:?}");
 }
