@@ -5,10 +5,13 @@
 //!
 //! Law: whatever the server sends, drops, repeats, reorders or forges, a body
 //! that [`Opener::open`] returns is what the named sender sealed for this peer
-//! in this room, and newer than all it returned before from that sender.
+//! in this room, and newer than all it returned before from that sender. And
+//! once a link is open, both ends prove to each other that they were invited
+//! and that nobody is between them ([`Invitation::prove_link`]).
 
 mod invitation;
 mod message;
+mod proof;
 mod seal;
 
 pub use invitation::Invitation;
@@ -16,6 +19,7 @@ pub use message::{
     Candidate, ClientMessage, Description, DescriptionKind, IceServer, RefusalCode, ServerMessage,
     SignalBody,
 };
+pub use proof::{LINK_PROOF_BYTES, LinkEnd};
 pub use seal::{Opener, Sealer};
 
 use base::PeerId;
@@ -71,6 +75,15 @@ pub enum SignalError {
     NotAuthentic {
         /// The sender that the server named.
         from: PeerId,
+    },
+    /// It does not know the room's secret, or somebody is between it and us.
+    #[error(
+        "{peer} could not show that it was invited, or somebody is between it and this phone; \
+         the connection was ended"
+    )]
+    NotInvited {
+        /// Whose end of the link it is said to be.
+        peer: PeerId,
     },
     /// A message that was seen before, or that newer ones overtook.
     #[error(

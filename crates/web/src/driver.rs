@@ -26,13 +26,12 @@ use crate::{
     machine::{Done, Machine, Work},
     messages::{FromWorker, RtcCommand, RtcEvent, StartConfig, ToWorker, error},
     opened::Opened,
+    opening::Opening,
     text::{AnswerDecoder, ModelText, TextModule},
 };
 
 /// Work that may wait for the device. The room keeps a handful of steps in flight.
 const QUEUED_WORK: usize = 256;
-/// How long two phones may take to find a way to each other.
-const OPEN_TIMEOUT_SECS: f64 = 30.0;
 
 /// The driver of one room.
 pub struct Driver {
@@ -40,8 +39,8 @@ pub struct Driver {
     pub(crate) emit: Emit,
     pub(crate) work: Sender<Work>,
     pub(crate) links: BTreeMap<PeerId, WebLink>,
-    /// Links that are not open yet, with the time they have left for it.
-    pub(crate) opening: BTreeMap<PeerId, Timer>,
+    /// Links whose other ends have not shown yet that they were invited.
+    pub(crate) opening: BTreeMap<PeerId, Opening>,
     /// How the room's model reads and writes, on the phone that started the room.
     pub(crate) text: Option<ModelText>,
     pub(crate) decoders: BTreeMap<RequestId, AnswerDecoder>,
@@ -150,9 +149,7 @@ impl Driver {
     pub fn add_channel(&mut self, peer: PeerId, channel: RtcDataChannel) {
         let this = self.this.clone();
         let wake = move || with(&this, |driver| driver.poll_link(peer));
-        let this = self.this.clone();
-        let give_up = move || with(&this, |driver| driver.drop_link(peer));
-        self.opening.insert(peer, Timer::after(OPEN_TIMEOUT_SECS, give_up));
+        self.opening.insert(peer, self.opening(peer));
         self.links.insert(peer, WebLink::new(channel, Rc::new(wake)));
         self.poll_link(peer);
     }
@@ -206,26 +203,31 @@ impl Driver {
         self.input(Input::Command(command));
     }
 
-    fn poll_link(&mut self, peer: PeerId) {
-        while let Some(event) = self.links.get_mut(&peer).and_then(WebLink::poll) {
+    pub(crate) fn poll_link(&mut self, peer: PeerId) {
+        while self.may_listen(peer)
+            && let Some(event) = self.links.get_mut(&peer).and_then(WebLink::poll)
+        {
             match event {
-                LinkEvent::Open => {
-                    self.opening.remove(&peer);
-                    self.link_opened(peer);
-                    self.input(Input::LinkUp { peer });
+                LinkEvent::Open => self.on_channel_open(peer),
+                LinkEvent::Frame(proof) if self.opening.contains_key(&peer) => {
+                    self.on_proof(peer, &proof);
                 }
-                LinkEvent::Frame(bytes) => match timed("receiving", || Frame::decode(&bytes)) {
-                    Ok(frame) => self.input(Input::Frame { peer, frame }),
-                    Err(wrong) => {
-                        self.remark(format!("{peer} sent something unreadable: {wrong}"));
-                        self.give_link_up(peer);
-                        self.drop_link(peer);
-                    }
-                },
+                LinkEvent::Frame(bytes) => self.on_frame(peer, &bytes),
                 LinkEvent::Broken(wrong) => {
                     self.remark(format!("{peer} sent something unreadable: {wrong}"));
                 }
                 LinkEvent::Closed => self.drop_link(peer),
+            }
+        }
+    }
+
+    fn on_frame(&mut self, peer: PeerId, bytes: &[u8]) {
+        match timed("receiving", || Frame::decode(bytes)) {
+            Ok(frame) => self.input(Input::Frame { peer, frame }),
+            Err(wrong) => {
+                self.remark(format!("{peer} sent something unreadable: {wrong}"));
+                self.give_link_up(peer);
+                self.drop_link(peer);
             }
         }
     }
@@ -268,6 +270,7 @@ impl Driver {
             RtcEvent::Candidate { peer, candidate, mid, line } => {
                 (peer, SignalBody::Candidate(Candidate { candidate, mid, line }))
             }
+            RtcEvent::Secured { peer, own, theirs } => return self.on_secured(peer, own, theirs),
             RtcEvent::State { peer, state } => {
                 if matches!(state.as_str(), "failed" | "closed") {
                     self.drop_link(peer);

@@ -20,6 +20,7 @@ mod machine;
 mod measure;
 mod messages;
 mod opened;
+mod opening;
 mod perform;
 mod picked;
 mod planner;

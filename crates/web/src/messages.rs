@@ -84,6 +84,7 @@ pub struct AskOptions {
 pub enum RtcEvent {
     Description { peer: PeerId, description: protocol::signal::DescriptionKind, sdp: String },
     Candidate { peer: PeerId, candidate: String, mid: Option<String>, line: Option<u16> },
+    Secured { peer: PeerId, own: [u8; 32], theirs: [u8; 32] },
     State { peer: PeerId, state: String },
 }
 

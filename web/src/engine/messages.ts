@@ -161,6 +161,8 @@ export type RtcEvent =
    * one, a port that relays (see `relay.ts`): the same bytes, with small objects for signals between them.
    */
   | { kind: "channel"; peer: string; channel: RTCDataChannel | MessagePort }
+  /** The connection is encrypted; SHA-256 of the certificates between which it is. */
+  | { kind: "secured"; peer: string; own: number[]; theirs: number[] }
   | { kind: "state"; peer: string; state: RTCPeerConnectionState };
 
 export type RoomPhase =

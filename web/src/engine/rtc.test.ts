@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { RtcEvent } from "./messages.ts";
 import { CHANNEL_LABEL, RtcHost } from "./rtc.ts";
@@ -9,6 +9,7 @@ class FakeConnection extends EventTarget {
   connectionState: RTCPeerConnectionState = "new";
   localDescription: RTCSessionDescriptionInit | null = null;
   remoteDescription: RTCSessionDescriptionInit | null = null;
+  sctp: { transport: { getRemoteCertificates?: () => ArrayBuffer[] } } | null = null;
   /** Descriptions wait for this, so that tests can hold one back. */
   gate: Promise<void> = Promise.resolve();
 
@@ -131,6 +132,36 @@ describe("a phone that answers", () => {
     await candidate("a", "too late");
     expect(events.slice(1)).toEqual([{ kind: "state", peer: "a", state: "failed" }]);
     expect(connections[0]?.calls.slice(1)).toEqual(["close"]);
+  });
+});
+
+describe("a connection that is encrypted", () => {
+  const sdp = `v=0\r\na=fingerprint:sha-256 ${Array.from({ length: 32 }, () => "0A").join(":")}\r\n`;
+  const own = Array.from({ length: 32 }, () => 10);
+
+  async function connected(sctp: FakeConnection["sctp"]): Promise<RtcEvent | undefined> {
+    await host.handle({ kind: "offer", peer: "a" });
+    const [connection] = connections;
+    if (!connection) throw new Error("no connection was made");
+    Object.assign(connection, { connectionState: "connected", sctp });
+    connection.localDescription = { type: "offer", sdp };
+    connection.remoteDescription = { type: "answer", sdp: sdp.replaceAll("0A", "0b") };
+    fire(connection, "connectionstatechange", {});
+    await vi.waitFor(() => expect(events.length).toBeGreaterThan(3));
+    return events[3];
+  }
+
+  it("tells the certificate that the other phone has shown", async () => {
+    const shown = new TextEncoder().encode("abc").buffer;
+    const event = await connected({ transport: { getRemoteCertificates: () => [shown] } });
+    expect(event).toMatchObject({ kind: "secured", peer: "a", own });
+    // FIPS 180-2, appendix B.1.
+    expect(event?.kind === "secured" && event.theirs.slice(0, 4)).toEqual([0xba, 0x78, 0x16, 0xbf]);
+  });
+
+  it("takes it from the description where the browser does not tell", async () => {
+    const theirs = Array.from({ length: 32 }, () => 11);
+    expect(await connected({ transport: {} })).toEqual({ kind: "secured", peer: "a", own, theirs });
   });
 });
 

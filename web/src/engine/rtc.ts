@@ -1,3 +1,4 @@
+import { ownCertificate, remoteCertificate } from "./certificates.ts";
 import type { RtcCommand, RtcEvent } from "./messages.ts";
 import { relayPort } from "./relay.ts";
 
@@ -144,10 +145,20 @@ export class RtcHost {
       this.send({ kind: "candidate", peer, candidate: candidate.candidate, mid, line });
     });
     connection.addEventListener("connectionstatechange", () => {
-      if (this.#seats.get(peer) === seat)
-        this.send({ kind: "state", peer, state: connection.connectionState });
+      if (this.#seats.get(peer) !== seat) return;
+      this.send({ kind: "state", peer, state: connection.connectionState });
+      if (connection.connectionState === "connected") void this.#secure(peer, seat);
     });
     return seat;
+  }
+
+  /** Tells between which certificates the connection is encrypted, so that both ends can prove who they are. */
+  #secure(peer: string, seat: Seat): Promise<void> {
+    return this.#negotiate(peer, seat, async ({ connection }) => {
+      const own = ownCertificate(connection);
+      const theirs = await remoteCertificate(connection);
+      if (this.#seats.get(peer) === seat) this.send({ kind: "secured", peer, own, theirs });
+    });
   }
 
   /** Must run in the same turn in which the channel appeared: later, the browser refuses the transfer. */

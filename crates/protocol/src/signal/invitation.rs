@@ -8,7 +8,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Opener, Sealer, SignalError};
+use super::{LinkEnd, Opener, Sealer, SignalError, proof};
 
 /// A room's secret. It lives in the part of a link after `#`, which browsers
 /// keep to themselves. Cleared from memory on drop; `Debug` shows the room alone.
@@ -75,6 +75,29 @@ impl Invitation {
         let opener = Opener::new(&key, self.room(), to);
         key.zeroize();
         opener
+    }
+
+    /// What the end `from` of a data channel shows the end `to`: that it was invited, and that the two see each other's
+    /// certificates and nobody else's.
+    pub fn prove_link(&self, from: &LinkEnd, to: &LinkEnd) -> Vec<u8> {
+        proof::prove(&self.link_key(), self.room(), from, to)
+    }
+
+    /// Whether `shown` is what `from`, which was invited, shows `to`.
+    ///
+    /// # Errors
+    /// [`SignalError::NotInvited`].
+    pub fn check_link(
+        &self,
+        from: &LinkEnd,
+        to: &LinkEnd,
+        shown: &[u8],
+    ) -> Result<(), SignalError> {
+        proof::check(&self.link_key(), self.room(), from, to, shown)
+    }
+
+    fn link_key(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.derive(b"lingualinked/1 link key"))
     }
 
     fn signaling_key(&self) -> [u8; 32] {

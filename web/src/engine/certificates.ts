@@ -1,0 +1,20 @@
+/** Between which certificates a connection is encrypted: SHA-256 of each, as bytes. */
+
+/** Ours, as our description names it. */
+export function ownCertificate({ localDescription }: RTCPeerConnection): number[] {
+  return fingerprint(localDescription);
+}
+
+/** The other phone's, as DTLS has shown it; from its description where a browser does not tell, having compared them. */
+export async function remoteCertificate(connection: RTCPeerConnection): Promise<number[]> {
+  const [certificate] = connection.sctp?.transport.getRemoteCertificates?.() ?? [];
+  if (!certificate) return fingerprint(connection.remoteDescription);
+  return [...new Uint8Array(await crypto.subtle.digest("SHA-256", certificate))];
+}
+
+/** RFC 8122: `a=fingerprint:sha-256 AB:CD:..`. */
+function fingerprint(description: RTCSessionDescription | null): number[] {
+  const [, digits] = /^a=fingerprint:sha-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})\r?$/im.exec(description?.sdp ?? "") ?? [];
+  if (!digits) throw new Error("a description without the fingerprint of a certificate");
+  return digits.split(":").map((byte) => parseInt(byte, 16));
+}
