@@ -1,7 +1,6 @@
 import type { RoomPhase, RoomView } from "../../web/src/engine/messages.ts";
 import type { PhoneQuery } from "./address.ts";
 import type { Phone } from "./phone.ts";
-import type { Server } from "./server.ts";
 import { STEP_LIMIT_MS } from "./tab.ts";
 
 export interface RoomOptions {
@@ -19,7 +18,11 @@ export interface RoomOptions {
 const PREPARE_LIMIT_MS = 180_000;
 
 /** The first phone starts a room and the others join it, until all are linked to all. */
-export async function gather(server: Server, phones: Phone[], options: RoomOptions = {}): Promise<void> {
+export async function gather(
+  server: { url: string },
+  phones: Phone[],
+  options: RoomOptions = {},
+): Promise<void> {
   const { query: wishes = {}, invite = (phone) => phone.invitation(), tell = () => {} } = options;
   const query: PhoneQuery = { wire: "f32", balance: "off", ...wishes };
   const [coordinator, ...others] = phones;

@@ -14,7 +14,8 @@ export async function remoteCertificate(connection: RTCPeerConnection): Promise<
 
 /** RFC 8122: `a=fingerprint:sha-256 AB:CD:..`. */
 function fingerprint(description: RTCSessionDescription | null): number[] {
-  const [, digits] = /^a=fingerprint:sha-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})\r?$/im.exec(description?.sdp ?? "") ?? [];
+  const [, digits] =
+    /^a=fingerprint:sha-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})\r?$/im.exec(description?.sdp ?? "") ?? [];
   if (!digits) throw new Error("a description without the fingerprint of a certificate");
   return digits.split(":").map((byte) => parseInt(byte, 16));
 }
