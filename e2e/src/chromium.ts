@@ -22,6 +22,8 @@ export interface ChromiumOptions {
   hasGpu?: boolean;
   /** Whether the page was allowed the camera. */
   mayUseCamera?: boolean;
+  /** A film (YUV4MPEG2) that its camera sees. */
+  camera?: string;
   /** Whether its person went on past the warning of a certificate that nobody vouches for. */
   trustsServer?: boolean;
 }
@@ -36,8 +38,8 @@ export async function launchChromium(descriptor: string, options: ChromiumOption
     const context = await browser.newContext({
       ...look,
       ignoreHTTPSErrors: options.trustsServer ?? false,
-      // No person allows it, for the page has no use for it: but a browser that was allowed it gives other phones its
-      // addresses instead of multicast names, which not every machine that tests carries.
+      // No person allows it in most tests: but a browser that was allowed it gives other phones its addresses instead of
+      // multicast names, which not every machine that tests carries.
       permissions: options.mayUseCamera === false ? [] : ["camera"],
     });
     return new Phone(descriptor, await context.newPage(), () => browser.close());
@@ -51,9 +53,15 @@ export function launchBrowser(options: ChromiumOptions = {}): Promise<Browser> {
   return chromium.launch({
     executablePath: options.program ?? settings().chromium,
     headless: !options.isHeaded,
-    args: [...BROWSER_FLAGS, ...(options.hasGpu === false ? [] : GPU_FLAGS)],
+    args: [...BROWSER_FLAGS, ...(options.hasGpu === false ? [] : GPU_FLAGS), ...cameraFlags(options)],
     timeout: LAUNCH_LIMIT_MS,
   });
+}
+
+function cameraFlags({ camera }: ChromiumOptions): string[] {
+  return camera === undefined
+    ? []
+    : ["--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${camera}`];
 }
 
 const LAUNCH_LIMIT_MS = 120_000;

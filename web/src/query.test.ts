@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { invitationLink, isOnlyHere, parsePledge, parseQuery, signalUrl } from "./query.ts";
+import { invitationIn, invitationLink, isOnlyHere, parsePledge, parseQuery, signalUrl } from "./query.ts";
 
 const secret = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA";
 
@@ -79,6 +79,28 @@ describe("a pledge", () => {
     ["share:1.3:3:4", null],
     [null, null],
   ])("%s", (text, pledge) => expect(parsePledge(text)).toEqual(pledge));
+});
+
+describe("a code", () => {
+  it("may be the link to a room, on whatever server", () => {
+    for (const link of [`https://192.168.1.2:8443/#${secret}`, `http://localhost:8080/?tokens=4#${secret}`]) {
+      expect(invitationIn(link)?.href).toBe(link);
+    }
+  });
+
+  it("may be anything else", () => {
+    const others = [
+      "",
+      "hello",
+      secret,
+      "https://example.org/",
+      `https://example.org/#${secret.slice(1)}`,
+      `javascript:alert(1)#${secret}`,
+      `ftp://example.org/#${secret}`,
+      `https://trusted.org@example.org/#${secret}`,
+    ];
+    for (const text of others) expect(invitationIn(text)).toBeNull();
+  });
 });
 
 describe("links", () => {

@@ -61,6 +61,14 @@ export function parseInvitation(hash: string): Invitation {
   return SECRET.test(secret) ? { kind: "secret", secret } : { kind: "damaged" };
 }
 
+/** The link to a room in what a code says. It may be of another address than this page's, by which a server is reached. */
+export function invitationIn(text: string): URL | null {
+  const link = URL.canParse(text) ? new URL(text) : null;
+  const isWeb =
+    link !== null && /^https?:$/.test(link.protocol) && link.username === "" && link.password === "";
+  return isWeb && parseInvitation(link.hash).kind === "secret" ? link : null;
+}
+
 export function parsePledge(text: string | null): Pledge | null {
   if (text === null) return null;
   const share = /^share:([^:]+):([^:]+)$/.exec(text);

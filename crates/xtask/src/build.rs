@@ -254,9 +254,10 @@ fn megabytes(bytes: u64) -> String {
 pub const DIST: &str = "web/dist";
 /// The bundled models.
 pub const MODELS: &str = "models/stories";
-const ENGINE: &[&str] = &["--package", "web", "--package", "web-text", "--lib"];
+const ENGINE: &[&str] =
+    &["--package", "web", "--package", "web-text", "--package", "web-scan", "--lib"];
 /// What the engine's packages are built into.
-const MODULES: &[&str] = &["lingualinked", "lingualinked_text"];
+const MODULES: &[&str] = &["lingualinked", "lingualinked_text", "lingualinked_scan"];
 /// How the bundler's name of the engine begins.
 const ENGINE_FILE: &str = "lingualinked_bg";
 const CHECKS: &[&str] = &["--package", "kernels", "--example", "checks"];
