@@ -7,7 +7,7 @@ mod common;
 use base::{Estimate, Message, PeerId};
 use common::{Seen, options, room, spec};
 use libfuzzer_sys::fuzz_target;
-use protocol::peer::{Failure, FailureCode, Frame};
+use protocol::peer::{AwayReason, CacheAsk, Failure, FailureCode, Frame};
 use session::{Assignment, Command, Input};
 
 const PEERS: u32 = 3;
@@ -62,9 +62,27 @@ fn input(seen: &Seen, kind: u8, bytes: &[u8]) -> Input {
         14 => Input::Command(Command::Stop { ask: number }),
         15 => Input::MeasureFailed { message: message() },
         16 => Input::Exercised { number, busy_secs: f64::from(bytes.len() as u32) },
+        18 => {
+            let data = bytes.get(4..).unwrap_or_default().to_vec();
+            Input::CacheRead { to: PeerId(1 + number % PEERS), ask: cache_ask(seen, bytes), data }
+        }
+        19 => Input::CacheWritten { epoch: seen.epoch, is_there: number % 2 == 0 },
+        20 => Input::Command(Command::Away((number % 2 == 0).then_some(AwayReason::LowBattery))),
+        21 if number == 0 => Input::Command(Command::Leave),
         _ => match Frame::decode(bytes) {
             Ok(frame) => Input::Frame { peer: PeerId(1 + u32::from(kind) % PEERS), frame },
             Err(_) => Input::Timeout,
         },
+    }
+}
+
+fn cache_ask(seen: &Seen, bytes: &[u8]) -> CacheAsk {
+    let [module, slot, position] = [1, 2, 3].map(|at| bytes.get(at).copied().unwrap_or(0) % 4);
+    CacheAsk {
+        epoch: seen.epoch,
+        module: module.into(),
+        slot: slot.into(),
+        position: position.into(),
+        rows: 1,
     }
 }

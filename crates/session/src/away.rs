@@ -2,13 +2,14 @@
 //! the ones before they are lost, and gives parts to the others when nobody waits for an answer.
 
 use base::PeerId;
-use protocol::peer::{Away, AwayReason, Phase};
+use protocol::peer::{Away, AwayReason, Failure, Phase};
 
-use crate::{Assignment, Room, frames::Verdict};
+use crate::{Assignment, LinkState, Room, frames::Verdict, planning::planned_stages};
 
 impl Room {
     /// What our page says of itself. A coordinator stays what it is.
     pub(crate) fn be_away(&mut self, why: Option<AwayReason>) {
+        self.own_away = why;
         if let Some(coordinator) = self.coordinator.filter(|_| !self.config.coordinator) {
             self.transmit(coordinator, Away { why });
         }
@@ -25,6 +26,15 @@ impl Room {
         Ok(())
     }
 
+    /// Some may have gone away while their parts were loaded.
+    pub(crate) fn relieve_away(&mut self) {
+        let away = self.members.iter().filter(|(_, member)| member.link == LinkState::Open);
+        let mut away = away.filter_map(|(&peer, member)| Some((peer, member.away?)));
+        if let Some((peer, why)) = away.find(|&(peer, _)| self.is_staged(peer)) {
+            self.take_over(peer, why);
+        }
+    }
+
     /// The others go on without a phone that is still there, if they can.
     fn take_over(&mut self, peer: PeerId, why: AwayReason) {
         if self.phase != Phase::Ready || !self.is_staged(peer) {
@@ -39,9 +49,22 @@ impl Room {
                 format!("{name}'s battery is low, so the others took over its part.")
             }
         };
-        if self.replan(&cause).is_err() {
+        if self.relieve(&cause).is_err() {
             self.note(format!("{name} has to go on: the others have no room for its part."));
         }
+    }
+
+    /// Another plan while the phone that loses its part is there to give its caches away.
+    fn relieve(&mut self, cause: &str) -> Result<(), Failure> {
+        let able = self.able_peers();
+        let holding = self.holding(&able);
+        let spec = self.spec.clone();
+        let held = spec.and_then(|spec| Some((self.held_plan(&spec, &holding)?, spec)));
+        let Some((status, spec)) = held else { return self.replan(cause) };
+        self.is_reduced = true;
+        let moved = self.moved_caches(&spec, &planned_stages(&status));
+        self.switch_over(spec, status, cause.to_owned(), moved);
+        Ok(())
     }
 
     /// Somebody is here who was not: what waits for one more phone goes on, or all is shared anew in a quiet moment.

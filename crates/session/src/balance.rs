@@ -5,7 +5,7 @@
 use base::{PeerId, Plan, PlanInput, Stage};
 use protocol::peer::{MovedCache, Phase, PlanStatus, PlannedStage};
 
-use crate::{ModelSpec, Room, request::Request, reshape::Reshape};
+use crate::{ModelSpec, Room, planning::solve_soon, request::Request, reshape::Reshape};
 
 /// What the balancer remembers between two looks.
 #[derive(Debug, Default)]
@@ -44,7 +44,9 @@ impl Room {
             return;
         }
         self.balance.gain_since_secs = None;
-        self.switch_to(better);
+        // Where something is to change, to the best there is.
+        let ring = self.better_held_ring().filter(|ring| ring.then_secs() < better.then_secs());
+        self.switch_to(ring.unwrap_or(better));
     }
 
     fn may_balance(&self) -> bool {
@@ -87,13 +89,24 @@ impl Room {
         let lost = better.lost().collect();
         let moved = self.moved_caches(&spec, &better.planned());
         let Better { peers, input, plan, .. } = better;
-        let Ok(mut solution) = plan::solve(&input, &plan::Options::default()) else { return };
+        let Ok(mut solution) = solve_soon(&input) else { return };
         if solution.replace(&input, plan).is_err() {
             return;
         }
         self.leave_out(lost);
         solution.reason = "Cut where it costs least, as fast as the phones are now.".to_owned();
         let status = self.held_status(&spec, &peers, &input, solution);
+        self.switch_over(spec, status, cause, moved);
+    }
+
+    /// To another plan: with the caches that change phones where that is cheaper than running histories again.
+    pub(crate) fn switch_over(
+        &mut self,
+        spec: ModelSpec,
+        status: PlanStatus,
+        cause: String,
+        moved: Vec<MovedCache>,
+    ) {
         match self.is_carried(&spec, &moved) {
             true => self.switch_when_quiet(spec, status, cause, moved),
             false => self.change_plan(&spec, status, &cause),
@@ -210,6 +223,10 @@ impl Better {
     fn costs_secs(&self) -> Option<(f64, f64)> {
         let cost = |stages: &[Stage]| cost_secs(&self.input, stages);
         Some((cost(&self.stages)?, cost(&self.plan.stages)?))
+    }
+
+    fn then_secs(&self) -> f64 {
+        self.costs_secs().map_or(f64::INFINITY, |(_, then_secs)| then_secs)
     }
 
     /// Who is to run what.

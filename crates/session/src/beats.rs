@@ -23,7 +23,7 @@ impl Room {
 
     /// Pings everyone from time to time, and gives up those that say nothing.
     pub(crate) fn beat(&mut self) {
-        for peer in self.due(|room, _, member| Some(room.lost_at_secs(member))) {
+        for peer in self.due(|room, peer, member| Some(room.lost_at_secs(peer, member))) {
             self.outputs.push_back(Output::Disconnect { peer });
             self.lose(peer);
         }
@@ -48,7 +48,7 @@ impl Room {
 
     pub(crate) fn next_beat(&self) -> Option<f64> {
         let next = |(&peer, member): (&PeerId, &Member)| {
-            let soonest = self.lost_at_secs(member).min(self.pinged_at_secs(peer, member));
+            let soonest = self.lost_at_secs(peer, member).min(self.pinged_at_secs(peer, member));
             self.hushed_at_secs(peer, member).map_or(soonest, |at| at.min(soonest))
         };
         self.live().map(next).reduce(f64::min)
@@ -66,23 +66,40 @@ impl Room {
         self.live().filter(is_due).map(|(&peer, _)| peer).collect()
     }
 
-    fn lost_at_secs(&self, member: &Member) -> f64 {
-        member.heard_at_secs + self.config.limits.silence_secs
+    fn lost_at_secs(&self, peer: PeerId, member: &Member) -> f64 {
+        let silent_secs = member.heard_at_secs + self.config.limits.silence_secs;
+        match member.unanswered_since_secs.filter(|_| self.is_contested(peer)) {
+            Some(since_secs) => silent_secs.min(since_secs + self.config.limits.hush_secs),
+            None => silent_secs,
+        }
     }
 
     fn hushed_at_secs(&self, peer: PeerId, member: &Member) -> Option<f64> {
         let since_secs = member.unanswered_since_secs.filter(|_| !member.is_silent)?;
-        self.is_needed(peer).then_some(since_secs + self.config.limits.hush_secs)
+        if self.is_needed(peer) {
+            return Some(since_secs + self.config.limits.hush_secs);
+        }
+        self.is_waited_for(peer).then_some(since_secs + LOADING_HUSH_SECS)
     }
 
     fn pinged_at_secs(&self, peer: PeerId, member: &Member) -> f64 {
-        let is_watched = (self.is_needed(peer) || self.is_in_use(peer)) && !member.is_silent;
+        let is_needed = self.is_needed(peer) || self.is_waited_for(peer);
+        let is_watched =
+            (is_needed || self.is_in_use(peer) || self.is_contested(peer)) && !member.is_silent;
         member.pinged_at_secs + if is_watched { WATCHED_BEAT_SECS } else { BEAT_SECS }
     }
 
     /// Whether answers under way wait for a phone.
     fn is_needed(&self, peer: PeerId) -> bool {
         self.config.coordinator && self.requests.values().any(Request::runs) && self.is_staged(peer)
+    }
+
+    /// Whether answers stand still until all have loaded their parts, and a phone is one of them.
+    fn is_waited_for(&self, peer: PeerId) -> bool {
+        self.config.coordinator
+            && self.loading.is_some()
+            && self.is_staged(peer)
+            && self.first_parked().is_some()
     }
 
     fn hush(&mut self, peer: PeerId) {
@@ -98,5 +115,7 @@ impl Room {
 
 /// Two signs of life fit well within the shortest silence that means a loss.
 const BEAT_SECS: f64 = 2.0;
+/// A page that loads may be deaf for a while.
+const LOADING_HUSH_SECS: f64 = 6.0;
 /// While an answer waits for the phone, or goes over our link to it.
 const WATCHED_BEAT_SECS: f64 = 0.25;

@@ -202,6 +202,7 @@ impl Room {
         if loading.progress_at_secs.is_empty() {
             self.loading = None;
             self.set_phase(Phase::Ready);
+            self.relieve_away();
         }
     }
 

@@ -2,8 +2,8 @@
 
 use base::PeerId;
 use protocol::peer::{
-    AwayReason, Failure, FailureCode, Frame, Hello, Leave, LinkLost, MAX_PEERS, PROTOCOL_VERSION,
-    Phase, clip,
+    Away, AwayReason, Failure, FailureCode, Frame, Hello, Leave, LinkLost, MAX_PEERS,
+    PROTOCOL_VERSION, Phase, clip,
 };
 
 use crate::{Event, LinkState, Output, Room, facts::Facts, frames::Verdict, links::LinkPace};
@@ -13,6 +13,8 @@ use crate::{Event, LinkState, Output, Room, facts::Facts, frames::Verdict, links
 pub(crate) struct Member {
     pub(crate) hello: Option<Hello>,
     pub(crate) link: LinkState,
+    /// Its link was lost and is back.
+    is_back: bool,
     /// It said that it leaves.
     pub(crate) has_left: bool,
     /// Why it had better have nothing to do, as it says.
@@ -41,6 +43,7 @@ impl Room {
         let member = Member {
             hello: None,
             link: LinkState::Connecting,
+            is_back: known,
             has_left: false,
             away: None,
             is_silent: false,
@@ -84,6 +87,7 @@ impl Room {
             return Err("it has introduced itself before");
         }
         let (pledge, is_coordinator) = (hello.pledge, hello.coordinator);
+        let is_back = member.is_back;
         member.hello = Some(hello);
         member.link = LinkState::Open;
         member.heard_at_secs = now;
@@ -93,14 +97,24 @@ impl Room {
         self.view_changes.mark();
         self.status_changes.mark();
         match (is_coordinator, self.coordinator) {
-            (true, Some(_)) => Err("the room has a coordinator already"),
-            (true, None) => {
-                self.coordinator = Some(peer);
-                self.phase = Phase::Gathering;
-                self.failure = None;
-                Ok(())
+            (true, Some(_)) if self.config.coordinator => {
+                return Err("the room has a coordinator already");
             }
-            (false, _) => Ok(()),
+            // It may be the same phone, loaded anew; the room is its where the old one says nothing.
+            (true, Some(old)) => self.ping(old, None),
+            (true, None) => self.follow(peer),
+            (false, Some(_)) if is_back && !self.config.coordinator => self.probe_too(peer),
+            (false, _) => {}
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, coordinator: PeerId) {
+        self.coordinator = Some(coordinator);
+        self.phase = Phase::Gathering;
+        self.failure = None;
+        if let Some(why) = self.own_away {
+            self.transmit(coordinator, Away { why: Some(why) });
         }
     }
 
@@ -167,6 +181,29 @@ impl Room {
             let failure = failure.clone();
             self.tell(Event::AskFailed { ask, failure });
         }
+        self.meet_anew();
+    }
+
+    /// What others that say they are the coordinator have told us so far was refused, so they are to begin again.
+    fn meet_anew(&mut self) {
+        let claimants: Vec<PeerId> = self.claimants().collect();
+        for peer in claimants {
+            self.outputs.push_back(Output::Disconnect { peer });
+            self.lose(peer);
+        }
+    }
+
+    /// Whether another phone says that it is the coordinator, too.
+    pub(crate) fn is_contested(&self, peer: PeerId) -> bool {
+        self.coordinator == Some(peer) && self.claimants().any(|other| other != peer)
+    }
+
+    fn claimants(&self) -> impl Iterator<Item = PeerId> {
+        let claims = |member: &Member| {
+            member.link == LinkState::Open
+                && member.hello.as_ref().is_some_and(|hello| hello.coordinator)
+        };
+        self.members.iter().filter(move |(_, member)| claims(member)).map(|(&peer, _)| peer)
     }
 
     fn member_lost(&mut self, peer: PeerId) {

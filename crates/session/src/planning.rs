@@ -20,7 +20,10 @@ impl Room {
                            Open the room on another phone.";
             return self.fail_beginning(Failure::new(FailureCode::DeviceFailed, message));
         }
-        match self.best_plan(&spec, &able, assignment) {
+        // Who is away has a part only where it cannot be done without it.
+        let near = able.iter().copied().filter(|&peer| !self.is_away(peer)).collect::<Vec<_>>();
+        let planned = self.best_plan(&spec, &near, assignment);
+        match planned.or_else(|_| self.best_plan(&spec, &able, assignment)) {
             Ok((spec, status)) => {
                 self.settled();
                 self.roll_out(&spec, status, None);
@@ -168,12 +171,11 @@ impl Room {
     ) {
         let cause = cause.map(|cause| clip(cause, MESSAGE_CHARS));
         let status = PlanStatus { cause, ..status };
-        let planned = |stage: &StageStatus| PlannedStage { peer: stage.peer, range: stage.range };
         let copied = |copy: &CopyStatus| PlannedStage { peer: copy.peer, range: copy.range };
         let roll_out = RollOut {
             epoch: self.epoch + 1,
             model: spec.model.clone(),
-            stages: status.stages.iter().map(planned).collect(),
+            stages: planned_stages(&status),
             overlap: status.overlap.iter().map(copied).collect(),
             chunk_tokens: spec.chunk_tokens(&self.config.limits),
             slots: spec.slots,
@@ -229,18 +231,33 @@ impl<'a> TokenBytes<'a> {
 
 /// The best plan; a ring that closes on the header must be clearly better than one that does not.
 pub(crate) fn solve(input: &PlanInput) -> Result<Solution, PlanError> {
-    let closed = plan::solve(input, &plan::Options::default());
+    solve_with(input, &plan::Options::default())
+}
+
+/// The same by the search alone, beside answers: the device's own thread has no time for the linear program.
+pub(crate) fn solve_soon(input: &PlanInput) -> Result<Solution, PlanError> {
+    solve_with(input, &plan::Options { linear_program: false, ..plan::Options::default() })
+}
+
+fn solve_with(input: &PlanInput, options: &plan::Options) -> Result<Solution, PlanError> {
+    let closed = plan::solve(input, options);
     if !input.close_ring {
         return closed;
     }
     let open = PlanInput { close_ring: false, ..input.clone() };
-    match (plan::solve(&open, &plan::Options::default()), closed) {
+    match (plan::solve(&open, options), closed) {
         (Ok(open), Ok(closed)) => {
             let is_clear = closed.objective_secs < CLOSING_MUST_SAVE * open.objective_secs;
             Ok(if is_clear { closed } else { open })
         }
         (_, closed) => closed,
     }
+}
+
+/// Who is to run what.
+pub(crate) fn planned_stages(status: &PlanStatus) -> Vec<PlannedStage> {
+    let planned = |stage: &StageStatus| PlannedStage { peer: stage.peer, range: stage.range };
+    status.stages.iter().map(planned).collect()
 }
 
 /// What the plan puts on a phone.

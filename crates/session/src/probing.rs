@@ -111,6 +111,13 @@ impl Room {
         self.prober.current = None;
     }
 
+    /// Measures the link to `peer` as well, once the others have been.
+    pub(crate) fn probe_too(&mut self, peer: PeerId) {
+        if !self.prober.waiting.contains(&peer) {
+            self.prober.waiting.push_back(peer);
+        }
+    }
+
     /// Goes on with whatever is due.
     pub(crate) fn probe_on(&mut self) {
         let now = self.now_secs;

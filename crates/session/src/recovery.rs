@@ -90,7 +90,7 @@ impl Room {
         here.filter(|&peer| self.is_able(peer) && !self.is_away(peer)).collect()
     }
 
-    fn is_away(&self, peer: PeerId) -> bool {
+    pub(crate) fn is_away(&self, peer: PeerId) -> bool {
         self.members.get(&peer).is_some_and(|member| member.away.is_some())
     }
 

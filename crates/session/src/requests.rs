@@ -3,7 +3,8 @@
 
 use base::{PeerId, RequestId};
 use protocol::peer::{
-    Begin, Cancel, ChunkDone, Failure, FailureCode, Finish, Finished, Frame, RequestFailed, Token,
+    Begin, Cancel, ChunkDone, Failure, FailureCode, Finish, Finished, Frame, Phase, RequestFailed,
+    Token,
 };
 
 use crate::{
@@ -265,11 +266,20 @@ impl Room {
         let late = self.requests.iter().filter(|(_, request)| is_late(request));
         let late: Vec<_> = late.map(|(&number, request)| (number, request.is_parked)).collect();
         for (number, is_parked) in late {
-            let failure = match is_parked {
-                true => self.waited_in_vain(),
-                false => self.too_slow(self.late_phone(number)),
-            };
-            self.fail_request(number, failure);
+            if is_parked {
+                let failure = self.waited_in_vain();
+                self.fail_request(number, failure);
+                continue;
+            }
+            let peer = self.late_phone(number);
+            let failure = self.too_slow(peer);
+            if peer == self.config.me || self.phase != Phase::Ready {
+                self.fail_request(number, failure);
+                continue;
+            }
+            // The others may do without it. All others wait for it as well.
+            self.unfit(peer, "it did not get on with its part");
+            return self.go_on_without(failure);
         }
     }
 

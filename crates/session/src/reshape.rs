@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use base::{PeerId, PlanInput};
-use protocol::peer::Measure;
+use protocol::peer::{Measure, StageStatus};
 
 use crate::{
     Room,
     balance::{Better, stages_of},
-    planning::solve,
+    planning::solve_soon,
 };
 
 /// What the balancer remembers of rings other than the running one.
@@ -84,23 +84,30 @@ impl Room {
     }
 
     fn better_ring(&self, may_restock: bool) -> Option<Found> {
-        let (spec, plan) = (self.spec.as_ref()?, self.plan.as_ref()?);
+        let spec = self.spec.as_ref()?;
         let peers = self.able_peers();
-        let holding = self.holding(&peers);
-        let is_all_here = plan.stages.iter().all(|stage| holding.contains(&stage.peer));
-        if holding.first() != Some(&self.config.me) || !is_all_here {
-            return None;
-        }
-        let better = |peers: &[PeerId], input: PlanInput| {
-            let (stages, solution) = (stages_of(plan, peers), solve(&input).ok()?);
-            let better = Better { peers: peers.to_vec(), input, stages, plan: solution.plan };
-            self.is_worth_it(spec, &better).then_some(better)
-        };
-        let held = better(&holding, self.plan_input_within(spec, &holding));
+        let held = self.better_held_ring();
         if held.is_some() || !may_restock {
             return held.map(Found::Held);
         }
-        better(&peers, self.plan_input(spec, &peers)).map(Found::Lacking)
+        self.better_among(&peers, self.plan_input(spec, &peers)).map(Found::Lacking)
+    }
+
+    /// The best ring of what phones hold, where it is worth it.
+    pub(crate) fn better_held_ring(&self) -> Option<Better> {
+        let holding = self.holding(&self.able_peers());
+        self.better_among(&holding, self.plan_input_within(self.spec.as_ref()?, &holding))
+    }
+
+    fn better_among(&self, peers: &[PeerId], input: PlanInput) -> Option<Better> {
+        let (spec, running) = (self.spec.as_ref()?, self.plan.as_ref()?);
+        let is_here = |stage: &StageStatus| peers.contains(&stage.peer);
+        if peers.first() != Some(&self.config.me) || !running.stages.iter().all(is_here) {
+            return None;
+        }
+        let (stages, plan) = (stages_of(running, peers), solve_soon(&input).ok()?.plan);
+        let better = Better { peers: peers.to_vec(), input, stages, plan };
+        self.is_worth_it(spec, &better).then_some(better)
     }
 
     /// Whether some phone or link is clearly faster or slower than it was when there was nothing better, or new.

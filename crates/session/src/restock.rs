@@ -140,9 +140,16 @@ impl Room {
 impl Room {
     /// From the coordinator.
     pub(crate) fn take_load_copies(&mut self, load: LoadCopies) -> Verdict {
-        if load.epoch != self.epoch {
-            return Ok(());
+        let verdict = self.check_copies(&load);
+        if load.epoch == self.epoch && verdict.is_ok() {
+            self.load_copies(load);
+        } else {
+            self.copies_loaded(load.number, false);
         }
+        verdict
+    }
+
+    fn check_copies(&self, load: &LoadCopies) -> Verdict {
         if let Some(ring) = &self.stage.ring {
             let mut own = ring.indices().iter().map(|&index| ring.range(index));
             let runs = ring.load();
@@ -153,7 +160,6 @@ impl Room {
                 return Err("it is for something else than we run");
             }
         }
-        self.load_copies(load);
         Ok(())
     }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::{PeerId, RequestId};
 use protocol::peer::{
-    DeviceMeasured, Failure, LinkMeasured, MeasuringStatus, ModelStatus, Phase, PlanStatus,
+    AwayReason, DeviceMeasured, Failure, LinkMeasured, MeasuringStatus, ModelStatus, Phase,
+    PlanStatus,
 };
 
 use crate::{
@@ -76,6 +77,8 @@ pub struct Room {
     pub(crate) stage: Stage,
     /// What others may have of our caches.
     pub(crate) outgoing: Outgoing,
+    /// Why we had better have nothing to do.
+    pub(crate) own_away: Option<AwayReason>,
     /// Our asks that have no answer yet.
     pub(crate) own_asks: BTreeSet<u32>,
     /// Coordinator: the model that is to run.
@@ -138,6 +141,7 @@ impl Room {
             exercises: BTreeMap::new(),
             stage: Stage::default(),
             outgoing: Outgoing::default(),
+            own_away: None,
             own_asks: BTreeSet::new(),
             spec: None,
             survey: None,

@@ -306,7 +306,11 @@ impl Room {
         if !self.is_here(link.to) {
             return Ok(());
         }
+        let are_linked = self.links.contains_key(&(link.to, from));
         self.record_link(from, link);
+        if are_linked && self.survey.is_none() {
+            self.arrived();
+        }
         Ok(())
     }
 

@@ -23,7 +23,7 @@ fn ask(number: u32) -> Command {
 fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
     let request = RequestId(a);
     let message = || "m".to_owned();
-    match kind % 35 {
+    match kind % 44 {
         0 => Hello {
             version: 1,
             coordinator: a == 0,
@@ -73,8 +73,22 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
             CacheLost { of }.into()
         }
         32 => report([a, b, c, d]).into(),
+        34 | 35 => cache_ask([a, b, c, d]).into(),
+        36 | 37 => {
+            let of = cache_ask([a, b, c, d]);
+            CacheRows { of, data: vec![0; 4 * usize::from(of.rows)] }.into()
+        }
+        38 => Away { why: (a % 2 == 0).then_some(AwayReason::Hidden) }.into(),
+        39 => Text { ask: a, delta: message() }.into(),
+        40 => AskFailed { ask: a, failure: failure(&message()) }.into(),
+        41 => Prepared { url: "/other".into() }.into(),
         _ => StopAsk { ask: a }.into(),
     }
+}
+
+/// Of what [`carry`] moves, as often as not.
+fn cache_ask([a, b, c, d]: [u32; 4]) -> CacheAsk {
+    CacheAsk { epoch: c % 3, module: a, slot: (b % 2) as u16, position: d % 3, rows: 1 }
 }
 
 fn report([a, b, c, d]: [u32; 4]) -> Report {
@@ -196,7 +210,13 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
         85..=88 => Input::Command(Command::Begin(Assignment::Best)),
         89..=95 => Input::Command(ask(b)),
         96..=98 => Input::Command(Command::Stop { ask: b }),
-        99..=103 => Input::Exercised { number: a, busy_secs: b.into() },
+        99 => {
+            let data = vec![0; 4 * (a as usize % 2)];
+            Input::CacheRead { to: peer, ask: cache_ask([b, c, room_has.epoch, a]), data }
+        }
+        100 => Input::CacheWritten { epoch: room_has.epoch, is_there: a % 2 == 0 },
+        101 => Input::Command(Command::Away((a % 2 == 0).then_some(AwayReason::LowBattery))),
+        102 | 103 => Input::Exercised { number: a, busy_secs: b.into() },
         104..=110 => Input::Timeout,
         _ => Input::Frame { peer, frame: frame(kind, [b, c, a, numbers[3]]) },
     }

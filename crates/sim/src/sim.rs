@@ -79,10 +79,20 @@ impl Sim {
 
     /// One more phone; gives its number. Its links to all others open in a moment.
     pub fn join(&mut self, spec: PhoneSpec) -> usize {
+        let is_first = self.phones.is_empty();
+        self.enter(spec, is_first)
+    }
+
+    /// The page of the phone that had opened the room is loaded anew: another phone, for the others, that opens it.
+    pub fn reopen(&mut self, spec: PhoneSpec) -> usize {
+        self.enter(spec, true)
+    }
+
+    fn enter(&mut self, spec: PhoneSpec, coordinator: bool) -> usize {
         let number = self.phones.len();
         let config = RoomConfig {
             me: PeerId(number as u32 + 1),
-            coordinator: number == 0,
+            coordinator,
             name: spec.name.clone(),
             device: "simulated".to_owned(),
             pledge: spec.pledge,
@@ -205,6 +215,14 @@ impl Sim {
         if let Some(link) = self.phones[a].links.get_mut(&b) {
             link.cut();
         }
+    }
+
+    /// A link that was lost is made anew.
+    pub fn relink(&mut self, a: usize, b: usize) {
+        let (near, far) = memory::pair(&self.clock, self.link);
+        let (a_id, b_id) = (self.phones[a].id, self.phones[b].id);
+        self.phones[a].links.insert(b_id, near);
+        self.phones[b].links.insert(a_id, far);
     }
 
     /// A phone is gone, with all its links.

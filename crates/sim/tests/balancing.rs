@@ -145,6 +145,20 @@ fn steady_phones_are_left_alone() {
     assert_eq!(plans(&sim), 1);
 }
 
+/// Steps and messages take up to so much longer or shorter, each by chance.
+#[test]
+fn noisy_phones_are_left_alone() {
+    for seed in 0..20 {
+        let mut sim = equal_parts(3, true);
+        sim.vary(seed, 0.2);
+        for number in 1..4 {
+            ask(&mut sim, number);
+            answer_secs(&mut sim, number);
+        }
+        assert_eq!(plans(&sim), 1, "seed {seed}: {:?}", sim.view(0).plan);
+    }
+}
+
 /// Speeds wander at random; there are never more switches than there were reasons.
 #[test]
 fn cuts_do_not_oscillate() {

@@ -4,7 +4,7 @@
 mod common;
 
 use base::Message;
-use common::{GREEDY, alone, config, failure, ready_with, ring, stats};
+use common::{GREEDY, alone, config, ready_with, ring, stats};
 use protocol::peer::{Finish, Pledge};
 use session::Command;
 use sim::{Sim, toy};
@@ -67,9 +67,10 @@ fn it_stops_and_goes_on() {
 fn it_names_the_late_phone() {
     let mut sim = closed();
     sim.hang_device(2);
-    let (code, message) = failure(sim.ask(0, 1, "hi", GREEDY));
-    assert_eq!(code.name(), "too_slow");
-    assert!(message.starts_with("Cleo"), "{message}");
+    sim.command(0, ask(1));
+    assert!(sim.run_until(40.0, |sim| sim.view(0).error.is_some()));
+    let error = sim.view(0).error.expect("an error");
+    assert!(error.code == "too_slow" && error.message.starts_with("Cleo"), "{error:?}");
 }
 
 fn ask(number: u32) -> Command {

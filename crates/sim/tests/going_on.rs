@@ -222,3 +222,82 @@ fn a_phone_that_joins_in_place_of_a_lost_one_gets_a_part() {
     longest_gap_secs(&mut sim, joined, 1);
     is_undisturbed(&sim, joined, 1, 5, LONG);
 }
+
+#[test]
+fn a_link_that_is_back_is_used_again() {
+    // All three are needed, and the two behind the header speak with each other.
+    let mut sim = ready_with(config(3));
+    let (second, third) = (ring(&sim)[1], ring(&sim)[2]);
+    ask(&mut sim, 0, 1, 20, LONG);
+    sim.run_for(0.5);
+    assert!(sim.answer(0, 1).is_none());
+    sim.cut(second, third);
+    assert!(sim.run_until(20.0, |sim| sim.view(0).phase == Phase::Gathering));
+    sim.run_for(1.0);
+    sim.relink(second, third);
+    assert!(sim.run_until(60.0, |sim| sim.answer(0, 1).is_some()), "{:?}", sim.view(0));
+    is_undisturbed(&sim, 0, 1, 20, LONG);
+}
+
+#[test]
+fn a_phone_that_is_silent_while_it_loads_is_not_waited_for() {
+    for silent in 1..3 {
+        let mut sim = ready_with(unequal());
+        ask(&mut sim, 0, 1, 20, LONG);
+        sim.run_for(0.5);
+        assert!(sim.answer(0, 1).is_none());
+        // The next plan is to be loaded, by the header and one of them.
+        let lost = 3 - silent;
+        sim.kill(lost);
+        assert!(sim.run_until(20.0, |sim| sim.view(0).phase == Phase::Loading));
+        sim.freeze(silent);
+        let since_secs = sim.now_secs();
+        assert!(sim.run_until(60.0, |sim| {
+            let plan = sim.view(0).plan;
+            plan.is_some_and(|plan| plan.stages.len() == 1)
+        }));
+        assert!(sim.now_secs() - since_secs < 9.0, "{}", sim.now_secs() - since_secs);
+        assert!(sim.run_until(60.0, |sim| sim.answer(0, 1).is_some()));
+        is_undisturbed(&sim, 0, 1, 20, LONG);
+    }
+}
+
+#[test]
+fn who_is_away_has_no_part_unless_it_must() {
+    let mut sim = ready_with(unequal());
+    sim.command(1, Command::Away(Some(AwayReason::LowBattery)));
+    sim.command(0, Command::Begin(Assignment::Best));
+    assert!(sim.run_until(90.0, |sim| sim.is_phase(Phase::Ready)));
+    assert!(!ring(&sim).contains(&1), "{:?}", ring(&sim));
+    // Its link is lost and made anew: it is still away.
+    sim.cut(0, 1);
+    sim.run_for(1.0);
+    sim.relink(0, 1);
+    sim.run_for(30.0);
+    sim.command(0, Command::Begin(Assignment::Best));
+    assert!(sim.run_until(90.0, |sim| sim.is_phase(Phase::Ready)));
+    assert!(!ring(&sim).contains(&1), "{:?}", ring(&sim));
+    let mut all_needed = ready_with(config(3));
+    all_needed.command(1, Command::Away(Some(AwayReason::Hidden)));
+    all_needed.command(0, Command::Begin(Assignment::Best));
+    assert!(all_needed.run_until(90.0, |sim| sim.is_phase(Phase::Ready)));
+    assert!(ring(&all_needed).contains(&1));
+}
+
+#[test]
+fn a_header_that_is_loaded_anew_before_it_is_missed_goes_on_with_the_others() {
+    let mut sim = ready_with(config(3));
+    // Its browser was killed: nobody closes its links.
+    sim.freeze(0);
+    sim.run_for(1.0);
+    let again = sim.reopen(PhoneSpec::new("Ada", Pledge::Share { factor: 1.3, phones: 3 }));
+    // As a browser does where its session has closed a link.
+    assert!(sim.run_until(6.0, |sim| (1..3).all(|phone| sim.view(phone).coordinator.is_empty())));
+    (1..3).for_each(|phone| sim.relink(phone, again));
+    let new = (again + 1).to_string();
+    let follows = |sim: &Sim, phone: usize| sim.view(phone).coordinator.ends_with(&new);
+    assert!(sim.run_until(6.0, |sim| (1..3).all(|phone| follows(sim, phone))));
+    sim.command(again, Command::SetModel(toy::spec(8)));
+    sim.command(again, Command::Begin(Assignment::Best));
+    assert!(sim.run_until(90.0, |sim| (1..4).all(|phone| sim.view(phone).phase == Phase::Ready)));
+}

@@ -6,9 +6,8 @@ use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
 use common::{GREEDY, alone, config, ready, ready_with, ring, stats};
 use protocol::peer::{
     Activations, Ask, Begin, CacheAsk, Cancel, Carry, ChunkDone, CopiesLoaded, DeviceMeasured,
-    Failure, FailureCode, Frame, Halt, Hello, Leave, LoadCopies, ModelRef, PROTOCOL_VERSION,
-    PlannedStage, Pledge, RollOut, Sampling, StageFailed, StageReady, Text, Token, TokenLogprobs,
-    WireType,
+    Failure, FailureCode, Frame, Halt, Hello, LoadCopies, ModelRef, PROTOCOL_VERSION, PlannedStage,
+    Pledge, RollOut, Sampling, StageFailed, StageReady, Text, Token, TokenLogprobs, WireType,
 };
 use session::{Command, Event};
 use sim::{Sim, toy};
@@ -311,15 +310,23 @@ fn bytes_that_are_no_frame_cost_only_the_link() {
 #[test]
 fn a_flood_of_forged_frames_changes_nothing() {
     let mut sim = ready(3);
-    for round in 0..50 {
-        for frame in [begin(round, 0), activations().into(), Leave {}.into()] {
-            if round % 2 == 0 || !matches!(frame, Frame::Leave(_)) {
-                sim.forge(2, 1, &frame);
-            }
-        }
+    let messages = vec![Message::user(toy::prompt(20))];
+    sim.command(0, Command::Ask { ask: 1, messages, options: GREEDY.into() });
+    sim.run_for(0.3);
+    let before = sim.trace().len();
+    let frames = 600;
+    for round in 0..frames / 2 {
+        sim.forge(2, 1, &begin(round, 0));
+        sim.forge(2, 1, &activations().into());
     }
-    sim.run_for(1.0);
-    assert!(!complaints_of(&sim, 1).is_empty());
+    sim.run_for(0.1);
+    // Each is refused once, and nobody answers.
+    assert!(complaints_of(&sim, 1).len() >= frames as usize / 2);
+    let sent = sim.trace()[before..].iter().filter(|line| line.contains("00000002 -> "));
+    assert!(sent.count() < 40, "{:?}", &sim.trace()[before..]);
+    assert!(sim.run_until(20.0, |sim| sim.answer(0, 1).is_some()));
+    let tokens = stats(sim.answer(0, 1).expect("an answer")).tokens;
+    assert_eq!(tokens, alone(&toy::prompt(20), GREEDY).tokens);
 }
 
 #[test]
