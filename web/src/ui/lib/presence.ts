@@ -3,6 +3,9 @@ import type { AwayReason } from "../../engine/messages.ts";
 /** Below this a phone soon saves energy, and then turns off. */
 const LOW_BATTERY = 0.15;
 
+/** Somebody who looks at another app for less is not away. */
+const GLANCE_MS = 2000;
+
 /** What Chrome tells of the battery; not every browser does. */
 interface Battery extends EventTarget {
   level: number;
@@ -16,9 +19,16 @@ interface Battery extends EventTarget {
 export function watchPresence(tell: (why: AwayReason | null) => void): () => void {
   let battery: Battery | undefined;
   let told: AwayReason | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const say = (why: AwayReason | null): void => {
+    clearTimeout(timer);
+    if (why !== told) tell((told = why));
+  };
   const look = (): void => {
     const why = reasonOf(document.visibilityState, battery);
-    if (why !== told) tell((told = why));
+    if (why !== "hidden") return say(why);
+    clearTimeout(timer);
+    timer = setTimeout(() => say(why), GLANCE_MS);
   };
   document.addEventListener("visibilitychange", look);
   const ask = (navigator as { getBattery?: () => Promise<Battery> }).getBattery;
@@ -32,6 +42,7 @@ export function watchPresence(tell: (why: AwayReason | null) => void): () => voi
   );
   look();
   return () => {
+    clearTimeout(timer);
     document.removeEventListener("visibilitychange", look);
     for (const change of ["levelchange", "chargingchange"]) battery?.removeEventListener(change, look);
   };
