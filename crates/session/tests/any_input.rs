@@ -73,16 +73,22 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
             CacheLost { of }.into()
         }
         32 => report([a, b, c, d]).into(),
+        34..=41 => other_frame(kind % 44, [a, b, c, d]),
+        _ => StopAsk { ask: a }.into(),
+    }
+}
+
+fn other_frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
+    match kind {
         34 | 35 => cache_ask([a, b, c, d]).into(),
         36 | 37 => {
             let of = cache_ask([a, b, c, d]);
             CacheRows { of, data: vec![0; 4 * usize::from(of.rows)] }.into()
         }
         38 => Away { why: (a % 2 == 0).then_some(AwayReason::Hidden) }.into(),
-        39 => Text { ask: a, delta: message() }.into(),
-        40 => AskFailed { ask: a, failure: failure(&message()) }.into(),
-        41 => Prepared { url: "/other".into() }.into(),
-        _ => StopAsk { ask: a }.into(),
+        39 => Text { ask: a, delta: "m".to_owned() }.into(),
+        40 => AskFailed { ask: a, failure: failure("m") }.into(),
+        _ => Prepared { url: "/other".into() }.into(),
     }
 }
 

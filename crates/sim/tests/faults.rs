@@ -148,23 +148,30 @@ impl Story {
                     self.asked.retain(|asked| (asked.0, asked.1) != (asker, ask));
                 }
             }
-            11 | 12 => {
+            11..=15 => self.change(one),
+            _ if !self.frozen.contains(&one) => self.ask(one),
+            _ => {}
+        }
+    }
+
+    /// Nothing is lost, but a phone or a link is not what it was.
+    fn change(&mut self, one: usize) {
+        match self.below(5) {
+            0 | 1 => {
                 let times = [0.2, 0.5, 3.0, 6.0][self.below(4)];
                 self.sim.slow_down(one, times);
             }
-            13 if !self.frozen.contains(&one) => {
+            2 if !self.frozen.contains(&one) => {
                 let reasons = [None, Some(AwayReason::Hidden), Some(AwayReason::LowBattery)];
                 let why = reasons[self.below(3)];
                 self.sim.command(one, Command::Away(why));
             }
-            14 if self.below(3) == 0 => self.sim.lock_caches(one),
-            15 => {
-                let other = self.here()[self.below(phones)];
-                let conditions = self.conditions();
+            3 if self.below(3) == 0 => self.sim.lock_caches(one),
+            _ => {
+                let place = self.below(self.here().len());
+                let (other, conditions) = (self.here()[place], self.conditions());
                 self.sim.set_link(one, other, conditions);
             }
-            _ if !self.frozen.contains(&one) => self.ask(one),
-            _ => {}
         }
     }
 
