@@ -228,11 +228,13 @@ impl Connection {
         }
     }
 
-    /// Leaves the room and says goodbye. Whether the client can be expected to answer.
+    /// Leaves the room and says goodbye. Whether the socket is to be read to its end: for the client's answer, or so that
+    /// its own goodbye gets one.
     pub(crate) fn part(&mut self, end: &End) -> bool {
         self.seat = None;
         let (code, reason) = match end {
-            End::Left | End::Slow => return false,
+            End::Left => return true,
+            End::Slow => return false,
             End::Silent => (close_code::POLICY, "nothing was heard for too long"),
             End::Stopping => (close_code::AWAY, "the server stops"),
             End::Old => (close_code::AWAY, "connected for as long as one may be: connect again"),

@@ -5,6 +5,7 @@ use protocol::signal::{
     Candidate, ClientMessage, IceServer, Invitation, RefusalCode, ServerMessage, SignalBody,
 };
 use serde_json::json;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 
 use crate::{TestServer, client::*};
 
@@ -63,6 +64,17 @@ async fn the_room_outlives_whoever_opened_it_but_not_everybody() {
     assert_eq!(late.hear_refusal().await, RefusalCode::RoomGone);
     late.say(&ClientMessage::Open { room: ROOM, peer: ANNA }).await;
     assert_eq!(late.hear().await, entered(&[]), "a refused socket may try again");
+}
+
+/// As RFC 6455 wants it (section 5.5.1): a browser calls any other end an abnormal one.
+#[tokio::test]
+async fn a_goodbye_is_answered() {
+    let server = TestServer::start().await;
+    let mut anna = Client::open(server.address, ANNA).await;
+    let frame = CloseFrame { code: CloseCode::Normal, reason: "done".into() };
+    anna.0.close(Some(frame)).await.unwrap();
+    assert_eq!(anna.hear_close().await, Some(1000));
+    server.counts(r#"sockets_ended_total{reason="left"}"#, 1).await;
 }
 
 #[tokio::test]
