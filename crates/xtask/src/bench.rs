@@ -2,11 +2,12 @@
 //! `cargo xtask bench assignment`: the planner's assignment beside parts of equal size, on phones of unequal speed.
 //! `cargo xtask bench room`: what a room gains by moving its cuts and by several requests in flight.
 //! `cargo xtask bench planner`: how long planning takes in a browser.
+//! `cargo xtask bench server`: what the signaling server bears.
 //!
-//! `e2e/src/bench/` starts the browsers and reckons; each driver prints a table and, as its last line, all figures as
-//! JSON. Those of `bench room` are drawn, too.
+//! `e2e/src/bench/` starts the browsers and reckons, `crates/load` is the server's load; each driver prints a table and, as
+//! its last line, all figures as JSON. Those of `bench room` are drawn, too.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -36,6 +37,8 @@ enum What {
     Room(RoomArgs),
     /// The planner in a browser, on rooms of 8 phones and 62 modules.
     Planner(PlannerArgs),
+    /// The signaling server with 12,000 open sockets: its memory, and how fast it introduces phones beside them.
+    Server(ServerArgs),
 }
 
 #[derive(clap::Args)]
@@ -78,8 +81,20 @@ struct PlannerArgs {
     rounds: u8,
 }
 
+#[derive(clap::Args)]
+struct ServerArgs {
+    /// Print one JSON object as the last line.
+    #[arg(long)]
+    json: bool,
+    /// How long each of the two phases lasts: pairings on a schedule, and as many as go.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=1500))]
+    secs: u16,
+}
+
 pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
-    e2e::ensure(project)?;
+    if !matches!(args.what, What::Server(_)) {
+        e2e::ensure(project)?;
+    }
     let (code, result) = match &args.what {
         What::Engine(args) => {
             setup::ensure(project, &[Need::Peers])?;
@@ -102,6 +117,7 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
             let options = json!({ "rounds": args.rounds });
             run_driver(project, "src/bench/planner.ts", &options, args.json)
         }
+        What::Server(args) => run_load(project, args),
     }?;
     // Without control groups there is nothing to draw.
     if code == 0 && matches!(args.what, What::Room(_)) && result["skipped"].is_null() {
@@ -112,7 +128,6 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// The driver's status, and its result where it ended well.
 fn run_driver(
     project: &Project,
     script: &str,
@@ -124,15 +139,33 @@ fn run_driver(
     let mut command = project.command("node");
     command.args(["--import", "tsx", script]);
     e2e::describe(project, &server, &mut command);
+    result_of(command, options, as_json)
+}
+
+/// Without a page and a browser.
+fn run_load(project: &Project, args: &ServerArgs) -> Result<(u8, Value)> {
+    let [server, load] = build::server_and_load(project)?;
+    let options = json!({
+        "server": server,
+        "idle_sockets": 10_000,
+        "active_sockets": 2_000,
+        "pairings_per_sec": 500,
+        "secs": args.secs,
+    });
+    result_of(project.command(load), &options, args.json)
+}
+
+/// The driver's status, and its result where it ended well.
+fn result_of(command: Command, options: &Value, as_json: bool) -> Result<(u8, Value)> {
     let (code, last) = drive(command, options, "bench", LIMIT)?;
+    let result = serde_json::from_str(&last);
+    if as_json && result.is_ok() {
+        println!("{last}");
+    }
     if code != 0 {
         return Ok((code, Value::Null));
     }
-    let result = serde_json::from_str(&last)
-        .with_context(|| format!("the bench's last line is no JSON: {last}"))?;
-    if as_json {
-        println!("{last}");
-    }
+    let result = result.with_context(|| format!("the bench's last line is no JSON: {last}"))?;
     Ok((code, result))
 }
 

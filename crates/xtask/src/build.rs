@@ -56,6 +56,15 @@ pub fn server(project: &Project, profile: Profile) -> Result<PathBuf> {
     Ok(project.target.join(folder).join("signaling-server"))
 }
 
+/// Builds the server and the load on it, for use, and returns both programs.
+pub fn server_and_load(project: &Project) -> Result<[PathBuf; 2]> {
+    let programs = ["signaling-server", "load"];
+    let mut command = project.cargo();
+    command.args(["build", "--release"]).args(programs.map(|name| format!("--package={name}")));
+    step(project, "build the server and its load", command)?;
+    Ok(programs.map(|name| project.target.join("release").join(name)))
+}
+
 /// Compiles the engine and the kernels' own checks side by side: linking either takes minutes of one processor.
 pub fn engine_and_checks(project: &Project) -> Result<()> {
     setup::ensure(project, &[Need::Wasm])?;

@@ -1,5 +1,5 @@
-//! The programs in `e2e/` that drive phones for a command: options as JSON by their input, progress on stderr, and the
-//! result as the last line of their output.
+//! The programs, in `e2e/` and `crates/load`, that drive phones for a command: options as JSON by their input, progress on
+//! stderr, and the result as the last line of their output.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Command, Stdio};
@@ -24,7 +24,8 @@ pub fn drive(
     limit: Duration,
 ) -> Result<(u8, String)> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    let start = || format!("cannot start node for the {what}");
+    let program = command.get_program().to_string_lossy().into_owned();
+    let start = || format!("cannot start {program} for the {what}");
     let mut group = Group::start(&mut command).with_context(start)?;
     let mut stdin = group.child.stdin.take().context("the driver's input is a pipe")?;
     // A driver that ends without reading them says why itself.

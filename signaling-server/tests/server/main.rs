@@ -7,6 +7,7 @@ mod bounds;
 mod client;
 mod hostile;
 mod http;
+mod load;
 mod logs;
 mod memory;
 mod metrics;

@@ -1,0 +1,159 @@
+//! What was measured, as a table for people and as JSON for programs.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{Display, Formatter, Result},
+};
+
+use serde::Serialize;
+
+use crate::{
+    Options,
+    crowd::Stayed,
+    tally::{Tally, percentile_millis},
+};
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    /// Sockets that answered pings and said nothing.
+    pub idle_sockets: u32,
+    /// Sockets that relayed a message a second.
+    pub active_sockets: u32,
+    /// The server's resident memory with these sockets, and before pairings; nothing where there is no `/proc`.
+    pub rss_bytes: Option<u64>,
+    /// The most that it took until the end.
+    pub peak_rss_bytes: Option<u64>,
+    /// Pairings a second, as many as went.
+    pub pairings_per_sec: f64,
+    /// 99 of 100 relayed messages of pairings took at most this from sending to arrival, on the schedule.
+    pub relay_p99_millis: f64,
+    /// Messages of active sockets that arrived.
+    pub active_relayed: u64,
+    /// What went wrong.
+    pub failures: u64,
+    /// How often each thing did.
+    pub failed: BTreeMap<String, u64>,
+    /// Pairings on a schedule.
+    pub steady: Phase,
+    /// As many pairings as went.
+    pub flat_out: Phase,
+}
+
+/// One phase of pairings, with all sockets open.
+#[derive(Clone, Debug, Serialize)]
+pub struct Phase {
+    /// For as long as pairings were begun.
+    pub secs: f64,
+    /// Those that ended well within that time.
+    pub pairings: u64,
+    /// The same, a second.
+    pub pairings_per_sec: f64,
+    /// From when a pairing was due to its end: half took at most this.
+    pub pairing_p50_millis: f64,
+    /// 99 of 100 took at most this.
+    pub pairing_p99_millis: f64,
+    /// From a relayed message's sending to its arrival: half took at most this.
+    pub relay_p50_millis: f64,
+    /// 99 of 100 took at most this.
+    pub relay_p99_millis: f64,
+    /// None took more.
+    pub relay_max_millis: f64,
+    /// Seconds of a processor that the server took; nothing where there is no `/proc`.
+    pub server_cpu_secs: Option<f64>,
+    /// Seconds of a processor that all the phones took.
+    pub load_cpu_secs: Option<f64>,
+}
+
+impl Figures {
+    pub(crate) fn new(
+        options: &Options,
+        [rss_bytes, peak_rss_bytes]: [Option<u64>; 2],
+        mut steady: Measured,
+        mut flat_out: Measured,
+        stayed: Stayed,
+    ) -> Self {
+        let mut failures = stayed.failures;
+        failures.merge(std::mem::take(&mut steady.0.failures));
+        failures.merge(std::mem::take(&mut flat_out.0.failures));
+        let (steady, flat_out) = (Phase::new(steady), Phase::new(flat_out));
+        Self {
+            idle_sockets: options.idle_sockets,
+            active_sockets: options.active_sockets,
+            rss_bytes,
+            peak_rss_bytes,
+            pairings_per_sec: flat_out.pairings_per_sec,
+            relay_p99_millis: steady.relay_p99_millis,
+            active_relayed: stayed.relayed,
+            failures: failures.total(),
+            failed: failures.0,
+            steady,
+            flat_out,
+        }
+    }
+
+    /// One JSON object on one line.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("figures have text keys and finite numbers only")
+    }
+}
+
+/// A phase's pairings, and the seconds of a processor of server and phones.
+pub(crate) type Measured = (Tally, Option<[f64; 2]>);
+
+impl Phase {
+    fn new((mut tally, cpu_secs): Measured) -> Self {
+        tally.relays.sort_unstable();
+        tally.took.sort_unstable();
+        let relay = |hundredths| percentile_millis(&tally.relays, hundredths);
+        let pairing = |hundredths| percentile_millis(&tally.took, hundredths);
+        Self {
+            secs: tally.secs,
+            pairings: tally.in_time,
+            pairings_per_sec: tally.in_time as f64 / tally.secs,
+            pairing_p50_millis: pairing(50),
+            pairing_p99_millis: pairing(99),
+            relay_p50_millis: relay(50),
+            relay_p99_millis: relay(99),
+            relay_max_millis: relay(100),
+            server_cpu_secs: cpu_secs.map(|[server, _]| server),
+            load_cpu_secs: cpu_secs.map(|[_, load]| load),
+        }
+    }
+}
+
+impl Display for Figures {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let megabytes = |bytes: Option<u64>| {
+            bytes.map_or("?".to_owned(), |bytes| format!("{:.0}", bytes as f64 / 1e6))
+        };
+        let Self { idle_sockets, active_sockets, .. } = self;
+        let (rss, peak) = (megabytes(self.rss_bytes), megabytes(self.peak_rss_bytes));
+        writeln!(
+            f,
+            "{idle_sockets} idle and {active_sockets} active sockets: {rss} MB, later {peak} MB at most"
+        )?;
+        writeln!(f, "{:<24}{:>12}{:>12}", "with them open", "scheduled", "flat out")?;
+        for (name, value) in ROWS {
+            let [steady, flat_out] = [&self.steady, &self.flat_out].map(value);
+            writeln!(f, "{name:<24}{steady:>12.2}{flat_out:>12.2}")?;
+        }
+        self.failed
+            .iter()
+            .try_for_each(|(message, count)| writeln!(f, "failed {count} times: {message}"))
+    }
+}
+
+/// A row of the table, and its value in a phase.
+type Row = (&'static str, fn(&Phase) -> f64);
+
+const ROWS: [Row; 8] = [
+    ("pairings a second", |phase| phase.pairings_per_sec),
+    ("a pairing, p50, ms", |phase| phase.pairing_p50_millis),
+    ("a pairing, p99, ms", |phase| phase.pairing_p99_millis),
+    ("a relay, p50, ms", |phase| phase.relay_p50_millis),
+    ("a relay, p99, ms", |phase| phase.relay_p99_millis),
+    ("a relay, longest, ms", |phase| phase.relay_max_millis),
+    ("processors: the server", |phase| phase.server_cpu_secs.unwrap_or(f64::NAN) / phase.secs),
+    ("processors: the phones", |phase| phase.load_cpu_secs.unwrap_or(f64::NAN) / phase.secs),
+];
