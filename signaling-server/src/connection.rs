@@ -1,6 +1,6 @@
 //! What one client says, from its first message to the reason for which it is heard no longer.
 
-use std::{ops::ControlFlow, time::Instant};
+use std::{ops::ControlFlow, pin::pin, time::Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use base::PeerId;
@@ -76,8 +76,9 @@ impl Connection {
 
     /// Does what the client says until there is a reason to end.
     pub(crate) async fn listen(&mut self, stream: &mut SplitStream<WebSocket>) -> End {
-        let stopping = self.server.0.stopping.clone();
-        let outbox = self.outbox.clone();
+        let (stopping, outbox) = (self.server.0.stopping.clone(), self.outbox.clone());
+        // Once, and not for each message: all sockets wait in one list for the server's stop.
+        let (mut stopped, mut given_up) = (pin!(stopping.cancelled()), pin!(outbox.given_up()));
         let period = self.server.limits().ping_interval;
         let mut pings = interval_at((Instant::now() + period).into(), period);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,8 +87,8 @@ impl Connection {
             // In this order, so that what was sent in time is heard before a deadline.
             let next = tokio::select! {
                 biased;
-                () = stopping.cancelled() => return End::Stopping,
-                () = outbox.given_up() => return End::Slow,
+                () = &mut stopped => return End::Stopping,
+                () = &mut given_up => return End::Slow,
                 next = stream.next() => next,
                 _ = pings.tick() => {
                     outbox.push(Message::Ping(Bytes::new()));

@@ -63,22 +63,42 @@ impl Outbox {
 }
 
 impl Outgoing {
-    /// Sends what is queued until the queue's other ends are gone, or the
-    /// client takes nothing for as long as `patience`.
+    /// Sends what is queued until the queue's other ends are gone, or the client takes nothing for as long as `patience`.
+    /// Short messages that wait together leave together: writing is most of what passing a message on costs.
     pub(crate) async fn send_all(
         mut self,
         mut sink: SplitSink<WebSocket, Message>,
         patience: Duration,
     ) {
         while let Some(message) = self.queue.recv().await {
-            let bytes = len(&message);
-            match timeout(patience, sink.send(message)).await {
-                Ok(Ok(())) => self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed),
+            match timeout(patience, self.send_with_others(&mut sink, message)).await {
+                Ok(Ok(bytes)) => self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed),
                 _ => return,
             };
         }
     }
+
+    /// Sends the message and what waits behind it. The number of bytes.
+    async fn send_with_others(
+        &mut self,
+        sink: &mut SplitSink<WebSocket, Message>,
+        message: Message,
+    ) -> Result<usize, axum::Error> {
+        let mut bytes = len(&message);
+        sink.feed(message).await?;
+        while bytes < TOGETHER_BYTES
+            && let Ok(next) = self.queue.try_recv()
+        {
+            bytes += len(&next);
+            sink.feed(next).await?;
+        }
+        sink.flush().await?;
+        Ok(bytes)
+    }
 }
+
+/// What leaves together, when there are several messages, and the last of them.
+pub(crate) const TOGETHER_BYTES: usize = 4 << 10;
 
 fn len(message: &Message) -> usize {
     match message {

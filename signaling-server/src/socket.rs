@@ -18,7 +18,7 @@ use crate::{
     Server,
     connection::{Connection, End, TARGET_BYTES},
     limits::Place,
-    outbox::outbox,
+    outbox::{TOGETHER_BYTES, outbox},
 };
 
 /// Upgrades a request to a socket, and serves that.
@@ -41,7 +41,7 @@ pub(crate) async fn upgrade(
     let readable = longest + SLACK_BYTES;
     upgrade
         .read_buffer_size(READ_BYTES)
-        .write_buffer_size(0)
+        .write_buffer_size(TOGETHER_BYTES)
         .max_message_size(readable)
         .max_frame_size(readable)
         .max_write_buffer_size(2 * readable)
