@@ -2,7 +2,6 @@
 
 use std::{
     error::Error as _,
-    future::ready,
     io,
     iter::successors,
     net::{IpAddr, SocketAddr},
@@ -11,13 +10,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::Request};
-use hyper::{
-    Response, StatusCode,
-    body::Incoming,
-    header,
-    server::conn::http1,
-    service::{Service, service_fn},
-};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -26,26 +19,43 @@ use tokio::{
     time::timeout,
 };
 use tokio_io_timeout::TimeoutStream;
-use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 use tracing::debug;
 
-use crate::{Limits, Server, Shared, app, limits::Place};
+use crate::{Identity, Limits, Server, Shared, app, limits::Place, plain, tls::ACME_TLS};
 
 /// What every connection is served with.
 #[derive(Clone)]
 pub(crate) struct Connector {
     server: Server,
     router: Router,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
+}
+
+#[derive(Clone)]
+struct Tls {
+    identity: Identity,
+    /// For those who do not speak it.
+    plain: Router,
+}
+
+/// Whose connection it is, for the requests on it.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    /// A socket outlives its connection's task, and takes the place with it.
+    _place: Arc<Place>,
 }
 
 /// Why a connection ended before its client ended it, for figures and the log.
 type Cut = &'static str;
 
 impl Connector {
-    pub(crate) fn new(server: &Server) -> Self {
-        let tls = server.0.config.identity.as_ref().map(crate::Identity::acceptor);
+    /// For a server that listens on `listen`.
+    pub(crate) fn new(server: &Server, listen: SocketAddr) -> Self {
+        let tls = server.0.config.identity.clone().map(|identity| {
+            let plain = plain::app(server, &identity, listen);
+            Tls { identity, plain }
+        });
         Self { server: server.clone(), router: app(server), tls }
     }
 
@@ -55,7 +65,8 @@ impl Connector {
         match addresses.place(address) {
             Ok(place) => {
                 metrics.accepted.inc();
-                connections.spawn(self.clone().connect(stream, Arc::new(place)));
+                let peer = Peer { _place: Arc::new(place) };
+                connections.spawn(self.clone().connect(stream, peer));
             }
             Err(turned_away) => {
                 metrics.turned_away.count(turned_away.name());
@@ -64,12 +75,12 @@ impl Connector {
         }
     }
 
-    async fn connect(self, stream: TcpStream, place: Arc<Place>) {
+    async fn connect(self, stream: TcpStream, peer: Peer) {
         let _ = stream.set_nodelay(true);
         let served = async {
             match &self.tls {
-                None => self.serve_app(guarded(stream, self.limits()), place).await,
-                Some(tls) => self.connect_tls(tls, stream, place).await,
+                None => self.serve(&self.router, guarded(stream, self.limits()), peer).await,
+                Some(tls) => self.connect_tls(tls, stream, peer).await,
             }
         };
         let served = timeout(self.limits().connection_life, served).await;
@@ -79,49 +90,34 @@ impl Connector {
         }
     }
 
-    async fn connect_tls(
-        &self,
-        tls: &TlsAcceptor,
-        stream: TcpStream,
-        place: Arc<Place>,
-    ) -> Result<(), Cut> {
+    async fn connect_tls(&self, tls: &Tls, stream: TcpStream, peer: Peer) -> Result<(), Cut> {
         let patience = self.limits().handshake_timeout;
         let mut first = [0];
         let peeked = timeout(patience, stream.peek(&mut first)).await;
         peeked.map_err(|_| "handshake")?.map_err(|_| "network")?;
-        let address = stream.local_addr().map_err(|_| "network")?;
         let stream = guarded(stream, self.limits());
         if first != [TLS_HANDSHAKE] {
-            let redirect = service_fn(move |request| ready(to_https(&request, address)));
-            return self.serve_http(stream, redirect).await;
+            return self.serve(&tls.plain, stream, peer).await;
         }
-        let accepted = timeout(patience, tls.accept(stream)).await;
+        let accepted = timeout(patience, tls.identity.acceptor().accept(stream)).await;
         let stream = accepted.map_err(|_| "handshake")?.map_err(|_| "malformed")?;
-        self.serve_app(stream, place).await
+        if stream.get_ref().1.alpn_protocol() == Some(ACME_TLS) {
+            // The handshake was the answer.
+            return Ok(());
+        }
+        self.serve(&self.router, stream, peer).await
     }
 
-    async fn serve_app(
+    async fn serve(
         &self,
+        router: &Router,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        place: Arc<Place>,
+        peer: Peer,
     ) -> Result<(), Cut> {
         let service = service_fn(move |mut request: Request<Incoming>| {
-            // A socket outlives its connection's task, and takes the place with it.
-            request.extensions_mut().insert(place.clone());
-            self.router.clone().oneshot(request.map(Body::new))
+            request.extensions_mut().insert(peer.clone());
+            router.clone().oneshot(request.map(Body::new))
         });
-        self.serve_http(stream, service).await
-    }
-
-    async fn serve_http<S>(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        service: S,
-    ) -> Result<(), Cut>
-    where
-        S: Service<Request<Incoming>, Response = Response<Body>>,
-        S::Error: std::error::Error + Send + Sync + 'static,
-    {
         let is_late = self.server.is_draining();
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -167,21 +163,6 @@ fn guarded(stream: TcpStream, limits: &Limits) -> Pin<Box<TimeoutStream<TcpStrea
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_timeout));
     Box::pin(stream)
-}
-
-/// For those who type the address without `https://`.
-fn to_https(
-    request: &Request<Incoming>,
-    address: SocketAddr,
-) -> Result<Response<Body>, hyper::http::Error> {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.map_or_else(|| address.to_string(), ToOwned::to_owned);
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    Response::builder()
-        .status(StatusCode::TEMPORARY_REDIRECT)
-        .header(header::LOCATION, format!("https://{host}{path}"))
-        .header(header::CONNECTION, "close")
-        .body(Body::empty())
 }
 
 /// The first byte of a TLS connection (RFC 8446, section 5.1); no HTTP method starts with it.

@@ -44,6 +44,19 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A public authority.
+    #[error(
+        "no certificate from {directory} ({reason}): it must reach this server as port 443 of each --domain"
+    )]
+    Acme {
+        /// The URL of its directory.
+        directory: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A certificate that is old when it is new.
+    #[error("the new certificate is to be renewed already: is this machine's clock right?")]
+    Clock,
     /// The address to listen on.
     #[error("cannot listen on {address} ({source}): choose another with --listen")]
     Listen {

@@ -18,6 +18,7 @@ mod limits;
 mod metrics;
 mod models;
 mod outbox;
+mod plain;
 mod qr;
 mod rooms;
 mod serve;
@@ -42,7 +43,7 @@ pub use error::Error;
 pub use qr::{lan_address, qr_code};
 pub use rooms::Stats;
 pub use serve::run;
-pub use tls::{Identity, local_names};
+pub use tls::{Acme, Authority, Clock, Identity, Local, local_names};
 
 use access_log::AccessLog;
 use limits::Addresses;

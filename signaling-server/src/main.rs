@@ -2,13 +2,14 @@
 
 mod log;
 mod options;
+mod secure;
 
 use std::{net::SocketAddr, process::ExitCode};
 
 use clap::Parser as _;
 use options::Options;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use signaling_server::{Error, lan_address, qr_code, run};
+use signaling_server::{Error, Identity, lan_address, qr_code, run};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -27,19 +28,30 @@ async fn main() -> ExitCode {
 }
 
 async fn start(options: Options) -> Result<(), Error> {
-    let (listen, shows_qr) = (options.listen, options.qr);
+    let (listen, shows_qr, domain) =
+        (options.listen, options.qr, options.secure.domain.first().cloned());
     let config = options.into_config()?;
     allow_open_files(config.limits.connections);
     let failed = |source| Error::Listen { address: listen.to_string(), source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let scheme = if config.identity.is_some() { "https" } else { "http" };
-    if let Some(identity) = &config.identity {
-        println!("certificate (SHA-256): {}", identity.fingerprint());
-    }
-    announce(scheme, address, shows_qr);
+    announce_identity(config.identity.as_ref());
+    println!("listening on {scheme}://{address}/");
+    announce(scheme, address, domain, shows_qr);
+    announce_authority(config.identity.as_ref(), lan_address(address));
     info!(%address, scheme, version = env!("CARGO_PKG_VERSION"), "listening");
     run(listener, config, stop_asked()).await
+}
+
+fn announce_identity(identity: Option<&Identity>) {
+    let Some(identity) = identity else { return };
+    if let Some(fingerprint) = identity.fingerprint() {
+        println!("certificate (SHA-256): {fingerprint}");
+    }
+    if let Some(fingerprint) = identity.authority_fingerprint() {
+        println!("authority (SHA-256): {fingerprint}");
+    }
 }
 
 /// Every connection is an open file, and may be reading another. Systems allow some 1,024 at first, and more to those who ask.
@@ -56,18 +68,34 @@ fn allow_open_files(connections: usize) {
     }
 }
 
-/// The line `listening on URL` is for scripts, which need the port chosen for port 0.
-fn announce(scheme: &str, address: SocketAddr, shows_qr: bool) {
-    println!("listening on {scheme}://{address}/");
-    let url = format!("{scheme}://{}/", lan_address(address));
+/// What is to be known of certificates that only this machine vouches for.
+fn announce_authority(identity: Option<&Identity>, lan: SocketAddr) {
+    let Some(identity) = identity.filter(|identity| identity.authority().is_some()) else { return };
+    println!("browsers warn once; how to do without that: http://{lan}/");
+    if !identity.covers(&lan.ip().to_string()) {
+        println!(
+            "{} is a public address, which this certificate is not for: use --domain",
+            lan.ip()
+        );
+    }
+}
+
+/// Where phones find the page. (The line `listening on URL` is for scripts, which need the port chosen for port 0.)
+fn announce(scheme: &str, address: SocketAddr, domain: Option<String>, shows_qr: bool) {
+    let lan = lan_address(address);
+    let is_public = domain.is_some();
+    let url = match domain {
+        Some(domain) => format!("https://{domain}/"),
+        None => format!("{scheme}://{lan}/"),
+    };
     if shows_qr {
-        println!("on a phone in the same network: {url}");
+        println!("on a phone{}: {url}", if is_public { "" } else { " in the same network" });
         match qr_code(&url) {
             Ok(code) => println!("{code}"),
             Err(error) => eprintln!("no QR code: {error}"),
         }
     }
-    if scheme == "http" && !lan_address(address).ip().is_loopback() {
+    if scheme == "http" && !lan.ip().is_loopback() {
         println!("phones give WebGPU and the camera to https pages only: add --tls");
     }
 }

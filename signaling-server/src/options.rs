@@ -4,10 +4,10 @@ use std::{env, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 use protocol::signal::IceServer;
-use signaling_server::{Config, Error, Identity, Limits, local_names};
+use signaling_server::{Config, Error, Limits};
 use tracing::level_filters::LevelFilter;
 
-use crate::log::LogFormat;
+use crate::{log::LogFormat, secure::Secure};
 
 /// Introduces phones to each other, and serves the app and its models.
 #[derive(Debug, Parser)]
@@ -22,10 +22,7 @@ pub struct Options {
     /// A folder with .gguf files; may be repeated
     #[arg(long, value_name = "DIR")]
     pub models: Vec<PathBuf>,
-    /// Speak HTTPS with a self-signed certificate
-    #[arg(long)]
-    pub tls: bool,
-    /// Where the certificate and its key are kept [default: the user's state folder]
+    /// Where certificates and keys are kept [default: the user's state folder]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Note every answer in this file, as a line of JSON
@@ -43,6 +40,9 @@ pub struct Options {
     /// A STUN URL, or a JSON object {"urls":[..],"username":..,"credential":..}; may be repeated
     #[arg(long, value_name = "SERVER", value_parser = parse_ice_server)]
     pub ice_server: Vec<IceServer>,
+    /// How pages become secure ones
+    #[command(flatten)]
+    pub secure: Secure,
     /// Bounds on what a client can do
     #[command(flatten)]
     pub limits: Limits,
@@ -51,16 +51,22 @@ pub struct Options {
 impl Options {
     /// The library's form; loads or makes the certificate.
     pub fn into_config(self) -> Result<Config, Error> {
-        let state = self.state.unwrap_or_else(usual_state);
-        let identity = self.tls.then(|| Identity::load_or_make(&state.join("tls"), &local_names()));
+        let identity = self.secure.identity(&self.state_folder())?;
         Ok(Config {
             app_dir: self.app,
             model_dirs: self.models,
             access_log: self.access_log,
             ice_servers: self.ice_server,
-            identity: identity.transpose()?,
+            identity,
             limits: self.limits,
         })
+    }
+}
+
+impl Options {
+    /// Where certificates and keys are kept.
+    pub fn state_folder(&self) -> PathBuf {
+        self.state.clone().unwrap_or_else(usual_state)
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use qrcode::{QrCode, render::unicode::Dense1x2, types::QrError};
+use qrcode::{
+    QrCode,
+    render::{svg, unicode::Dense1x2},
+    types::QrError,
+};
 
 /// The address under which phones of the same network reach a server that
 /// listens on `listen`: that address itself, or, where it means all of this
@@ -24,6 +28,16 @@ pub fn qr_code(text: &str) -> Result<String, QrError> {
     let code = QrCode::new(text)?;
     let light = (Dense1x2::Dark, Dense1x2::Light);
     Ok(code.render::<Dense1x2>().dark_color(light.1).light_color(light.0).build())
+}
+
+/// `text` as a QR code in an SVG element, black on white, with its quiet zone.
+///
+/// # Errors
+/// As [`qr_code`].
+pub(crate) fn qr_svg(text: &str) -> Result<String, QrError> {
+    let drawn = QrCode::new(text)?.render::<svg::Color<'_>>().build();
+    // The element stands in a page, which is no XML document.
+    Ok(drawn.split_once("?>").map_or(drawn.as_str(), |(_, element)| element).to_owned())
 }
 
 /// Connecting a UDP socket sends nothing, but picks the interface. The address is
@@ -69,6 +83,12 @@ mod tests {
 
     #[test]
     fn too_long_a_text_is_refused() {
-        assert!(qr_code(&"x".repeat(5000)).is_err());
+        assert!(qr_code(&"x".repeat(5000)).is_err() && qr_svg(&"x".repeat(5000)).is_err());
+    }
+
+    #[test]
+    fn a_page_gets_an_element() {
+        let code = qr_svg("http://192.168.1.2:8443/").unwrap();
+        assert!(code.starts_with("<svg") && code.ends_with("</svg>"), "{code}");
     }
 }

@@ -1,6 +1,6 @@
 //! Accepting connections until told to stop, and letting them end then.
 
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -26,9 +26,18 @@ pub async fn run(
     tokio::select! {
         () = shutdown => {}
         () = accept_all(&listener, &server, &mut connections) => {}
+        () = stay_fresh(&server) => {}
     }
     drain(&listener, &server, connections).await;
     Ok(())
+}
+
+/// Never returns.
+async fn stay_fresh(server: &Server) {
+    match &server.0.config.identity {
+        Some(identity) => identity.stay_fresh().await,
+        None => pending().await,
+    }
 }
 
 async fn drain(listener: &TcpListener, server: &Server, mut connections: JoinSet<()>) {
@@ -53,7 +62,8 @@ async fn drain(listener: &TcpListener, server: &Server, mut connections: JoinSet
 
 /// Never returns.
 async fn accept_all(listener: &TcpListener, server: &Server, connections: &mut JoinSet<()>) {
-    let connector = Connector::new(server);
+    let listen = listener.local_addr().expect("an open listener has an address");
+    let connector = Connector::new(server, listen);
     let mut tidying = interval(TIDYING);
     loop {
         tokio::select! {

@@ -1,7 +1,5 @@
 //! One client's WebSocket at `/signal`, from its upgrade to its close.
 
-use std::sync::Arc;
-
 use axum::{
     Extension,
     extract::{
@@ -17,14 +15,14 @@ use tokio::time::timeout;
 use crate::{
     Server,
     connection::{Connection, End, TARGET_BYTES},
-    limits::Place,
+    connector::Peer,
     outbox::{TOGETHER_BYTES, outbox},
 };
 
 /// Upgrades a request to a socket, and serves that.
 pub(crate) async fn upgrade(
     State(server): State<Server>,
-    place: Option<Extension<Arc<Place>>>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -48,7 +46,7 @@ pub(crate) async fn upgrade(
         .on_upgrade(async move |socket| {
             let tracked = server.0.sockets.track_future(serve(socket, server.clone()));
             tracked.await;
-            drop(place);
+            drop(peer);
         })
 }
 

@@ -85,7 +85,7 @@ const GUARDS: [(HeaderName, &str); 7] = [
 
 /// Whether a person goes to a page, and not a page to one of its files. Old
 /// browsers do not say; they accept HTML.
-fn is_navigation(request: &Request) -> bool {
+pub(crate) fn is_navigation(request: &Request) -> bool {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let asks_for_page = match text("sec-fetch-mode") {
         Some(mode) => mode == "navigate",

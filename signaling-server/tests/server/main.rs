@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "where a test unwraps, it fails")]
 
 mod access_log;
+mod acme;
 mod bounds;
 mod client;
 mod hostile;
@@ -13,6 +14,7 @@ mod memory;
 mod metrics;
 mod models;
 mod origins;
+mod pebble;
 mod places;
 mod program;
 mod relay;
@@ -52,12 +54,17 @@ impl TestServer {
 
     /// With what `change` makes of the usual configuration.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(0, change).await
+    }
+
+    /// On this port.
+    pub async fn start_on(port: u16, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_files(&folder);
         let mut config = Config::new(folder.path().join("app"));
         config.model_dirs = vec![folder.path().join("models")];
         change(&mut config);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
