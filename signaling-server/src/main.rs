@@ -3,13 +3,15 @@
 mod log;
 mod options;
 mod secure;
+mod trust;
 
 use std::{net::SocketAddr, process::ExitCode};
 
 use clap::Parser as _;
 use options::Options;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use signaling_server::{Error, Identity, lan_address, qr_code, run};
+use secure::local_folder;
+use signaling_server::{Authority, Error, Identity, lan_address, qr_code, run};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -27,7 +29,16 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn start(options: Options) -> Result<(), Error> {
+async fn start(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let authority = || Authority::load_or_make(&local_folder(&options.state_folder()));
+    match (options.secure.install_ca, options.secure.remove_ca) {
+        (Some(place), _) => Ok(trust::install(&authority()?, place)?),
+        (None, Some(place)) => Ok(trust::remove(&authority()?, place)?),
+        (None, None) => Ok(serve(options).await?),
+    }
+}
+
+async fn serve(options: Options) -> Result<(), Error> {
     let (listen, shows_qr, domain) =
         (options.listen, options.qr, options.secure.domain.first().cloned());
     let config = options.into_config()?;

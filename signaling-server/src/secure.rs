@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use signaling_server::{Acme, Error, Identity, Local};
 
+use crate::trust::Where;
+
 /// How pages become secure ones.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Secure context")]
@@ -24,6 +26,12 @@ pub struct Secure {
     /// A PEM file with the certificate that the public authority's own is checked with, in place of the system's
     #[arg(long, value_name = "FILE", requires = "domain")]
     pub acme_root: Option<PathBuf>,
+    /// Let this machine trust its authority, in: system, browsers or all; then end
+    #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "all", conflicts_with = "remove_ca")]
+    pub install_ca: Option<Where>,
+    /// Undo --install-ca, then end
+    #[arg(long, value_name = "WHERE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    pub remove_ca: Option<Where>,
 }
 
 impl Secure {
@@ -49,7 +57,7 @@ impl Secure {
 }
 
 /// Where this machine's authority is kept.
-fn local_folder(state: &Path) -> PathBuf {
+pub fn local_folder(state: &Path) -> PathBuf {
     state.join("tls")
 }
 
