@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 use clap::{Args, FromArgMatches, builder::RangedU64ValueParser};
 use protocol::signal::{IceServer, PEERS_MAX};
 
-use crate::Identity;
+use crate::{Forwarded, Identity};
 
 /// What a server is told when it starts.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Config {
     pub ice_servers: Vec<IceServer>,
     /// For TLS; without it the server speaks plain HTTP.
     pub identity: Option<Identity>,
+    /// Behind a proxy: where it names its clients, whose sockets are then counted in place of the proxy's.
+    pub trust_forwarded: Option<Forwarded>,
     /// Bounds on everything a client can do.
     pub limits: Limits,
 }
@@ -33,6 +35,7 @@ impl Config {
             access_log: None,
             ice_servers: Vec::new(),
             identity: None,
+            trust_forwarded: None,
             limits: Limits::default(),
         }
     }

@@ -42,6 +42,7 @@ struct Tls {
 /// Whose connection it is, for the requests on it.
 #[derive(Clone)]
 pub(crate) struct Peer {
+    pub(crate) address: IpAddr,
     /// A socket outlives its connection's task, and takes the place with it.
     _place: Arc<Place>,
 }
@@ -65,7 +66,7 @@ impl Connector {
         match addresses.place(address) {
             Ok(place) => {
                 metrics.accepted.inc();
-                let peer = Peer { _place: Arc::new(place) };
+                let peer = Peer { address, _place: Arc::new(place) };
                 connections.spawn(self.clone().connect(stream, peer));
             }
             Err(turned_away) => {

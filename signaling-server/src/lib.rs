@@ -14,6 +14,7 @@ mod config;
 mod connection;
 mod connector;
 mod error;
+mod forwarded;
 mod limits;
 mod metrics;
 mod models;
@@ -40,12 +41,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use config::{Config, Limits};
 pub use error::Error;
+pub use forwarded::Forwarded;
 pub use qr::{lan_address, qr_code};
 pub use rooms::Stats;
 pub use serve::run;
 pub use tls::{Acme, Authority, Clock, Identity, Local, local_names};
 
 use access_log::AccessLog;
+use forwarded::Clients;
 use limits::Addresses;
 use metrics::Metrics;
 use rooms::Rooms;
@@ -62,6 +65,8 @@ struct Shared {
     access_log: Option<AccessLog>,
     metrics: Arc<Metrics>,
     addresses: Arc<Addresses>,
+    /// Those of a proxy.
+    clients: Option<Clients>,
     /// Cancelled once: sockets say goodbye and connections end after their answer.
     stopping: CancellationToken,
     /// The open WebSockets.
@@ -80,9 +85,16 @@ impl Server {
         let access_log = config.access_log.as_deref().map(AccessLog::open).transpose()?;
         let metrics = Arc::new(Metrics::new());
         let rooms = Rooms::new(config.limits.clone(), config.ice_servers.clone(), metrics.clone());
+        let limits = &config.limits;
+        let clients = config.trust_forwarded.map(|header| Clients::new(header, limits));
+        let addresses = match clients {
+            Some(_) => Addresses::new(&forwarded::for_proxy(limits)),
+            None => Addresses::new(limits),
+        };
         Ok(Self(Arc::new(Shared {
             rooms: Arc::new(rooms),
-            addresses: Addresses::new(&config.limits),
+            addresses,
+            clients,
             stopping: CancellationToken::new(),
             sockets: TaskTracker::new(),
             config,
@@ -99,6 +111,13 @@ impl Server {
 
     fn limits(&self) -> &Limits {
         &self.0.config.limits
+    }
+
+    fn forget_addresses(&self) {
+        self.0.addresses.forget();
+        if let Some(clients) = &self.0.clients {
+            clients.forget();
+        }
     }
 
     fn is_draining(&self) -> bool {

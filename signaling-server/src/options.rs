@@ -4,7 +4,7 @@ use std::{env, net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
 use protocol::signal::IceServer;
-use signaling_server::{Config, Error, Limits};
+use signaling_server::{Config, Error, Forwarded, Limits};
 use tracing::level_filters::LevelFilter;
 
 use crate::{log::LogFormat, secure::Secure};
@@ -25,6 +25,9 @@ pub struct Options {
     /// Where certificates and keys are kept [default: the user's state folder]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// Behind a proxy: count sockets by the last client that this header names: x-forwarded-for (usual) or forwarded
+    #[arg(long, value_name = "HEADER", num_args = 0..=1, require_equals = true, default_missing_value = "x-forwarded-for")]
+    pub trust_forwarded: Option<Forwarded>,
     /// Note every answer in this file, as a line of JSON
     #[arg(long, value_name = "FILE")]
     pub access_log: Option<PathBuf>,
@@ -58,6 +61,7 @@ impl Options {
             access_log: self.access_log,
             ice_servers: self.ice_server,
             identity,
+            trust_forwarded: self.trust_forwarded,
             limits: self.limits,
         })
     }

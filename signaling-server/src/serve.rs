@@ -76,7 +76,7 @@ async fn accept_all(listener: &TcpListener, server: &Server, connections: &mut J
                 }
             },
             Some(_) = connections.join_next() => {}
-            _ = tidying.tick() => server.0.addresses.forget(),
+            _ = tidying.tick() => server.forget_addresses(),
         }
     }
 }

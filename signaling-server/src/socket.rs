@@ -11,11 +11,13 @@ use axum::{
 };
 use futures_util::{StreamExt as _, stream::SplitStream};
 use tokio::time::timeout;
+use tracing::debug;
 
 use crate::{
-    Server,
+    Server, Shared,
     connection::{Connection, End, TARGET_BYTES},
     connector::Peer,
+    limits::{Place, TurnedAway},
     outbox::{TOGETHER_BYTES, outbox},
 };
 
@@ -33,6 +35,10 @@ pub(crate) async fn upgrade(
         let later = [(header::RETRY_AFTER, "5")];
         return (StatusCode::SERVICE_UNAVAILABLE, later, STOPPING).into_response();
     }
+    let Ok(client) = client_place(&server, &headers, peer.as_deref()) else {
+        return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "5")], TOO_MANY)
+            .into_response();
+    };
     let limits = server.limits();
     let longest = limits.message_bytes.max(limits.relay_message_bytes + TARGET_BYTES);
     // So that a message somewhat too long is read and gets its refusal.
@@ -46,8 +52,22 @@ pub(crate) async fn upgrade(
         .on_upgrade(async move |socket| {
             let tracked = server.0.sockets.track_future(serve(socket, server.clone()));
             tracked.await;
-            drop(peer);
+            drop((peer, client));
         })
+}
+
+/// A proxy's client has a place of its own, for as long as its socket is open.
+fn client_place(
+    server: &Server,
+    headers: &HeaderMap,
+    peer: Option<&Peer>,
+) -> Result<Option<Place>, TurnedAway> {
+    let Shared { clients, metrics, .. } = &*server.0;
+    let (Some(clients), Some(peer)) = (clients, peer) else { return Ok(None) };
+    clients.place(headers, peer.address).map(Some).inspect_err(|turned_away| {
+        metrics.turned_away.count(turned_away.name());
+        debug!(reason = turned_away.name(), "a proxy's client turned away");
+    })
 }
 
 /// Whether a page of this server asks, or a program that is no browser: browsers always name the page's origin, and let
@@ -88,6 +108,7 @@ async fn until_closed(stream: &mut SplitStream<WebSocket>) {
 const FOREIGN_PAGE: &str =
     "only this server's own page may open a room here: open the page from this server\n";
 const STOPPING: &str = "this server stops: try again in some seconds\n";
+const TOO_MANY: &str = "too many sockets from your address: try again in some seconds\n";
 const SLACK_BYTES: usize = 64 << 10;
 /// What a socket takes from its connection at a time. An idle socket keeps this much.
 const READ_BYTES: usize = 2 << 10;

@@ -6,6 +6,7 @@ mod access_log;
 mod acme;
 mod bounds;
 mod client;
+mod forwarded;
 mod hostile;
 mod http;
 mod load;
