@@ -18,6 +18,7 @@ mod serve;
 mod setup;
 mod soak;
 mod test;
+mod usb;
 
 use std::process::ExitCode;
 

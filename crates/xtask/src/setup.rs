@@ -52,6 +52,8 @@ pub enum Need {
     Cxx,
     /// adb, for phones on a cable.
     Adb,
+    /// An authority and a browser's list of authorities, for the server's tests.
+    Certificates,
     /// cargo-deny; compiles for minutes.
     Deny,
     /// The spelling checker; compiles for minutes.
@@ -84,6 +86,7 @@ fn describe(project: &Project, need: Need) -> Result<String> {
         Need::Components => checkers::ensure_components(project),
         Need::Cxx => checkers::ensure_cxx(project),
         Need::Adb => checkers::ensure_adb(project),
+        Need::Certificates => checkers::ensure_certificates(project),
         Need::Deny => checkers::ensure_cargo_tool(project, "cargo-deny"),
         Need::Typos => checkers::ensure_cargo_tool(project, "typos-cli"),
     }

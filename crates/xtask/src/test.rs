@@ -90,12 +90,17 @@ fn lint(project: &Project) -> Result<Outcome> {
 
 fn rust_tests(project: &Project) -> Result<Outcome> {
     setup::ensure(project, &[Need::Vulkan])?;
+    let authorities = setup::ensure(project, &[Need::Certificates]);
     let mut command = project.cargo();
     command.args(["test", "--workspace"]);
     if let Some(driver) = setup::software_driver(project) {
         command.env("VK_DRIVER_FILES", driver);
     }
-    passed(step(project, "cargo test", command))
+    step(project, "cargo test", command)?;
+    Ok(match authorities {
+        Ok(()) => Outcome::Passed,
+        Err(error) => Outcome::Partly(format!("authorities of certificates ({error:#})")),
+    })
 }
 
 fn fuzzing(project: &Project) -> Result<Outcome> {

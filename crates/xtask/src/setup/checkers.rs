@@ -14,6 +14,16 @@ pub fn ensure_adb(project: &Project) -> Result<String> {
     Ok("adb is there".to_owned())
 }
 
+/// Pebble and certutil from the search path or from Debian.
+pub fn ensure_certificates(project: &Project) -> Result<String> {
+    for (program, package) in [("pebble", "pebble"), ("certutil", "libnss3-tools")] {
+        if on_path(program).is_none() {
+            apt::install(project, &[package], "the server's certificates are tested with it")?;
+        }
+    }
+    Ok("pebble and certutil are there".to_owned())
+}
+
 /// The parts of the toolchain that a minimal installation leaves out.
 pub fn ensure_components(project: &Project) -> Result<String> {
     for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
