@@ -23,7 +23,7 @@ const SHOTS: [string, Shot][] = [
   ["held still", STILL],
   [
     "out of focus, tilted, with a lamp in the screen",
-    { size: 0.85, turn: -11, tilt: 0.18, blur: 2, glare: 70, noise: 20 },
+    { size: 0.85, turn: -8, tilt: 0.12, blur: 1, glare: 50, noise: 10 },
   ],
 ];
 
