@@ -22,8 +22,11 @@ impl Room {
         }
         // Who is away has a part only where it cannot be done without it.
         let near = able.iter().copied().filter(|&peer| !self.is_away(peer)).collect::<Vec<_>>();
-        let planned = self.best_plan(&spec, &near, assignment);
-        match planned.or_else(|_| self.best_plan(&spec, &able, assignment)) {
+        let planned = match self.best_plan(&spec, &near, assignment) {
+            Err(_) if near.len() < able.len() => self.best_plan(&spec, &able, assignment),
+            planned => planned,
+        };
+        match planned {
             Ok((spec, status)) => {
                 self.settled();
                 self.roll_out(&spec, status, None);

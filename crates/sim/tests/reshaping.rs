@@ -44,6 +44,16 @@ fn answer(sim: &mut Sim, number: u32) {
     assert_eq!(answer.tokens, alone(&toy::prompt(PROMPT), LONG).tokens);
 }
 
+/// Equal parts, of which one phone becomes so many times as slow in the middle of an answer, until that is there.
+fn slowed(factor: f64, phone: usize, times: f64) -> Sim {
+    let mut sim = equal_parts(factor);
+    ask(&mut sim, 1);
+    sim.run_for(2.0);
+    sim.slow_down(phone, times);
+    answer(&mut sim, 1);
+    sim
+}
+
 /// How many modules a phone runs.
 fn part(sim: &Sim, phone: usize) -> usize {
     let plan = sim.view(0).plan.expect("a plan");
@@ -54,11 +64,7 @@ fn part(sim: &Sim, phone: usize) -> usize {
 #[test]
 fn weights_come_beside_the_answer_where_copies_are_not_enough() {
     // The others have room for the first phone's part, but the last phone's copies are the second's modules.
-    let mut sim = equal_parts(1.4);
-    ask(&mut sim, 1);
-    sim.run_for(2.0);
-    sim.slow_down(0, 6.0);
-    answer(&mut sim, 1);
+    let sim = slowed(1.4, 0, 6.0);
     assert!(frames(&sim, "LoadCopies") > 0);
     assert_eq!(frames(&sim, "LoadCopies"), frames(&sim, "CopiesLoaded"));
     assert_eq!(part(&sim, 0), 1);
@@ -84,11 +90,7 @@ fn where_nothing_can_be_loaded_the_answer_goes_on_as_it_was() {
 
 #[test]
 fn a_phone_that_costs_more_than_it_does_is_left_out_and_comes_back() {
-    let mut sim = equal_parts(1.7);
-    ask(&mut sim, 1);
-    sim.run_for(2.0);
-    sim.slow_down(1, 8.0);
-    answer(&mut sim, 1);
+    let mut sim = slowed(1.7, 1, 8.0);
     assert_eq!(part(&sim, 1), 0);
     let plan = sim.view(0).plan.expect("a plan");
     assert!(plan.cause.is_some_and(|cause| cause.starts_with("Ben takes")));
@@ -171,11 +173,7 @@ fn a_phone_without_a_part_loads_its_part_before_it_takes_over() {
 
 #[test]
 fn a_phone_is_left_out_that_first_lost_most_of_its_part() {
-    let mut sim = equal_parts(2.2);
-    ask(&mut sim, 1);
-    sim.run_for(2.0);
-    sim.slow_down(1, 3.0);
-    answer(&mut sim, 1);
+    let sim = slowed(2.2, 1, 3.0);
     let plan = sim.view(0).plan.expect("a plan");
     assert_eq!(part(&sim, 1), 0, "{plan:?}");
 }
