@@ -2,9 +2,11 @@
 //!
 //! Law: nothing grows without bound. A link refuses a frame that would take its
 //! send buffer over [`MAX_BUFFERED_BYTES`], and a peer's slices are put together
-//! within the bounds of [`protocol::peer`].
+//! within the bounds of [`protocol::peer`]. What has come and is not polled is bounded alike.
 
 mod framing;
+#[cfg(any(target_family = "wasm", clippy, test))]
+mod incoming;
 mod link;
 pub mod memory;
 #[cfg(any(target_family = "wasm", clippy))]

@@ -9,7 +9,7 @@ use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast, prelude::*};
 use web_sys::{MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
 
-use crate::{Framing, Link, LinkError, LinkEvent};
+use crate::{Framing, Link, LinkError, LinkEvent, incoming::Incoming};
 
 /// The channel's own queue is filled up to this.
 const CHANNEL_QUEUE_BYTES: u32 = 256 << 10;
@@ -32,10 +32,8 @@ struct State {
     framing: Framing,
     outgoing: VecDeque<Vec<u8>>,
     outgoing_bytes: usize,
-    /// Events that were not polled yet; the wake-up that tells of each has been called.
-    events: VecDeque<LinkEvent>,
-    told_open: bool,
-    told_closed: bool,
+    /// The wake-up that tells of what is in it has been called.
+    incoming: Incoming,
 }
 
 impl WebLink {
@@ -72,7 +70,7 @@ impl Link for WebLink {
     }
 
     fn poll(&mut self) -> Option<LinkEvent> {
-        self.state.borrow_mut().events.pop_front()
+        self.state.borrow_mut().incoming.poll()
     }
 
     fn close(&mut self) {
@@ -108,32 +106,19 @@ impl State {
     /// Notes that the channel has opened or closed.
     fn follow(&mut self, channel: &RtcDataChannel) {
         match channel.ready_state() {
-            RtcDataChannelState::Open if !self.told_open => {
-                self.told_open = true;
-                self.events.push_back(LinkEvent::Open);
-            }
-            RtcDataChannelState::Closed => self.end(),
+            RtcDataChannelState::Open => self.incoming.opened(),
+            RtcDataChannelState::Closed => self.incoming.closed(),
             _ => {}
-        }
-    }
-
-    fn end(&mut self) {
-        if !self.told_closed {
-            self.told_closed = true;
-            self.events.push_back(LinkEvent::Closed);
         }
     }
 
     /// Takes a message; one that fits nowhere ends the link.
     fn take(&mut self, message: Option<Vec<u8>>) {
         match message.map(|message| self.framing.incoming(message)) {
-            Some(Ok(Some(frame))) => self.events.push_back(LinkEvent::Frame(frame)),
+            Some(Ok(Some(frame))) => self.incoming.frame(frame),
             Some(Ok(None)) => {}
-            Some(Err(broken)) => {
-                self.events.push_back(LinkEvent::Broken(broken));
-                self.end();
-            }
-            None => self.end(),
+            Some(Err(broken)) => self.incoming.broken(broken),
+            None => self.incoming.closed(),
         }
     }
 }
