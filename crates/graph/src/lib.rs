@@ -14,6 +14,7 @@ mod error;
 mod modules;
 mod operators;
 mod profiles;
+mod recompute;
 
 pub use config::{Architecture, Encoder, ModelConfig, RelativePositions, Rope};
 pub use describe::{

@@ -64,8 +64,9 @@ impl Modules {
         Ok(Self::cut(describe(config)))
     }
 
-    /// Cuts a graph wherever it can be cut.
-    pub fn cut(graph: Graph) -> Self {
+    /// Cuts a graph wherever it can be cut, once it is decided what is sent and what is recomputed.
+    pub fn cut(mut graph: Graph) -> Self {
+        graph.recompute_what_is_cheaper();
         let module_of = assign(&graph);
         let count = module_of.iter().flatten().max().map_or(0, |last| last + 1);
         let mut members = vec![Vec::new(); count];

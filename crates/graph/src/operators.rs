@@ -96,8 +96,8 @@ pub struct Node {
     pub width: usize,
     /// The weights it reads.
     pub weights: Vec<TensorSpec>,
-    /// Whether every device that reads the output computes it itself: it is cheap
-    /// and depends on nothing but what all devices know.
+    /// Whether every device that reads the output computes it itself: it depends on nothing but what all devices
+    /// know, and takes less than sending it would. Known once the graph is cut.
     pub recomputed: bool,
 }
 
@@ -115,7 +115,9 @@ impl Node {
     pub fn flops(&self, context_tokens: usize) -> f64 {
         let width = self.width as f64;
         match self.operator {
-            Operator::Tokens | Operator::Positions | Operator::RotaryTable => 0.0,
+            Operator::Tokens | Operator::Positions => 0.0,
+            // A product, and about twenty for a sine or a cosine.
+            Operator::RotaryTable => 21.0 * width,
             // One multiplication each undoes the quantisation.
             Operator::Lookup => width,
             // Square, sum, scale and weight.
@@ -196,11 +198,6 @@ impl Graph {
         let (name, inputs) = (name.into(), inputs.to_vec());
         self.nodes.push(Node { name, operator, inputs, width, weights, recomputed: false });
         id
-    }
-
-    /// Marks a node as computed by every device that reads it.
-    pub fn recompute(&mut self, id: NodeId) {
-        self.nodes[id.0].recomputed = true;
     }
 
     /// Every edge that carries a tensor between operators, as (producer, consumer),

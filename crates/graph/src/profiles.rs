@@ -407,15 +407,12 @@ mod tests {
         assert_eq!((&profiles.shared[0].modules, profiles.shared[0].bytes), (&vec![1, 2], 64));
     }
 
-    /// Two attention-like layers that read a mask computed once from the positions.
-    fn masked(recomputed: bool) -> Modules {
+    /// Layers that read a mask, computed from the positions with so many operations for each of its 6 values.
+    fn masked(flops: usize) -> Modules {
         let mut graph = Graph::default();
         let positions = graph.add("positions", Operator::Positions, &[], 1);
-        let mask = graph.add("mask", Operator::RotaryTable, &[positions], 6);
-        graph.recompute(positions);
-        if recomputed {
-            graph.recompute(mask);
-        }
+        let mask = Operator::Linear { columns: flops / 2 };
+        let mask = graph.add("mask", mask, &[positions], 6);
         let tokens = graph.add("tokens", Operator::Tokens, &[], 1);
         let mut hidden = graph.add("embed", Operator::Lookup, &[tokens], 4);
         for layer in 0..3 {
@@ -427,11 +424,11 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_read_further_on_is_sent_past_the_modules_between() {
-        let (sequential, residual) = masked(false).dependencies();
+    fn what_takes_longer_to_compute_than_to_send_is_sent_past_the_modules_between() {
+        let (sequential, residual) = masked(1000).dependencies();
         assert_eq!(sequential, [16.0, 16.0 + 24.0, 16.0, 16.0], "the mask goes on from mix.0");
         assert_eq!(residual, [Residual { from: 1, to: vec![3], bytes: 24.0 }]);
-        let (sequential, residual) = masked(true).dependencies();
+        let (sequential, residual) = masked(10).dependencies();
         assert_eq!((sequential, residual), (vec![16.0; 4], vec![]));
     }
 

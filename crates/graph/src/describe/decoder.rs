@@ -31,17 +31,13 @@ struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    /// Starts with the positions and what follows from them alone. Every device knows them, so
-    /// they are recomputed and never sent.
+    /// Starts with the positions and what follows from them alone.
     fn new(config: &'a ModelConfig) -> Self {
         let (mut graph, traits) = (Graph::default(), config.architecture.traits());
         let positions = graph.add("positions", Operator::Positions, &[], 1);
-        graph.recompute(positions);
         let rotary_table = traits.positions.is_rotary().then(|| {
             let (operator, width) = (Operator::RotaryTable, config.head_dim);
-            let table = graph.add("rotary_table", operator, &[positions], width);
-            graph.recompute(table);
-            table
+            graph.add("rotary_table", operator, &[positions], width)
         });
         let stack = Stack::decoder(config.architecture);
         Self { config, traits, stack, graph, positions, rotary_table }
