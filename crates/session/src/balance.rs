@@ -121,8 +121,8 @@ impl Room {
 
     /// What it takes to send the caches that change phones; for ever where something else is needed besides.
     fn sent_secs(&self, spec: &ModelSpec, moved: &[MovedCache]) -> f64 {
-        // What an encoder gave is not in these caches.
-        match spec.residual.is_empty() {
+        // What an encoder gave is not in these caches, and they go with a stage that is loaded anew.
+        match spec.residual.is_empty() && !spec.modules_depend {
             true => self.carry_secs(moved, self.rows_in_ring()),
             false => f64::INFINITY,
         }
@@ -144,7 +144,7 @@ impl Room {
         self.balance.prefill_secs.unwrap_or(token_secs * PREFILL_SHARE)
     }
 
-    /// Tokens that the answers under way will still have: as many as they have had, or some dozens, but no more
+    /// Tokens that an answer under way will still have, on average: as many as it has had, or some dozens, but no more
     /// than was asked for.
     fn tokens_to_come(&self) -> f64 {
         let tokens = |request: &Request| {
@@ -153,7 +153,8 @@ impl Room {
             rest.min(drawn.max(LEAST_TOKENS))
         };
         let running = self.requests.values().filter(|request| request.runs());
-        f64::from(running.map(tokens).sum::<u32>())
+        let running: Vec<u32> = running.map(tokens).collect();
+        f64::from(running.iter().sum::<u32>()) / running.len().max(1) as f64
     }
 
     /// What a switch takes: the caches are sent, or every history goes through the ring again.
@@ -220,7 +221,7 @@ enum Part {
 
 impl Better {
     /// Of a token, as it is now and then.
-    fn costs_secs(&self) -> Option<(f64, f64)> {
+    pub(crate) fn costs_secs(&self) -> Option<(f64, f64)> {
         let cost = |stages: &[Stage]| cost_secs(&self.input, stages);
         Some((cost(&self.stages)?, cost(&self.plan.stages)?))
     }
@@ -230,7 +231,7 @@ impl Better {
     }
 
     /// Who is to run what.
-    fn planned(&self) -> Vec<PlannedStage> {
+    pub(crate) fn planned(&self) -> Vec<PlannedStage> {
         let planned =
             |stage: &Stage| PlannedStage { peer: self.peers[stage.device], range: stage.modules };
         self.plan.stages.iter().map(planned).collect()

@@ -29,6 +29,10 @@ pub(crate) struct Facts {
     pub(crate) held: Vec<ModuleRange>,
     pub(crate) loaded_bytes: u64,
     pub(crate) total_bytes: u64,
+    /// When its stage began to load, and how much it had then.
+    loading_since: Option<(f64, u64)>,
+    /// How fast it loads.
+    pub(crate) loads_bytes_per_sec: Option<f64>,
     pub(crate) is_ready: bool,
     /// How many rows have to wait for its device.
     pub(crate) waiting_rows: u32,
@@ -53,6 +57,8 @@ impl Facts {
             held: Vec::new(),
             loaded_bytes: 0,
             total_bytes: 0,
+            loading_since: None,
+            loads_bytes_per_sec: None,
             is_ready: false,
             waiting_rows: 0,
             counters: Counters::default(),
@@ -64,9 +70,20 @@ impl Facts {
     pub(crate) fn clear_stage(&mut self) {
         self.loaded_bytes = 0;
         self.total_bytes = 0;
+        self.loading_since = None;
         self.is_ready = false;
         self.waiting_rows = 0;
         self.last_steps.clear();
+    }
+
+    /// Its stage has loaded so much of so much.
+    pub(crate) fn loaded(&mut self, loaded_bytes: u64, total_bytes: u64, now_secs: f64) {
+        (self.loaded_bytes, self.total_bytes) = (loaded_bytes, total_bytes);
+        let (since_secs, bytes) = *self.loading_since.get_or_insert((now_secs, loaded_bytes));
+        let (secs, bytes) = (now_secs - since_secs, loaded_bytes.saturating_sub(bytes));
+        if secs > LOADING_SECS && bytes > 0 {
+            self.loads_bytes_per_sec = Some(bytes as f64 / secs);
+        }
     }
 
     /// What is lent, for a model of so many resident bytes.
@@ -116,5 +133,7 @@ impl Facts {
     }
 }
 
+/// In a shorter time nothing is seen of how fast a phone loads.
+const LOADING_SECS: f64 = 0.2;
 /// Of the memory that a phone lends; LinguaLinked takes as much of the memory that is free (arXiv 2312.00388).
 pub(crate) const SAFETY_FRACTION: f64 = 0.7;

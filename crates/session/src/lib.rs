@@ -41,6 +41,7 @@ mod reshape;
 mod restock;
 mod ring;
 mod room;
+mod row_pace;
 mod shortfall;
 mod slots;
 mod stage;

@@ -87,11 +87,11 @@ impl Room {
         if !self.runs(epoch) {
             return;
         }
+        let now = self.now_secs;
         let facts = self.my_facts();
         let loaded_bytes = loaded_bytes.min(total_bytes);
         facts.counters.bytes_fetched += loaded_bytes.saturating_sub(facts.loaded_bytes);
-        facts.loaded_bytes = loaded_bytes;
-        facts.total_bytes = total_bytes;
+        facts.loaded(loaded_bytes, total_bytes, now);
         self.progress_changes.mark();
         self.loads_on(self.config.me);
     }
@@ -160,8 +160,7 @@ impl Room {
             return Ok(());
         }
         let facts = self.facts.get_mut(&peer).ok_or("no such peer")?;
-        facts.loaded_bytes = progress.loaded_bytes;
-        facts.total_bytes = progress.total_bytes;
+        facts.loaded(progress.loaded_bytes, progress.total_bytes, self.now_secs);
         self.loads_on(peer);
         Ok(())
     }

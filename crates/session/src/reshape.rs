@@ -90,7 +90,8 @@ impl Room {
         if held.is_some() || !may_restock {
             return held.map(Found::Held);
         }
-        self.better_among(&peers, self.plan_input(spec, &peers)).map(Found::Lacking)
+        let lacking = self.better_among(&peers, self.plan_input(spec, &peers));
+        lacking.filter(|better| self.is_worth_loading(spec, better)).map(Found::Lacking)
     }
 
     /// The best ring of what phones hold, where it is worth it.

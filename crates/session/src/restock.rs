@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use base::{ModuleRange, PeerId};
 use protocol::peer::{CopiesLoaded, LoadCopies};
 
-use crate::{LoadStage, Output, Resident, Room, balance::Better, frames::Verdict};
+use crate::{LoadStage, ModelSpec, Output, Resident, Room, balance::Better, frames::Verdict};
 
 /// Coordinator: phones that load for a plan to come.
 #[derive(Debug)]
@@ -39,6 +39,25 @@ impl Room {
             }
         }
         self.restock = Some(Restock { number, waiting: held, deadline_secs });
+    }
+
+    /// Whether some minutes of answers gain more than phones take to load what they lack of a plan.
+    pub(crate) fn is_worth_loading(&self, spec: &ModelSpec, better: &Better) -> bool {
+        let Some((now_secs, then_secs)) = better.costs_secs() else { return false };
+        let gain = 1.0 - then_secs / now_secs;
+        gain * PAYS_WITHIN_SECS >= self.loading_secs(spec, better)
+    }
+
+    /// How long the phones take to load what they lack of a plan, all at once.
+    fn loading_secs(&self, spec: &ModelSpec, better: &Better) -> f64 {
+        let secs = better.planned().into_iter().filter_map(|stage| {
+            let facts = self.facts.get(&stage.peer)?;
+            let modules = stage.range.indices().map(|module| ModuleRange::new(module, module + 1));
+            let lacking = modules.filter(|module| !is_held(*module, &facts.held));
+            let bytes: f64 = lacking.map(|module| spec.weights_bytes(module)).sum();
+            Some(bytes / facts.loads_bytes_per_sec.unwrap_or(LOADS_BYTES_PER_SEC))
+        });
+        secs.fold(0.0, f64::max)
     }
 
     /// What those phones are to hold that lack some of a plan: with it what they run, and what they hold already as
@@ -205,6 +224,10 @@ fn merged(mut ranges: Vec<ModuleRange>) -> Vec<ModuleRange> {
 const LOADS_REMARK: &str = "It loads more of the model beside its work.";
 /// A phone may take so long to load; longer and something is wrong.
 const LOAD_SECS: f64 = 300.0;
+/// What is loaded is to be made up for in so long.
+const PAYS_WITHIN_SECS: f64 = 300.0;
+/// Of a phone that has not loaded anything yet: a slow Wi-Fi.
+const LOADS_BYTES_PER_SEC: f64 = 2e6;
 /// After loading was of no use.
 const AGAIN_SECS: f64 = 60.0;
 

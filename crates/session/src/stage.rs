@@ -17,6 +17,7 @@ use crate::{
     memory::Memory,
     pace::Pace,
     ring::Ring,
+    row_pace::RowPace,
 };
 
 /// What we run for the room.
@@ -35,7 +36,7 @@ pub(crate) struct Stage {
     pub(crate) early: Vec<Residual>,
     waiting: Waiting,
     /// What a token by itself takes in each of our stages.
-    paces: BTreeMap<usize, Pace>,
+    paces: BTreeMap<usize, RowPace>,
     /// Rows that wait when a pass ends.
     queue: Pace,
     running: Option<Running>,
@@ -194,12 +195,11 @@ impl Stage {
         }
     }
 
-    /// The device has worked on a pass for so long; chunks of a prompt, and rows of several requests, are
-    /// another matter.
+    /// The device has worked on a pass for so long; chunks of a prompt are another matter.
     fn took(&mut self, done: &Running, secs: f64) {
         self.queue.add(self.waiting.rows().into());
-        if done.pass == Pass::Run && done.rows() == 1 && secs.is_finite() && secs >= 0.0 {
-            self.paces.entry(done.index).or_default().add(secs);
+        if done.is_of_single_rows() && secs.is_finite() && secs >= 0.0 {
+            self.paces.entry(done.index).or_default().add(done.parts.len(), secs);
         }
     }
 
@@ -307,6 +307,11 @@ impl Stage {
 }
 
 impl Running {
+    /// A row of one request, or one of each of several.
+    fn is_of_single_rows(&self) -> bool {
+        self.pass == Pass::Run && self.parts.iter().all(|part| part.rows == 1)
+    }
+
     fn rows(&self) -> u64 {
         self.parts.iter().map(|part| u64::from(part.rows)).sum()
     }

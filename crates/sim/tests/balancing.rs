@@ -3,13 +3,14 @@
 mod common;
 
 use base::Message;
-use common::{GREEDY, NAMES, alone, config, draws, frames, sim, stats};
+use common::{GREEDY, NAMES, alone, config, draws, frames, largest_batch, sim, stats};
 use protocol::peer::{Pledge, Sampling};
 use session::{Assignment, Command};
 use sim::{PhoneSpec, Sim, SimConfig, toy};
 
 const LONG: Sampling = Sampling { max_tokens: 180, ..GREEDY };
 const PROMPT: usize = 20;
+const REQUESTS: u32 = 4;
 
 /// Phones of one speed with equal parts of the model, and room for as much again.
 fn equal_parts(phones: usize, balances: bool) -> Sim {
@@ -29,10 +30,14 @@ fn slow(name: &str, pledge: Pledge) -> PhoneSpec {
 
 fn begin_equal(config: SimConfig) -> Sim {
     let mut sim = sim(config);
+    begin_equally(&mut sim);
+    sim
+}
+
+fn begin_equally(sim: &mut Sim) {
     sim.gather();
     sim.command(0, Command::Begin(Assignment::Equal));
     assert!(sim.run_until(200.0, |sim| sim.is_phase(protocol::peer::Phase::Ready)));
-    sim
 }
 
 fn ask(sim: &mut Sim, number: u32) {
@@ -133,6 +138,49 @@ fn a_phone_that_recovers_gets_its_part_again() {
     answer_secs(&mut sim, 2);
     let large = part(&sim);
     assert!(large.end - large.start > small.end - small.start, "{small:?} {large:?}");
+}
+
+/// Phones with equal parts and as many requests at once; each row after the first of a pass takes so much of the first.
+fn with_several_requests(balances: bool, further_row: f64) -> Sim {
+    let mut config = config(3);
+    config.limits.balances = balances;
+    let pledge = Pledge::Share { factor: 3.6, phones: 3 };
+    config.phones = NAMES[..3].iter().map(|name| slow(name, pledge)).collect();
+    let mut sim = Sim::new(config, move || Box::new(toy::ToyModel::with_further_row(further_row)));
+    begin_equally(&mut sim);
+    (1..=REQUESTS).for_each(|number| ask(&mut sim, number));
+    sim
+}
+
+#[test]
+fn what_a_slow_phone_does_moves_while_several_requests_are_in_flight() {
+    for further_row in [0.05, 0.4, 1.0] {
+        let secs = [false, true].map(|balances| {
+            let mut sim = with_several_requests(balances, further_row);
+            sim.run_for(2.0);
+            sim.slow_down(1, 4.0);
+            let since_secs = sim.now_secs();
+            for number in 1..=REQUESTS {
+                answer_secs(&mut sim, number);
+            }
+            assert!(largest_batch(&sim) > 1);
+            assert_eq!(sim.view(0).plan.expect("a plan").cause.is_some(), balances);
+            sim.now_secs() - since_secs
+        });
+        assert!(secs[0] / secs[1] > 1.2, "{further_row}: {secs:?}");
+    }
+}
+
+#[test]
+fn steady_phones_are_left_alone_with_several_requests_too() {
+    for (seed, further_row) in (0..12).zip([0.05, 0.4, 1.0].into_iter().cycle()) {
+        let mut sim = with_several_requests(true, further_row);
+        sim.vary(seed, 0.2);
+        for number in 1..=REQUESTS {
+            answer_secs(&mut sim, number);
+        }
+        assert_eq!(plans(&sim), 1, "seed {seed}: {:?}", sim.view(0).plan);
+    }
 }
 
 #[test]
