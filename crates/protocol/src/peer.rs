@@ -26,7 +26,8 @@ mod status;
 mod wire;
 
 pub use asks::{
-    AnswerStats, Answered, Ask, AskFailed, Failure, FailureCode, Finish, StopAsk, Text, is_bounded,
+    AnswerStats, Answered, Ask, AskFailed, Failure, FailureCode, Finish, Resume, StopAsk, Text,
+    is_bounded,
 };
 pub use bounds::{
     MAX_ALTERNATIVES, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_CONTROL_BYTES, MAX_COPIES,

@@ -88,6 +88,7 @@ impl Room {
             Frame::ChunkDone(done) => self.take_chunk_done(peer, &done),
             Frame::RequestFailed(failed) => self.take_request_failed(peer, &failed),
             Frame::Ask(ask) => self.take_ask(peer, ask),
+            Frame::Resume(resume) => self.take_resume(peer, &resume),
             Frame::StopAsk(stop) => self.take_stop(peer, stop.ask),
             Frame::Report(report) => self.take_report(peer, &report),
             _ => Err("only the coordinator may send it"),

@@ -48,6 +48,7 @@ mod stage;
 mod status;
 mod stops;
 mod survey;
+mod told;
 mod view;
 
 pub use config::{EncoderSpec, ModelSpec, RoomConfig, RoomLimits};

@@ -15,6 +15,8 @@ pub(crate) struct Member {
     pub(crate) link: LinkState,
     /// Its link was lost and is back.
     is_back: bool,
+    /// When it was lost.
+    pub(crate) lost_at_secs: f64,
     /// It said that it leaves.
     pub(crate) has_left: bool,
     /// Why it had better have nothing to do, as it says.
@@ -44,6 +46,7 @@ impl Room {
             hello: None,
             link: LinkState::Connecting,
             is_back: known,
+            lost_at_secs: now,
             has_left: false,
             away: None,
             is_silent: false,
@@ -116,6 +119,7 @@ impl Room {
         if let Some(why) = self.own_away {
             self.transmit(coordinator, Away { why: Some(why) });
         }
+        self.resume_asks(coordinator);
     }
 
     /// A link is gone, or its peer says nothing more.
@@ -125,6 +129,7 @@ impl Room {
             return;
         }
         member.link = LinkState::Lost;
+        member.lost_at_secs = self.now_secs;
         self.view_changes.mark();
         self.status_changes.mark();
         self.prober.forget(peer);
@@ -148,14 +153,9 @@ impl Room {
         }
         self.waiting_since_secs.get_or_insert(self.now_secs);
         if self.connecting_deadline().is_some_and(|at| self.now_secs >= at) {
-            self.failure = Some(match &self.lost_coordinator {
-                Some(name) => coordinator_gone(name),
-                None => {
-                    let message = "No connection to the phone that started the room came about. \
-                                   Are both in the same network?";
-                    Failure::new(FailureCode::Unreachable, message)
-                }
-            });
+            let failure = self.coordinator_gone();
+            self.fail_own_asks(&failure);
+            self.failure = Some(failure);
             self.view_changes.mark();
         }
     }
@@ -167,21 +167,38 @@ impl Room {
 
     fn coordinator_lost(&mut self, peer: PeerId) {
         let name = self.name_of(peer);
-        let failure = coordinator_gone(&name);
-        // Unless it said so, it may be back in a moment.
-        let is_over = self.members.get(&peer).is_some_and(|member| member.has_left);
-        self.failure = is_over.then(|| failure.clone());
         self.lost_coordinator = Some(name);
+        self.failure = None;
+        // Unless it said so, it may be back in a moment.
+        if self.members.get(&peer).is_some_and(|member| member.has_left) {
+            let failure = self.coordinator_gone();
+            self.fail_own_asks(&failure);
+            self.failure = Some(failure);
+        }
         self.coordinator = None;
         self.phase = Phase::Connecting;
         // Whoever starts the room again counts its plans anew.
         (self.plan, self.epoch) = (None, 0);
         self.drop_stage();
-        for ask in std::mem::take(&mut self.own_asks) {
-            let failure = failure.clone();
-            self.tell(Event::AskFailed { ask, failure });
-        }
         self.meet_anew();
+    }
+
+    /// Why there is none: it was here, or it never was.
+    pub(crate) fn coordinator_gone(&self) -> Failure {
+        match &self.lost_coordinator {
+            Some(name) => {
+                let message = format!(
+                    "{name} started the room and is gone, so the room is over. Ask for a new \
+                     invitation."
+                );
+                Failure::new(FailureCode::PhoneLeft, message)
+            }
+            None => {
+                let message = "No connection to the phone that started the room came about. \
+                               Are both in the same network?";
+                Failure::new(FailureCode::Unreachable, message)
+            }
+        }
     }
 
     /// What others that say they are the coordinator have told us so far was refused, so they are to begin again.
@@ -207,7 +224,7 @@ impl Room {
     }
 
     fn member_lost(&mut self, peer: PeerId) {
-        self.drop_asks_of(peer);
+        self.interrupt_answers(peer);
         if self.is_restocking(peer) {
             self.end_restock();
         }
@@ -255,6 +272,7 @@ impl Room {
     }
 
     fn forget(&mut self, peer: PeerId) {
+        self.give_asker_up(peer);
         self.members.remove(&peer);
         self.facts.remove(&peer);
         self.forget_left_out(peer);
@@ -322,11 +340,4 @@ impl Room {
         let pledge = self.config.pledge;
         self.facts.entry(self.config.me).or_insert_with(|| Facts::new(pledge))
     }
-}
-
-fn coordinator_gone(name: &str) -> Failure {
-    let message = format!(
-        "{name} started the room and is gone, so the room is over. Ask for a new invitation."
-    );
-    Failure::new(FailureCode::PhoneLeft, message)
 }

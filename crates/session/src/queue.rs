@@ -21,6 +21,7 @@ impl Room {
         if self.is_asked(id) {
             return Err("its number is in use");
         }
+        self.told.begin(id);
         self.enqueue(id, ask.messages, ask.options);
         Ok(())
     }

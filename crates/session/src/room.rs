@@ -10,6 +10,7 @@ use protocol::peer::{
 
 use crate::{
     Command, Input, ModelSpec, Output, RoomConfig,
+    answers::OwnAsk,
     balance::Balance,
     carry::{Outgoing, Switch},
     clock::Throttle,
@@ -25,6 +26,7 @@ use crate::{
     restock::Restock,
     stage::Stage,
     survey::Survey,
+    told::Told,
 };
 
 /// One phone's side of a room.
@@ -79,8 +81,8 @@ pub struct Room {
     pub(crate) outgoing: Outgoing,
     /// Why we had better have nothing to do.
     pub(crate) own_away: Option<AwayReason>,
-    /// Our asks that have no answer yet.
-    pub(crate) own_asks: BTreeSet<u32>,
+    /// Our asks that have no answer yet, by number.
+    pub(crate) own_asks: BTreeMap<u32, OwnAsk>,
     /// Coordinator: the model that is to run.
     pub(crate) spec: Option<ModelSpec>,
     /// Coordinator: what is still to be measured.
@@ -95,6 +97,8 @@ pub struct Room {
     pub(crate) queue: VecDeque<QueuedAsk>,
     /// Header: requests that run, or whose last text is being decoded.
     pub(crate) requests: BTreeMap<RequestId, Request>,
+    /// Header: the answers to others' asks.
+    pub(crate) told: Told,
     /// Header: what is to be turned into text once our step is done.
     pub(crate) unread: VecDeque<Output>,
     pub(crate) next_request: u32,
@@ -142,7 +146,7 @@ impl Room {
             stage: Stage::default(),
             outgoing: Outgoing::default(),
             own_away: None,
-            own_asks: BTreeSet::new(),
+            own_asks: BTreeMap::new(),
             spec: None,
             survey: None,
             loading: None,
@@ -150,6 +154,7 @@ impl Room {
             restock: None,
             queue: VecDeque::new(),
             requests: BTreeMap::new(),
+            told: Told::default(),
             unread: VecDeque::new(),
             next_request: 1,
             next_nonce: 1,
@@ -236,6 +241,7 @@ impl Room {
         self.check_caches();
         self.switch_on();
         self.check_restock();
+        self.check_askers();
         self.check_asks();
         self.welcome_back();
     }
@@ -257,6 +263,7 @@ impl Room {
             self.prober.deadline(),
             self.survey.as_ref().map(Survey::deadline),
             self.loading_deadline(),
+            self.askers_deadline(),
             self.asks_deadline(),
             self.stage.more_deadline(),
             self.caches_deadline(),

@@ -74,6 +74,7 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
         }
         32 => report([a, b, c, d]).into(),
         34..=41 => other_frame(kind % 44, [a, b, c, d]),
+        42 => Resume { ask: a, text_bytes: b % 3 }.into(),
         _ => StopAsk { ask: a }.into(),
     }
 }

@@ -163,17 +163,76 @@ fn a_waiting_ask_is_stopped_without_running() {
     assert!(sim.run_until(60.0, |sim| sim.answer(0, 1).is_some()));
 }
 
-#[test]
-fn an_asker_that_leaves_takes_its_asks_along() {
+/// Two phones that answer and one that only asks.
+fn with_a_guest() -> Sim {
     let mut config = config(3);
     config.phones[2].is_fit = false;
     config.phones[1].pledge = protocol::peer::Pledge::Bytes(1 << 30);
-    let mut sim = ready_with(config);
+    ready_with(config)
+}
+
+#[test]
+fn an_asker_that_leaves_takes_its_asks_along() {
+    let mut sim = with_a_guest();
     sim.command(2, ask(1, "hi", LONG));
     sim.command(2, ask(2, "hi", LONG));
     sim.run_for(1.0);
     sim.command(2, Command::Leave);
     sim.run_for(0.5);
+    let answer = stats(sim.ask(0, 1, "hi", GREEDY));
+    assert!(answer.ttft_secs < 0.2, "nothing runs before it: {}", answer.ttft_secs);
+}
+
+#[test]
+fn an_answer_goes_on_where_it_was_when_the_askers_link_is_back() {
+    let expected = ready(1).ask(0, 1, "hi", LONG);
+    for (asked_secs, away_secs) in [(0.0, 1.0), (0.3, 0.1), (0.3, 1.0), (0.5, 40.0)] {
+        let mut sim = with_a_guest();
+        sim.command(2, ask(1, "hi", LONG));
+        sim.run_for(asked_secs);
+        assert!(sim.answer(2, 1).is_none());
+        sim.cut(0, 2);
+        sim.run_for(away_secs);
+        assert!(sim.answer(2, 1).is_none(), "it is not given up: {away_secs}");
+        sim.relink(0, 2);
+        assert!(sim.run_until(60.0, |sim| sim.answer(2, 1).is_some()), "{away_secs}");
+        let answer = sim.answer(2, 1).expect("it has ended");
+        if asked_secs == 0.0 {
+            assert!(failure(answer).1.contains("did not arrive"));
+            continue;
+        }
+        assert_eq!(answer.text, expected.text, "{asked_secs} {away_secs}");
+        assert_eq!(stats(answer).tokens, stats(expected.clone()).tokens);
+    }
+}
+
+#[test]
+fn an_asker_may_stop_an_answer_while_its_link_is_lost() {
+    let mut sim = with_a_guest();
+    sim.command(2, ask(1, "hi", LONG));
+    sim.run_for(0.3);
+    sim.cut(0, 2);
+    sim.run_for(0.1);
+    sim.command(2, Command::Stop { ask: 1 });
+    sim.relink(0, 2);
+    assert!(sim.run_until(10.0, |sim| sim.answer(2, 1).is_some()));
+    let answer = sim.answer(2, 1).expect("it has ended");
+    let text = answer.text.clone();
+    let stats = stats(answer);
+    assert_eq!(stats.finish, Finish::Cancelled);
+    assert!(ready(1).ask(0, 1, "hi", LONG).text.starts_with(&text));
+}
+
+#[test]
+fn who_does_not_come_back_is_not_waited_for() {
+    let mut sim = with_a_guest();
+    (1..=20).for_each(|number| sim.command(2, ask(number, "hi", LONG)));
+    sim.run_for(0.3);
+    sim.kill(2);
+    sim.run_for(50.0);
+    let steps = sim.view(0).peers[0].counters.steps_run;
+    sim.run_for(5.0);
+    assert_eq!(sim.view(0).peers[0].counters.steps_run, steps, "nothing is run for nobody");
     let answer = stats(sim.ask(0, 1, "hi", GREEDY));
     assert!(answer.ttft_secs < 0.2, "nothing runs before it: {}", answer.ttft_secs);
 }

@@ -33,6 +33,15 @@ pub struct StopAsk {
     pub ask: u32,
 }
 
+/// To the header: the link to it was lost and is back, and the answer may go on.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Resume {
+    /// The ask's number.
+    pub ask: u32,
+    /// How much of its text has come, in UTF-8.
+    pub text_bytes: u32,
+}
+
 /// From the header: the answer goes on so.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Text {
@@ -176,6 +185,12 @@ impl Control for Ask {
 }
 
 impl Control for StopAsk {
+    fn check(&self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+impl Control for Resume {
     fn check(&self) -> Result<(), DecodeError> {
         Ok(())
     }

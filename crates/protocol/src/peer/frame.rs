@@ -7,11 +7,11 @@ use super::{
     ChunkDone, CopiesLoaded, DecodeError, DeviceMeasured, Finished, Halt, Hello, Leave, LinkLost,
     LinkMeasured, LoadCopies, LoadProgress, MAX_CONTROL_BYTES, MAX_FRAME_BYTES, Measure,
     MeasureFailed, Ping, Pong, Prepare, Prepared, Probe, ProbeDone, Report, RequestFailed,
-    Residual, RollOut, StageFailed, StageReady, Status, StopAsk, Text, Token,
+    Residual, Resume, RollOut, StageFailed, StageReady, Status, StopAsk, Text, Token,
 };
 
 /// First byte of every frame.
-pub const PROTOCOL_VERSION: u8 = 7;
+pub const PROTOCOL_VERSION: u8 = 8;
 
 /// A body that knows its bounds.
 pub(super) trait Body: Sized {
@@ -168,6 +168,8 @@ frames! {
     Answered = 67,
     /// There will be no answer.
     AskFailed = 68,
+    /// The link is back: where an answer goes on.
+    Resume = 69,
     /// What a phone has done so far.
     Report = 80,
     /// The room as the coordinator sees it.
