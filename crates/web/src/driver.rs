@@ -23,7 +23,7 @@ use crate::{
     clock::{Timer, now_secs, timed},
     engine::Emit,
     introductions::{Entrance, Introductions},
-    machine::{Done, Machine, Work},
+    machine::{Done, Machine, WantedEpoch, Work},
     messages::{FromWorker, RtcCommand, RtcEvent, StartConfig, ToWorker, error},
     opened::Opened,
     opening::Opening,
@@ -38,6 +38,8 @@ pub struct Driver {
     pub(crate) room: Room,
     pub(crate) emit: Emit,
     pub(crate) work: Sender<Work>,
+    /// Of the stages that are to be loaded next, if any.
+    pub(crate) wanted_epoch: WantedEpoch,
     pub(crate) links: BTreeMap<PeerId, WebLink>,
     /// Links whose other ends have not shown yet that they were invited.
     pub(crate) opening: BTreeMap<PeerId, Opening>,
@@ -85,11 +87,13 @@ impl Driver {
         });
         let text = coordinator.then(|| TextModule::load(load_text)).transpose();
         let text = text.map_err(|failed| error("internal", crate::browser::text(&failed)))?;
-        let work = start_machine(me, text, this.clone());
+        let wanted_epoch = WantedEpoch::default();
+        let work = start_machine(me, text, wanted_epoch.clone(), this.clone());
         let mut driver = Self {
             room,
             emit,
             work,
+            wanted_epoch,
             links: BTreeMap::new(),
             opening: BTreeMap::new(),
             text: None,
@@ -328,10 +332,15 @@ pub(crate) fn with(this: &This, act: impl FnOnce(&mut Driver)) {
     }
 }
 
-fn start_machine(me: PeerId, text: Option<TextModule>, this: This) -> Sender<Work> {
+fn start_machine(
+    me: PeerId,
+    text: Option<TextModule>,
+    wanted_epoch: WantedEpoch,
+    this: This,
+) -> Sender<Work> {
     let (sender, receiver) = channel(QUEUED_WORK);
     let tell = move |done| with(&this, |driver| driver.on_done(done));
-    let machine = Machine::new(me.to_string(), text, Rc::new(tell));
+    let machine = Machine::new(me.to_string(), text, wanted_epoch, Rc::new(tell));
     spawn_local(machine.work(receiver));
     sender
 }

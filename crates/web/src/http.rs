@@ -34,7 +34,8 @@ const PIECE_BYTES: u64 = 512 << 10;
 #[derive(Default)]
 pub struct Fetched {
     bytes: Cell<u64>,
-    listener: RefCell<Option<Rc<dyn Fn()>>>,
+    listener: RefCell<Option<Rc<dyn Fn() -> bool>>>,
+    is_over: Cell<bool>,
 }
 
 impl Fetched {
@@ -43,9 +44,10 @@ impl Fetched {
         self.bytes.get()
     }
 
-    /// From now on, tells `listener` of every piece.
-    pub fn listen(&self, listener: Option<Rc<dyn Fn()>>) {
+    /// From now on, tells `listener` of every piece. Once it says that no more are wanted, none is asked of a server.
+    pub fn listen(&self, listener: Option<Rc<dyn Fn() -> bool>>) {
         *self.listener.borrow_mut() = listener;
+        self.is_over.set(false);
     }
 
     /// Some more came.
@@ -53,7 +55,7 @@ impl Fetched {
         self.bytes.set(self.bytes.get() + bytes);
         let listener = self.listener.borrow().clone();
         if let Some(listener) = listener {
-            listener();
+            self.is_over.set(!listener());
         }
     }
 }
@@ -120,6 +122,9 @@ impl HttpSource {
         if let Some(piece) = known {
             self.fetched.add(piece.len() as u64);
             return Ok(piece);
+        }
+        if self.fetched.is_over.get() {
+            return Err(SourceError { range, reason: "nobody waits for it any more".into() });
         }
         let piece = again_and_again(&range, || self.attempt(&range)).await?;
         self.fetched.add(piece.len() as u64);

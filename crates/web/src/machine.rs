@@ -2,7 +2,7 @@
 
 mod copies;
 
-use std::{pin::pin, rc::Rc};
+use std::{cell::Cell, pin::pin, rc::Rc};
 
 use base::{Message, ModuleRange, PeerId};
 use futures_channel::mpsc::Receiver;
@@ -88,6 +88,9 @@ pub enum Done {
     Input(Input),
 }
 
+/// The epoch whose stages are to be loaded; nothing more is fetched for those of another.
+pub type WantedEpoch = Rc<Cell<Option<u32>>>;
+
 /// The device, its model and its stage.
 pub struct Machine {
     means: Means,
@@ -109,12 +112,18 @@ pub struct Machine {
     loading: Option<Loading>,
     /// Of the stages.
     epoch: u32,
+    wanted_epoch: WantedEpoch,
 }
 
 impl Machine {
     /// A machine that tells what it did; `me` is its name in the server's log. Without `text` it opens
     /// models but does not read or write for them.
-    pub fn new(me: String, text: Option<TextModule>, tell: Rc<dyn Fn(Done)>) -> Self {
+    pub fn new(
+        me: String,
+        text: Option<TextModule>,
+        wanted_epoch: WantedEpoch,
+        tell: Rc<dyn Fn(Done)>,
+    ) -> Self {
         let told = tell.clone();
         let warn = Rc::new(move |message| told(Done::Warning(message)));
         Self {
@@ -130,6 +139,7 @@ impl Machine {
             url: String::new(),
             loading: None,
             epoch: 0,
+            wanted_epoch,
         }
     }
 
@@ -156,7 +166,7 @@ impl Machine {
             Work::Prepare(model) => Done::Input(self.prepare(model).await),
             Work::Measure(model) => Done::Input(self.measure(model).await),
             Work::Exercise(number) => Done::Input(self.exercise(number).await),
-            Work::Load(plan) => Done::Input(self.load(plan).await),
+            Work::Load(plan) => Done::Input(self.load(plan).await?),
             Work::LoadCopies { number, copies } => {
                 Done::Input(self.load_copies(number, copies).await?)
             }
@@ -316,17 +326,29 @@ impl Machine {
         }
     }
 
-    async fn load(&mut self, plan: LoadStage) -> Input {
+    /// Nothing comes of it where another plan is there before it has ended.
+    async fn load(&mut self, plan: LoadStage) -> Option<Input> {
         let epoch = plan.epoch;
+        if !self.is_wanted(epoch) {
+            return None;
+        }
         self.epoch = epoch;
         let loaded = self.try_load(plan).await;
         self.means.fetched.listen(None);
-        match loaded {
+        Some(match loaded {
             Ok(has_caches) => Input::StageLoaded { epoch, has_caches },
+            // What was being fetched was not fetched to the end.
+            Err(error) if !matches!(error, ModelError::Gpu(_)) && !self.is_wanted(epoch) => {
+                return None;
+            }
             Err(error) => {
                 self.failed(&error, |failure| Input::StageFailed { epoch, failure }).await
             }
-        }
+        })
+    }
+
+    fn is_wanted(&self, epoch: u32) -> bool {
+        self.wanted_epoch.get() == Some(epoch)
     }
 
     /// `true` where nothing had to be loaded.
@@ -359,10 +381,12 @@ impl Machine {
     /// Tells the room of every piece that comes from now on.
     fn tell_progress(&self, epoch: u32, total_bytes: u64) {
         let (tell, fetched) = (self.tell.clone(), self.means.fetched.clone());
+        let wanted_epoch = self.wanted_epoch.clone();
         let before = fetched.bytes();
         let listener = move || {
             let loaded_bytes = fetched.bytes() - before;
             tell(Done::Input(Input::LoadProgress { epoch, loaded_bytes, total_bytes }));
+            wanted_epoch.get() == Some(epoch)
         };
         self.means.fetched.listen(Some(Rc::new(listener)));
     }

@@ -16,11 +16,17 @@ impl Driver {
             Output::Prepare { model } => self.queue(Work::Prepare(model)),
             Output::Measure { model } => self.queue(Work::Measure(model)),
             Output::Exercise { number } => self.queue(Work::Exercise(number)),
-            Output::LoadStage(stage) => self.queue(Work::Load(stage)),
+            Output::LoadStage(stage) => {
+                self.wanted_epoch.set(Some(stage.epoch));
+                self.queue(Work::Load(stage));
+            }
             Output::LoadCopies { number, copies } => {
                 self.queue(Work::LoadCopies { number, copies });
             }
-            Output::UnloadStage => self.queue(Work::Unload),
+            Output::UnloadStage => {
+                self.wanted_epoch.set(None);
+                self.queue(Work::Unload);
+            }
             Output::ReadCache { to, ask } => self.queue(Work::ReadCache { to, ask }),
             Output::WriteCache { of, data } => self.queue(Work::WriteCache { of, data }),
             Output::RunStage(job) => self.queue(Work::Run(job)),
