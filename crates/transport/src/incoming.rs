@@ -89,14 +89,16 @@ mod tests {
 
     #[test]
     fn closing_comes_last_and_once() {
+        let broken = DecodeError::UnknownTag { tag: 0 };
         let mut incoming = Incoming::default();
         incoming.opened();
         incoming.frame(vec![1]);
-        incoming.closed();
+        incoming.broken(broken.clone());
         incoming.closed();
         incoming.frame(vec![2]);
         incoming.opened();
-        assert_eq!(rest(&mut incoming), [LinkEvent::Open, frame(1), LinkEvent::Closed]);
+        let all = [LinkEvent::Open, frame(1), LinkEvent::Broken(broken), LinkEvent::Closed];
+        assert_eq!(rest(&mut incoming), all);
     }
 
     #[test]
