@@ -35,6 +35,8 @@ enum What {
     Assignment(AssignmentArgs),
     /// Three slow phones: cuts that move, when one becomes slower, and several requests in flight.
     Room(RoomArgs),
+    /// Frames over a data channel, in messages of several sizes.
+    Slices(SlicesArgs),
     /// The planner in a browser, on rooms of 8 phones and 62 modules.
     Planner(PlannerArgs),
     /// The signaling server with 12,000 open sockets: its memory, and how fast it introduces phones beside them.
@@ -67,6 +69,16 @@ struct RoomArgs {
     #[arg(long)]
     json: bool,
     /// How many pairs of runs are compared.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: u8,
+}
+
+#[derive(clap::Args)]
+struct SlicesArgs {
+    /// Print one JSON object as the last line.
+    #[arg(long)]
+    json: bool,
+    /// How many channels are tried for each size.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
     rounds: u8,
 }
@@ -112,6 +124,10 @@ pub fn run(project: &Project, args: &Args) -> Result<ExitCode> {
         What::Room(args) => {
             let options = json!({ "rounds": args.rounds });
             run_driver(project, "src/bench/room.ts", &options, args.json)
+        }
+        What::Slices(args) => {
+            let options = json!({ "rounds": args.rounds });
+            run_driver(project, "src/bench/slices.ts", &options, args.json)
         }
         What::Planner(args) => {
             let options = json!({ "rounds": args.rounds });
