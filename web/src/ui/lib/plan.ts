@@ -1,4 +1,4 @@
-import type { PeerView, PlanView, RoomView } from "../../engine/messages.ts";
+import type { LinkView, PeerView, PlanView, RoomView } from "../../engine/messages.ts";
 import { duration } from "./format.ts";
 import { phonesInOrder, type Phone } from "./phones.ts";
 
@@ -14,8 +14,12 @@ export interface Leg {
 export interface Hop {
   from: Phone;
   to: Phone;
+  /** Predicted, and by what the link was measured to take and has been seen to take since. */
   secs: number;
+  latelySecs: number;
 }
+
+type Traffic = PlanView["traffic"][number];
 
 /**
  * A token's way through the phones. What is sent stands behind the leg that the receiver waits for; what goes back to
@@ -31,15 +35,24 @@ export function tokenWay(room: RoomView): Leg[] {
     const due = waiting.filter(({ from, to }) => !next || (to === next.peer && sofar.has(from)));
     waiting = waiting.filter((link) => !due.includes(link));
     const phone = phones.get(stage.peer);
-    const hops = due.flatMap((link) => hop(phones, link));
+    const hops = due.flatMap((one) => hop(phones, room.links, one));
     const { predictedSecs: secs, measuredSecs } = stage;
     return phone ? [{ phone, secs, measuredSecs, hops }] : [];
   });
 }
 
-function hop(phones: Map<string, Phone>, link: PlanView["traffic"][number]): Hop[] {
-  const [from, to] = [phones.get(link.from), phones.get(link.to)];
-  return from && to ? [{ from, to, secs: link.predictedSecs }] : [];
+function hop(phones: Map<string, Phone>, links: LinkView[], sent: Traffic): Hop[] {
+  const [from, to] = [phones.get(sent.from), phones.get(sent.to)];
+  if (!from || !to) return [];
+  return [{ from, to, secs: sent.predictedSecs, latelySecs: latelySecs(links, sent) }];
+}
+
+/** Half a round trip and the bytes' own time, as the planner counts them, but with the link as it is now. */
+function latelySecs(links: LinkView[], { from, to, bytes, predictedSecs }: Traffic): number {
+  const link = links.find((one) => one.from === from && one.to === to);
+  if (!link || link.bytesPerSec <= 0) return predictedSecs;
+  const { rttSecs, rttDrift, bytesPerSec, bytesDrift } = link;
+  return (rttSecs * rttDrift) / 2 + (bytes * bytesDrift) / bytesPerSec;
 }
 
 /** One piece of the picture of a token's way. */

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import type { PlanView, RoomView } from "../../engine/messages.ts";
+import type { LinkView, PlanView, RoomView } from "../../engine/messages.ts";
 import { followed, type Decision } from "./decisions.ts";
 import { emptyPlan, emptyRoom, plainPeer } from "./testing.ts";
 import { phoneTimes, timeWords } from "./times.ts";
@@ -24,6 +24,12 @@ function roomWith(plan: Partial<PlanView>): RoomView {
   return { ...emptyRoom("ready"), peers: [plainPeer("aa"), plainPeer("bb")], plan: whole };
 }
 
+/** Half a round trip takes 2 ms, and the 9 bytes of a token 1 ms, unless it drifts. */
+function link(from: string, to: string, rttDrift: number, bytesDrift: number): LinkView {
+  const spreads = { rttSpreadSecs: 0, bytesPerSecSpread: 0 };
+  return { from, to, rttSecs: 0.004, bytesPerSec: 9000, ...spreads, rttDrift, bytesDrift };
+}
+
 it("a phone computes, sends and waits for as long as a token takes", () => {
   const times = phoneTimes(roomWith({}));
   expect(times.map(({ phone }) => phone.peer.id)).toEqual(["aa", "bb"]);
@@ -33,6 +39,17 @@ it("a phone computes, sends and waits for as long as a token takes", () => {
     "bb computes 20 ms, sends 1 ms, waits 39 ms.",
   ]);
   for (const { share } of times) expect(share.compute + share.send + share.wait).toBeCloseTo(1);
+});
+
+it("what a phone sends takes what its link takes lately, whatever was predicted", () => {
+  const sent = (...links: LinkView[]): string[] =>
+    phoneTimes({ ...roomWith({}), links }).map(({ sendSecs }) => sendSecs.toFixed(6));
+  expect(sent(link("aa", "bb", 1, 1))).toEqual(["0.003000", "0.001000"]);
+  expect(sent(link("aa", "bb", 3, 1), link("bb", "aa", 1, 4))).toEqual(["0.007000", "0.006000"]);
+  expect(sent({ ...link("aa", "bb", 1, 1), bytesPerSec: 0 })).toEqual(["0.004000", "0.001000"]);
+  const [first] = phoneTimes({ ...roomWith({}), links: [link("aa", "bb", 3, 1)] });
+  expect(first?.waitSecs.toFixed(6)).toBe("0.023000");
+  expect(first?.share.send).toBeCloseTo(0.007 / 0.06, 6);
 });
 
 it("a header that closes the ring is one phone", () => {

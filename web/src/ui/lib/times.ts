@@ -3,10 +3,11 @@ import { duration } from "./format.ts";
 import { tokenWay } from "./plan.ts";
 import type { Phone } from "./phones.ts";
 
-/** What a phone does while a token is made: measured where that is known, else expected. */
+/** What a phone does while a token is made: measured where that is known, else expected; it waits for the rest. */
 export interface PhoneTime {
   phone: Phone;
   computeSecs: number;
+  /** No frame is timed by itself: what its links take, as pings have told. */
   sendSecs: number;
   waitSecs: number;
   /** Of the whole, 0 to 1. */
@@ -22,8 +23,8 @@ export function phoneTimes(room: RoomView): PhoneTime[] {
   const busy = phones.map((phone) => {
     const own = legs.filter((leg) => leg.phone.peer.id === phone.peer.id);
     const computeSecs = sum(own.map(({ secs, measuredSecs }) => measuredSecs ?? secs));
-    const sendSecs = sum(hops.filter(({ from }) => from.peer.id === phone.peer.id).map(({ secs }) => secs));
-    return { phone, computeSecs, sendSecs };
+    const sent = hops.filter(({ from }) => from.peer.id === phone.peer.id);
+    return { phone, computeSecs, sendSecs: sum(sent.map((hop) => hop.latelySecs)) };
   });
   const told = room.plan?.measuredTokenSecs ?? room.plan?.predictedTokenSecs ?? 0;
   return busy.map(({ phone, computeSecs, sendSecs }) => {
