@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::SplitStream};
 use governor::DefaultDirectRateLimiter;
 use protocol::signal::{ClientMessage, RefusalCode, ServerMessage, SignalError};
-use tokio::time::{MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{MissedTickBehavior, interval_at, timeout_at};
 use tokio_tungstenite::tungstenite::{self, error::ProtocolError};
 use tracing::{debug, info};
 
@@ -84,17 +84,20 @@ impl Connection {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let (deadline, end) = self.deadline();
-            // In this order, so that what was sent in time is heard before a deadline.
+            // In this order, so that what was sent in time is heard before a deadline. That is no branch of its own: whoever
+            // sends without end, and never a whole message, leaves the branches behind the stream no turn.
             let next = tokio::select! {
                 biased;
                 () = &mut stopped => return End::Stopping,
                 () = &mut given_up => return End::Slow,
-                next = stream.next() => next,
+                next = timeout_at(deadline.into(), stream.next()) => match next {
+                    Ok(next) => next,
+                    Err(_) => return end,
+                },
                 _ = pings.tick() => {
                     outbox.push(Message::Ping(Bytes::new()));
                     continue;
                 }
-                () = sleep_until(deadline.into()) => return end,
             };
             if let ControlFlow::Break(end) = self.hear(next) {
                 return end;

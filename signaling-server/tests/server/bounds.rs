@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use protocol::signal::{ClientMessage, RefusalCode, ServerMessage};
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::{TestServer, client::*, http};
+use crate::{TestServer, client::*, http, soon};
 
 #[tokio::test]
 async fn a_long_message_is_refused() {
@@ -96,6 +97,56 @@ async fn too_fast_is_refused_after_the_burst() {
     assert!((9..=10 + gained).contains(&delivered), "{delivered} in {gained} s");
     assert_eq!(anna.hear_close().await, Some(1008));
     server.counts(r#"refusals_total{code="too_fast"}"#, 1).await;
+}
+
+/// Pings are messages as well.
+#[tokio::test]
+async fn a_flood_of_pings_is_refused() {
+    let server = TestServer::start_with(|config| {
+        config.limits.messages_per_sec = 1;
+        config.limits.messages_burst = 10;
+    })
+    .await;
+    let mut anna = Client::open(server.address, ANNA).await;
+    for _ in 0..100 {
+        anna.send(Message::Ping(Bytes::new())).await;
+    }
+    let refused = loop {
+        if let Message::Text(text) = anna.next().await.expect("it hears why it ends") {
+            break ServerMessage::from_json(&text).unwrap();
+        }
+    };
+    match refused {
+        ServerMessage::Refused { code, .. } => assert_eq!(code, RefusalCode::TooFast),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(anna.hear_close().await, Some(1008));
+    server.counts(r#"refusals_total{code="too_fast"}"#, 1).await;
+}
+
+/// Parts of a message with nothing in them, as fast as they go: no message comes of them, so nothing is heard.
+#[tokio::test]
+async fn endless_parts_of_nothing_are_silence() {
+    let server = TestServer::start_with(|config| {
+        config.limits.idle_timeout = Duration::from_millis(1500);
+        config.limits.ping_interval = Duration::from_millis(100);
+    })
+    .await;
+    let mut anna = Client::open(server.address, ANNA).await;
+    let mut ben = Client::join(server.address, BEN, &[ANNA]).await;
+    let stream = anna.stream();
+    stream.write_all(&[0x01, 0x80, 0, 0, 0, 0]).await.unwrap();
+    let parts = [0x00_u8, 0x80, 0, 0, 0, 0].repeat(10_000);
+    let left = soon(async {
+        assert_eq!(ben.hear().await, ServerMessage::PeerLeft { peer: ANNA });
+    });
+    let flood = async { while stream.write_all(&parts).await.is_ok() {} };
+    tokio::select! {
+        () = left => {}
+        () = flood => {}
+    }
+    server.counts(r#"sockets_ended_total{reason="silent"}"#, 1).await;
+    server.is_well().await;
 }
 
 /// A client that does not even answer pings, because it does not read.

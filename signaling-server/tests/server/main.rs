@@ -23,6 +23,7 @@ mod rooms;
 mod shutdown;
 mod slowness;
 mod statics;
+mod strangers;
 mod tls;
 
 use std::{fs, net::SocketAddr, time::Duration};
