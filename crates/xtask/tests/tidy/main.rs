@@ -2,6 +2,7 @@
 
 mod arrows;
 mod text;
+mod threats;
 
 use std::path::PathBuf;
 use std::process::Command;
