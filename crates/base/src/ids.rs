@@ -14,6 +14,11 @@ pub struct PeerId(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomId(pub [u8; 16]);
 
+/// A phone that is known again: the SHA-256 of the certificate that its browser keeps for its links. Who shows a
+/// certificate has its private key, which no page can read. Sixty-four hexadecimal digits in JSON.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity(pub [u8; 32]);
+
 /// One prompt and its completion, numbered by the header.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -66,6 +71,26 @@ impl FromStr for RoomId {
     }
 }
 
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({self})")
+    }
+}
+
+impl FromStr for Identity {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        parse_hex(text).map(Self)
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -99,6 +124,7 @@ macro_rules! serde_as_text {
 
 serde_as_text!(PeerId);
 serde_as_text!(RoomId);
+serde_as_text!(Identity);
 
 fn parse_hex<const BYTES: usize>(text: &str) -> Result<[u8; BYTES], ParseIdError> {
     let wrong = ParseIdError { expected_digits: 2 * BYTES };
@@ -128,6 +154,8 @@ mod tests {
         assert_eq!("00abcdef".parse(), Ok(peer));
         let room = RoomId(*b"0123456789abcdef");
         assert_eq!(room.to_string().parse(), Ok(room));
+        let identity = Identity(*b"0123456789abcdef0123456789abcdef");
+        assert_eq!(identity.to_string().parse(), Ok(identity));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod profile;
 mod range;
 
 pub use estimate::Estimate;
-pub use ids::{ParseIdError, PeerId, RequestId, RoomId};
+pub use ids::{Identity, ParseIdError, PeerId, RequestId, RoomId};
 pub use labels::{MAX_LABEL_CHARS, MAX_LABELS};
 pub use message::{Message, Role};
 pub use plan::{Objective, Overlap, Plan, Stage};

@@ -8,6 +8,7 @@
 //! Decoding is total: any bytes give a frame or a [`DecodeError`], and nothing
 //! larger than [`MAX_FRAME_BYTES`] is looked at.
 
+mod admission;
 mod asks;
 mod bounds;
 mod caches;
@@ -25,14 +26,16 @@ mod slices;
 mod status;
 mod wire;
 
+pub use admission::{Admission, Refusal, RoomSecret};
 pub use asks::{
     AnswerStats, Answered, Ask, AskFailed, Failure, FailureCode, Finish, Resume, StopAsk, Text,
     is_bounded,
 };
 pub use bounds::{
-    MAX_ALTERNATIVES, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_CONTROL_BYTES, MAX_COPIES,
-    MAX_FRAME_BYTES, MAX_MESSAGES, MAX_MODULES, MAX_PEER_STAGES, MAX_PEERS, MAX_PROMPT_BYTES,
-    MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES, MAX_STOP_BYTES, MAX_STOPS, clip,
+    MAX_ADMITTED, MAX_ALTERNATIVES, MAX_CHUNK_TOKENS, MAX_COMPLETION_TOKENS, MAX_CONTROL_BYTES,
+    MAX_COPIES, MAX_FRAME_BYTES, MAX_MESSAGES, MAX_MODULES, MAX_PEER_STAGES, MAX_PEERS,
+    MAX_PROMPT_BYTES, MAX_SEEN_TOKENS, MAX_SLOTS, MAX_STAGES, MAX_STOP_BYTES, MAX_STOPS,
+    MAX_TICKET_BYTES, clip,
 };
 pub use caches::{CacheAsk, CacheLost, CacheRows, Carried, Carry, MAX_CACHE_BYTES, MovedCache};
 pub use control::{

@@ -8,19 +8,30 @@
 //! in this room, and newer than all it returned before from that sender. And
 //! once a link is open, both ends prove to each other that they were invited
 //! and that nobody is between them ([`Invitation::prove_link`]).
+//!
+//! Where no camera is at hand the invitation travels by a [`ShortCode`]: one
+//! phone shows it ([`Offer`]), another's person types it ([`Redemption`]).
 
+mod code;
 mod invitation;
 mod message;
+mod pictures;
 mod proof;
+mod restart;
 mod seal;
+mod ticket;
 
-pub use invitation::Invitation;
+pub use code::{Awaiting, Offer, Redemption, ShortCode};
+pub use invitation::{Invitation, read_secret};
 pub use message::{
     Candidate, ClientMessage, Description, DescriptionKind, IceServer, RefusalCode, ServerMessage,
     SignalBody,
 };
+pub use pictures::{Picture, Pictures};
 pub use proof::{LINK_PROOF_BYTES, LinkEnd};
+pub use restart::{RESTARTS_PER_MINUTE, Restart, RestartNumbers};
 pub use seal::{Opener, Sealer};
+pub use ticket::{OPENING_BYTES, TICKET_BYTES, Ticket, TicketKey, TicketLife};
 
 use base::PeerId;
 
@@ -38,6 +49,18 @@ pub const SEALED_MAX_CHARS: usize =
 /// Most peers of a room: what a session takes.
 pub const PEERS_MAX: usize = crate::peer::MAX_PEERS;
 
+/// Numbers that the server gives to codes are below this: four digits.
+pub const CODE_PLACES: u16 = 10_000;
+
+/// Wrong codes after which another has to be shown.
+pub const CODE_TRIES: u32 = 3;
+
+/// Longest part of a link after `#` that a code brings, in bytes.
+pub const CODE_INVITATION_MAX_BYTES: usize = 1024;
+
+/// Longest message of two phones about a code, in characters of base64url.
+pub const CODE_MESSAGE_MAX_CHARS: usize = (code::SEALED_MAX_BYTES * 4).div_ceil(3);
+
 /// Most ICE servers that a server may announce.
 pub const ICE_SERVERS_MAX: usize = 16;
 
@@ -50,6 +73,9 @@ pub enum SignalError {
         "the link's part after # is not an invitation: scan the code again or copy the whole link"
     )]
     BadInvitation,
+    /// A ticket that is not good any more, or never was.
+    #[error("This invitation has expired. Ask for a new one.")]
+    Expired,
     /// Not JSON of the expected form.
     #[error("{what} is not understood: {reason}")]
     Malformed {
@@ -103,6 +129,15 @@ pub enum SignalError {
         /// The bound.
         limit: usize,
     },
+    /// Not the digits of a short code.
+    #[error("a code has ten digits: the four and the six that the other phone shows")]
+    BadCode,
+    /// The phones do not know the same code.
+    #[error("the code is not right")]
+    WrongCode,
+    /// Nobody waits for this: the call is over, or never was.
+    #[error("nobody is being called by that number")]
+    NoCall,
     /// The system gave no random bytes.
     #[error("this device gave no random bytes, so nothing can be sealed; reload the page")]
     NoRandomness,

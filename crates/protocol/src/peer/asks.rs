@@ -4,8 +4,8 @@ use base::Message;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AskOptions, DecodeError, MAX_COMPLETION_TOKENS, MAX_MESSAGES, MAX_PROMPT_BYTES, TokenLogprobs,
-    bounds, bounds::MAX_MESSAGE_CHARS, frame::Control,
+    AskOptions, DecodeError, MAX_COMPLETION_TOKENS, MAX_MESSAGES, MAX_PROMPT_BYTES, Refusal,
+    TokenLogprobs, bounds, bounds::MAX_MESSAGE_CHARS, frame::Control,
 };
 
 /// To the header: answer the last message of this conversation.
@@ -146,6 +146,8 @@ pub enum FailureCode {
     Unreachable,
     /// A phone's GPU has no memory for its stage.
     OutOfMemory,
+    /// The phone that started the room has not let us in.
+    NotLetIn(Refusal),
 }
 
 impl Failure {
@@ -173,6 +175,7 @@ impl FailureCode {
             Self::Internal => "internal",
             Self::Unreachable => "unreachable",
             Self::OutOfMemory => "out_of_memory",
+            Self::NotLetIn(refusal) => refusal.name(),
         }
     }
 }

@@ -10,6 +10,10 @@ pub const MAX_FRAME_BYTES: usize = 16 << 20;
 pub const MAX_CONTROL_BYTES: usize = 1 << 20;
 /// Phones in a room.
 pub const MAX_PEERS: usize = 8;
+/// Phones that a room remembers to have let in.
+pub const MAX_ADMITTED: usize = 4 * MAX_PEERS;
+/// What an invitation brings to the coordinator.
+pub const MAX_TICKET_BYTES: usize = 32;
 /// Stages of a plan: one a phone, and the header's second where the ring closes on it.
 pub const MAX_STAGES: usize = MAX_PEERS + 1;
 /// Stages of one phone: two on a header that closes the ring.

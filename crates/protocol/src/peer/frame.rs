@@ -3,15 +3,15 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Activations, Answered, Ask, AskFailed, Away, Begin, CacheAsk, CacheLost, CacheRows, Cancel,
-    ChunkDone, CopiesLoaded, DecodeError, DeviceMeasured, Finished, Halt, Hello, Leave, LinkLost,
-    LinkMeasured, LoadCopies, LoadProgress, MAX_CONTROL_BYTES, MAX_FRAME_BYTES, Measure,
+    Activations, Admission, Answered, Ask, AskFailed, Away, Begin, CacheAsk, CacheLost, CacheRows,
+    Cancel, ChunkDone, CopiesLoaded, DecodeError, DeviceMeasured, Finished, Halt, Hello, Leave,
+    LinkLost, LinkMeasured, LoadCopies, LoadProgress, MAX_CONTROL_BYTES, MAX_FRAME_BYTES, Measure,
     MeasureFailed, Ping, Pong, Prepare, Prepared, Probe, ProbeDone, Report, RequestFailed,
     Residual, Resume, RollOut, StageFailed, StageReady, Status, StopAsk, Text, Token,
 };
 
 /// First byte of every frame.
-pub const PROTOCOL_VERSION: u8 = 8;
+pub const PROTOCOL_VERSION: u8 = 9;
 
 /// A body that knows its bounds.
 pub(super) trait Body: Sized {
@@ -106,6 +106,8 @@ frames! {
     ProbeDone = 5,
     /// The phone is leaving.
     Leave = 6,
+    /// Whether a phone may come in, and who is in.
+    Admission = 7,
     /// Asks for measurements.
     Measure = 16,
     /// A device's speed and memory.

@@ -1,9 +1,11 @@
 //! Every frame's bytes, round trips, and bytes that are no frame.
 
-use base::{Estimate, MAX_LABEL_CHARS, MAX_LABELS, Message, ModuleRange, PeerId, RequestId, Role};
-use proptest::prelude::*;
-
 use super::*;
+use base::{
+    Estimate, Identity, MAX_LABEL_CHARS, MAX_LABELS, Message, ModuleRange, PeerId, RequestId, Role,
+};
+
+mod any;
 
 const SAMPLING: Sampling = Sampling {
     temperature: 0.5,
@@ -129,16 +131,27 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 pledge: Pledge::Share { factor: 1.5, phones: 3 },
             }
             .into(),
-            "080101010161016201000000000000f83f03",
+            "090101010161016201000000000000f83f03",
         ),
-        (Ping { nonce: 300, through_device: true }.into(), "0802ac0201"),
-        (Pong { nonce: 300, busy_secs: 1.0 }.into(), "0803ac02000000000000f03f"),
-        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0804010103eeeeee"),
-        (ProbeDone { nonce: 1 }.into(), "080501"),
-        (Leave {}.into(), "0806"),
+        (Ping { nonce: 300, through_device: true }.into(), "0902ac0201"),
+        (Pong { nonce: 300, busy_secs: 1.0 }.into(), "0903ac02000000000000f03f"),
+        (Probe { nonce: 1, last: true, padding: vec![0xee; 3] }.into(), "0904010103eeeeee"),
+        (ProbeDone { nonce: 1 }.into(), "090501"),
+        (Leave {}.into(), "0906"),
+        (Admission::Ask { ticket: vec![7, 8] }.into(), "090700020708"),
+        (Admission::Wait.into(), "090701"),
+        (
+            Admission::In { members: vec![Identity([1; 32])] }.into(),
+            "0907020140 30313031303130313031303130313031303130313031303130313031303130313031303130313031303130313031303130313031303130313031303130313031",
+        ),
+        (Admission::Out(Refusal::Locked).into(), "09070301"),
+        (
+            Admission::Remembered(RoomSecret([7; 32])).into(),
+            "0907040707070707070707070707070707070707070707070707070707070707070707",
+        ),
         (
             Measure { model: model(), peers: vec![PeerId(1), PeerId(2)] }.into(),
-            "0810022f6d016dac0208010002083030303030303031083030303030303032",
+            "0910022f6d016dac0208010002083030303030303031083030303030303032",
         ),
         (
             DeviceMeasured {
@@ -146,9 +159,9 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 overhead_secs: 0.25,
             }
             .into(),
-            "0811000000000000f03f000000000000e03f000000000000d03f",
+            "0911000000000000f03f000000000000e03f000000000000d03f",
         ),
-        (MeasureFailed { message: "no".into() }.into(), "0812026e6f"),
+        (MeasureFailed { message: "no".into() }.into(), "0912026e6f"),
         (
             LinkMeasured {
                 to: PeerId(1),
@@ -156,12 +169,12 @@ fn phone_samples() -> Vec<(Frame, &'static str)> {
                 bytes_per_sec: Estimate { mean: 2.0, spread: 1.0 },
             }
             .into(),
-            "0813083030303030303031000000000000e03f000000000000d03f0000000000000040000000000000f03f",
+            "0913083030303030303031000000000000e03f000000000000d03f0000000000000040000000000000f03f",
         ),
-        (LinkLost { peer: PeerId(1) }.into(), "0814083030303030303031"),
-        (Prepare { model: model() }.into(), "0815022f6d016dac02080100"),
-        (Prepared { url: "/m".into() }.into(), "0816022f6d"),
-        (Away { why: Some(AwayReason::LowBattery) }.into(), "08170101"),
+        (LinkLost { peer: PeerId(1) }.into(), "0914083030303030303031"),
+        (Prepare { model: model() }.into(), "0915022f6d016dac02080100"),
+        (Prepared { url: "/m".into() }.into(), "0916022f6d"),
+        (Away { why: Some(AwayReason::LowBattery) }.into(), "09170101"),
     ]
 }
 
@@ -194,20 +207,20 @@ fn plan_samples() -> Vec<(Frame, &'static str)> {
                 },
             }
             .into(),
-            "082001022f6d016dac020801000108303030303030303100060108303030303030303204062001800201\
+            "092001022f6d016dac020801000108303030303030303100060108303030303030303204062001800201\
              0103 0104 ac0201 0109000501030830303030303030310830303030303030 3208",
         ),
-        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0821010405"),
-        (StageReady { epoch: 1, has_caches: true }.into(), "08220101"),
+        (LoadProgress { epoch: 1, loaded_bytes: 4, total_bytes: 5 }.into(), "0921010405"),
+        (StageReady { epoch: 1, has_caches: true }.into(), "09220101"),
         (
             StageFailed { epoch: 1, failure: Failure::new(FailureCode::OutOfMemory, "no") }.into(),
-            "0823010a026e6f",
+            "0923010a026e6f",
         ),
-        (Halt { epoch: 1 }.into(), "082401"),
-        (cache_ask().into(), "0825010300020 2"),
+        (Halt { epoch: 1 }.into(), "092401"),
+        (cache_ask().into(), "0925010300020 2"),
         (
             CacheRows { of: cache_ask(), data: vec![7, 8] }.into(),
-            "0826010000000300000002000000000002000708",
+            "0926010000000300000002000000000002000708",
         ),
         (
             LoadCopies {
@@ -219,10 +232,10 @@ fn plan_samples() -> Vec<(Frame, &'static str)> {
                 held: vec![ModuleRange::new(0, 3), ModuleRange::new(5, 8)],
             }
             .into(),
-            "08270104022f6d016dac0208010002090200030508",
+            "09270104022f6d016dac0208010002090200030508",
         ),
-        (CopiesLoaded { number: 1, is_there: true }.into(), "08280101"),
-        (CacheLost { of: cache_ask() }.into(), "08290103000202"),
+        (CopiesLoaded { number: 1, is_there: true }.into(), "09280101"),
+        (CacheLost { of: cache_ask() }.into(), "09290103000202"),
     ]
 }
 
@@ -242,36 +255,36 @@ fn ring_samples() -> Vec<(Frame, &'static str)> {
                 prompt_rows: 2,
             }
             .into(),
-            "08300901000000003f280000803f0000803e0000c03f074001010301020205ac0202",
+            "09300901000000003f280000803f0000803e0000c03f074001010301020205ac0202",
         ),
         (
             activations_as(WireType::F32).into(),
-            "083101010900000001000000020000000100000006000000030000000200 0000803f 00000040",
+            "093101010900000001000000020000000100000006000000030000000200 0000803f 00000040",
         ),
         (
             activations_as(WireType::F16).into(),
-            "083102010900000001000000020000000100000006000000030000000200 0000803f003c 0000803f0040",
+            "093102010900000001000000020000000100000006000000030000000200 0000803f003c 0000803f0040",
         ),
         (
             activations_as(WireType::Int8).into(),
-            "083103010900000001000000020000000100000006000000030000000200 0402013c7f 0402813c7f",
+            "093103010900000001000000020000000100000006000000030000000200 0402013c7f 0402813c7f",
         ),
-        (token(None).into(), "0832090000000100000003000000020100000c0000000000"),
+        (token(None).into(), "0932090000000100000003000000020100000c0000000000"),
         (
             token(Some(logprobs(1))).into(),
-            "0832090000000100000003000000020100000c0000000102000000bf00000000000080be",
+            "0932090000000100000003000000020100000c0000000102000000bf00000000000080be",
         ),
-        (ChunkDone { request, epoch: 1, position: 2 }.into(), "0833090102"),
-        (Cancel { request }.into(), "083409"),
-        (Finished { request }.into(), "083509"),
-        (RequestFailed { request, epoch: 1, message: "no".into() }.into(), "08360901026e6f"),
+        (ChunkDone { request, epoch: 1, position: 2 }.into(), "0933090102"),
+        (Cancel { request }.into(), "093409"),
+        (Finished { request }.into(), "093509"),
+        (RequestFailed { request, epoch: 1, message: "no".into() }.into(), "09360901026e6f"),
         (
             residual_as(WireType::F32).into(),
-            "083701090000000100000001000000000000000200 0000803f 00000040",
+            "093701090000000100000001000000000000000200 0000803f 00000040",
         ),
         (
             residual_as(WireType::Int8).into(),
-            "083703090000000100000001000000000000000200 0402013c7f 0402813c7f",
+            "093703090000000100000001000000000000000200 0402013c7f 0402813c7f",
         ),
     ]
 }
@@ -318,16 +331,16 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
     vec![
         (
             Ask { ask: 1, messages: vec![Message::user("hi")], options: asked(&["."]) }.into(),
-            "08400101010268690000003f280000803f0000803e0000c03f0740010101012e",
+            "09400101010268690000003f280000803f0000803e0000c03f0740010101012e",
         ),
-        (StopAsk { ask: 1 }.into(), "084101"),
-        (Text { ask: 1, delta: "yo".into() }.into(), "08420102796f"),
+        (StopAsk { ask: 1 }.into(), "094101"),
+        (Text { ask: 1, delta: "yo".into() }.into(), "09420102796f"),
         (
             Answered { ask: 1, stats: stats() }.into(),
-            "0843010302000000000000e03f00000000000010400000000000002840020205ac0201000000bf0100000080be",
+            "0943010302000000000000e03f00000000000010400000000000002840020205ac0201000000bf0100000080be",
         ),
-        (AskFailed { ask: 1, failure: failure() }.into(), "084401020908046c6f6e67"),
-        (Resume { ask: 1, text_bytes: 5 }.into(), "08450105"),
+        (AskFailed { ask: 1, failure: failure() }.into(), "094401020908046c6f6e67"),
+        (Resume { ask: 1, text_bytes: 5 }.into(), "09450105"),
         (
             Report {
                 counters: Counters { bytes_sent: 300, ..Counters::default() },
@@ -337,11 +350,11 @@ fn ask_samples() -> Vec<(Frame, &'static str)> {
                 links: vec![link_times(0.5, Some(2.0))],
             }
             .into(),
-            "085000000000ac020001090401000000000000e03f0301083030303030303032000000000000e03f010000000000000040",
+            "095000000000ac020001090401000000000000e03f0301083030303030303032000000000000e03f010000000000000040",
         ),
         (
             status().into(),
-            "08510501022f6d016dac020801000680020108303030303030303101000000000000f03f000000000000e03f01017200070405010301020300000001083030303030303031083030303030303032000000000000e03f000000000000d03f0000000000000040000000000000f03f0000000000000040000000000000f03f010304010108303030303030303100068002000000000000e03f01000000000000e83f0108303030303030303204068001010830303030303030310830303030303030320000000000000040000000000000d03f000000000000e03f01000000000000f03f000000000000d03f010000000000000040010830303030303030310000000000001040036f6e6501016301000000000000e03f010830303030303030320374776f01020908046c6f6e67",
+            "09510501022f6d016dac020801000680020108303030303030303101000000000000f03f000000000000e03f01017200070405010301020300000001083030303030303031083030303030303032000000000000e03f000000000000d03f0000000000000040000000000000f03f0000000000000040000000000000f03f010304010108303030303030303100068002000000000000e03f01000000000000e83f0108303030303030303204068001010830303030303030310830303030303030320000000000000040000000000000d03f000000000000e03f01000000000000f03f000000000000d03f010000000000000040010830303030303030310000000000001040036f6e6501016301000000000000e03f010830303030303030320374776f01020908046c6f6e67",
         ),
     ]
 }
@@ -387,6 +400,16 @@ fn another_version_is_named() {
     let mut bytes = Frame::from(Leave {}).encode();
     bytes[0] = 1;
     assert_eq!(Frame::decode(&bytes), Err(DecodeError::Version { found: 1 }));
+}
+
+#[test]
+fn tickets_and_lists_of_members_are_bounded() {
+    let refused = |admission: Admission, field| {
+        let bytes = Frame::from(admission).encode();
+        assert_eq!(Frame::decode(&bytes), Err(DecodeError::OutOfRange { field }));
+    };
+    refused(Admission::Ask { ticket: vec![0; MAX_TICKET_BYTES + 1] }, "ticket");
+    refused(Admission::In { members: vec![Identity([0; 32]); MAX_ADMITTED + 1] }, "members");
 }
 
 #[test]
@@ -572,120 +595,4 @@ fn a_control_frame_over_its_limit_is_not_read() {
     bytes.resize(MAX_CONTROL_BYTES + 3, 0);
     let limit = MAX_CONTROL_BYTES;
     assert_eq!(Frame::decode(&bytes), Err(DecodeError::TooLarge { bytes: limit + 1, limit }));
-}
-
-fn activations() -> impl Strategy<Value = Activations> {
-    let numbers = (any::<[u32; 4]>(), 0..u32::MAX / 2, any::<[bool; 2]>());
-    let wires = prop::sample::select(WireType::ALL.to_vec());
-    (numbers, wires, 1..=64_u16, 1..=64_u32).prop_flat_map(|(numbers, wire, rows, row_len)| {
-        let ([request, epoch, sequence, dispatches], position, [last, more]) = numbers;
-        let bytes = usize::from(rows) * wire.row_bytes(row_len) as usize;
-        prop::collection::vec(any::<u8>(), bytes).prop_map(move |data| Activations {
-            request: RequestId(request),
-            epoch,
-            sequence,
-            position,
-            rows,
-            row_len,
-            dispatches,
-            last,
-            more,
-            wire,
-            data,
-        })
-    })
-}
-
-fn begin() -> impl Strategy<Value = Begin> {
-    let options = (0.0..9.0_f32, any::<u32>(), 0.0..=1.0_f32, any::<u64>(), 0..=1000_u32);
-    let more = (0.0..=1.0_f32, 0.1..9.0_f32, prop::collection::vec(any::<u32>(), 0..200));
-    let rest = (any::<u32>(), any::<u32>(), 0..MAX_SLOTS, 1..u32::MAX);
-    (options, more, rest).prop_map(|(options, (min_p, repetition_penalty, seen), rest)| {
-        let (temperature, top_k, top_p, seed, max_tokens) = options;
-        Begin {
-            request: RequestId(rest.0),
-            epoch: rest.1,
-            slot: rest.2,
-            sampling: Sampling {
-                temperature,
-                top_k,
-                top_p,
-                min_p,
-                repetition_penalty,
-                seed,
-                max_tokens,
-                logprobs: (rest.0 % 7).checked_sub(1).map(|count| count as u8),
-            },
-            history_tokens: rest.3,
-            drawn: rest.0 % rest.3.min(MAX_COMPLETION_TOKENS),
-            kept_tokens: rest.1 % rest.3,
-            seen,
-            prompt_rows: rest.2,
-        }
-    })
-}
-
-fn message() -> impl Strategy<Value = Message> {
-    let roles = prop::sample::select(vec![Role::System, Role::User, Role::Assistant]);
-    (roles, ".{0,200}").prop_map(|(role, content)| Message { role, content })
-}
-
-fn any_frame() -> impl Strategy<Value = Frame> {
-    prop_oneof![
-        activations().prop_map(Frame::from),
-        begin().prop_map(Frame::from),
-        activations().prop_map(|rows| {
-            let Activations { request, epoch, sequence, rows, row_len, wire, data, .. } = rows;
-            Residual { request, epoch, sequence, rows, row_len, wire, data }.into()
-        }),
-        (any::<[u32; 5]>(), prop::option::of(0..=5_u32)).prop_map(|(words, alternatives)| {
-            let [request, epoch, position, token, dispatches] = words;
-            let (request, more) = (RequestId(request), token % 2 == 0);
-            let logprobs = alternatives.map(logprobs);
-            Token { request, epoch, position, token, dispatches, more, logprobs }.into()
-        }),
-        (
-            any::<u32>(),
-            prop::collection::vec(message(), 1..9),
-            prop::collection::vec(".{1,16}", 0..=4),
-        )
-            .prop_map(|(ask, messages, stop)| {
-                Ask { ask, messages, options: AskOptions { sampling: SAMPLING, stop } }.into()
-            }),
-        (any::<u32>(), prop::collection::vec(any::<u32>(), 0..200)).prop_map(|(ask, tokens)| {
-            let logprobs = tokens.iter().map(|token| logprobs(token % 6)).collect();
-            Answered { ask, stats: AnswerStats { tokens, logprobs, ..stats() } }.into()
-        }),
-        (any::<u32>(), any::<bool>(), prop::collection::vec(any::<u8>(), 0..2000))
-            .prop_map(|(nonce, last, padding)| Probe { nonce, last, padding }.into()),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn frames_come_back_and_know_their_length(frame in any_frame()) {
-        let bytes = frame.encode();
-        prop_assert_eq!(bytes.len(), frame.encoded_len());
-        prop_assert_eq!(Frame::decode(&bytes), Ok(frame));
-    }
-
-    #[test]
-    fn any_bytes_are_survived(
-        tag in 0..96_u8,
-        body in prop::collection::vec(any::<u8>(), 0..300),
-    ) {
-        let mut bytes = vec![PROTOCOL_VERSION, tag];
-        bytes.extend(body);
-        if let Ok(frame) = Frame::decode(&bytes) {
-            prop_assert!(frame.encoded_len() <= bytes.len() + 2);
-        }
-    }
-
-    #[test]
-    fn a_flipped_bit_is_survived(sample in 0..30_usize, at in any::<prop::sample::Index>()) {
-        let mut bytes = samples()[sample].0.encode();
-        let bit = at.index(bytes.len() * 8);
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        let _ = Frame::decode(&bytes);
-    }
 }

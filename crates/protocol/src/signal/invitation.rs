@@ -2,13 +2,16 @@
 
 use core::fmt;
 
-use base::{PeerId, RoomId};
+use base::{Identity, PeerId, RoomId};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{LinkEnd, Opener, Sealer, SignalError, proof};
+use super::{
+    LinkEnd, OPENING_BYTES, Opener, Pictures, Sealer, SignalError, Ticket, TicketKey, pictures,
+    proof, ticket::TICKET_CHARS,
+};
 
 /// A room's secret. It lives in the part of a link after `#`, which browsers
 /// keep to themselves. Cleared from memory on drop; `Debug` shows the room alone.
@@ -33,25 +36,32 @@ impl Invitation {
         Self { secret: Zeroizing::new(secret) }
     }
 
-    /// Reads the part of a link after `#`; the `#` itself may stand first.
+    /// Reads the part of a link after `#`, which may stand first: the secret, and behind it the ticket of those who
+    /// are not known to the phone that started the room.
     ///
     /// # Errors
-    /// [`SignalError::BadInvitation`] unless it is base64url, without padding, of 32 bytes.
-    pub fn from_fragment(fragment: &str) -> Result<Self, SignalError> {
+    /// [`SignalError::BadInvitation`] unless they are base64url, without padding, of 32 and 16 bytes.
+    pub fn from_fragment(fragment: &str) -> Result<(Self, Option<Ticket>), SignalError> {
         let text = fragment.strip_prefix('#').unwrap_or(fragment);
-        if text.len() != FRAGMENT_CHARS {
-            return Err(SignalError::BadInvitation);
-        }
-        let mut secret = Zeroizing::new([0; SECRET_BYTES]);
-        match URL_SAFE_NO_PAD.decode_slice(text, secret.as_mut_slice()) {
-            Ok(SECRET_BYTES) => Ok(Self { secret }),
-            _ => Err(SignalError::BadInvitation),
-        }
+        let (secret, ticket) =
+            text.split_at_checked(SECRET_CHARS).ok_or(SignalError::BadInvitation)?;
+        let ticket = (!ticket.is_empty()).then(|| ticket.parse()).transpose()?;
+        Ok((Self { secret: read_secret(secret)? }, ticket))
     }
 
-    /// The part of the link after `#`, without it: 43 characters.
-    pub fn to_fragment(&self) -> Zeroizing<String> {
-        Zeroizing::new(URL_SAFE_NO_PAD.encode(self.secret.as_slice()))
+    /// The part of the link after `#`, without it: 43 characters, and 22 more with a ticket.
+    pub fn to_fragment(&self, ticket: Option<&Ticket>) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(SECRET_CHARS + TICKET_CHARS));
+        URL_SAFE_NO_PAD.encode_string(self.secret.as_slice(), &mut text);
+        if let Some(ticket) = ticket {
+            text.push_str(&ticket.to_string());
+        }
+        text
+    }
+
+    /// What makes tickets of this room; see [`TicketKey::new`].
+    pub fn ticket_key(&self, key: [u8; 32], opening: [u8; OPENING_BYTES]) -> TicketKey {
+        TicketKey::new(key, self.room(), opening)
     }
 
     /// The room's public name, which tells nothing about the secret (HKDF, RFC 5869).
@@ -96,6 +106,11 @@ impl Invitation {
         proof::check(&self.link_key(), self.room(), from, to, shown)
     }
 
+    /// What two phones of this room show, so that a person sees that they have met each other.
+    pub fn pictures(&self, one: Identity, other: Identity) -> Pictures {
+        Pictures::from_bits(self.derive(&pictures::info(one, other)))
+    }
+
     fn link_key(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.derive(b"lingualinked/1 link key"))
     }
@@ -108,8 +123,24 @@ impl Invitation {
         let mut derived = [0; BYTES];
         Hkdf::<Sha256>::new(None, self.secret.as_slice())
             .expand(info, &mut derived)
-            .expect("16 and 32 bytes are less than HKDF's limit of 255 hashes");
+            .expect("no more than 32 bytes are less than HKDF's limit of 255 hashes");
         derived
+    }
+}
+
+/// Reads 32 secret bytes, base64url without padding.
+///
+/// # Errors
+/// [`SignalError::BadInvitation`].
+pub fn read_secret(text: &str) -> Result<Zeroizing<[u8; SECRET_BYTES]>, SignalError> {
+    // Asked first, so that no long text is read.
+    if text.len() != SECRET_CHARS {
+        return Err(SignalError::BadInvitation);
+    }
+    let mut secret = Zeroizing::new([0; SECRET_BYTES]);
+    match URL_SAFE_NO_PAD.decode_slice(text, secret.as_mut_slice()) {
+        Ok(SECRET_BYTES) => Ok(secret),
+        _ => Err(SignalError::BadInvitation),
     }
 }
 
@@ -120,13 +151,13 @@ impl fmt::Debug for Invitation {
 }
 
 const SECRET_BYTES: usize = 32;
-const FRAGMENT_CHARS: usize = 43;
+const SECRET_CHARS: usize = 43;
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::TicketLife, *};
 
     #[test]
     fn room_and_key_differ_and_stay_the_same_between_versions() {
@@ -147,38 +178,50 @@ mod tests {
         let invitation = Invitation::from_secret(*b"correct horse battery staple 32.");
         let shown = format!("{invitation:?} {:?}", invitation.sealer(PeerId(1)));
         assert!(shown.contains(&invitation.room().to_string()), "{shown}");
-        assert!(!shown.contains(invitation.to_fragment().as_str()), "{shown}");
+        assert!(!shown.contains(invitation.to_fragment(None).as_str()), "{shown}");
         assert!(!shown.contains("99, 111, 114") && !shown.contains("correct"), "{shown}");
     }
 
     #[test]
     fn other_fragments_are_refused() {
-        let good = Invitation::from_secret([0xff; 32]).to_fragment();
+        let good = Invitation::from_secret([0xff; 32]).to_fragment(None);
         let long = format!("{}A", good.as_str());
+        let ticketed = format!("{}{TICKET}", good.as_str());
+        let (short, odd) = (&ticketed[..64], format!("{ticketed}A"));
+        let torn = format!("{}{}", &good[..42], "é".repeat(12));
         let padded = format!("{}=", good.as_str());
         let trailing_bits = format!("{}9", &good[..42]);
         let plain_alphabet = good.replace('_', "/");
-        for text in ["", "#", &good[..42], &long, &padded, &trailing_bits, &plain_alphabet] {
+        let bad =
+            [&good[..42], &long, &padded, &trailing_bits, &plain_alphabet, short, &odd, &torn];
+        for text in ["", "#"].into_iter().chain(bad) {
             let refused = Invitation::from_fragment(text);
             assert_eq!(refused.err(), Some(SignalError::BadInvitation), "{text}");
         }
+        assert!(Invitation::from_fragment(&ticketed).is_ok());
     }
 
     proptest! {
         #[test]
-        fn fragments_round_trip(secret: [u8; 32], hash: bool) {
+        fn fragments_round_trip(secret: [u8; 32], hash: bool, expires: Option<u32>) {
             let invitation = Invitation::from_secret(secret);
-            let fragment = format!("{}{}", if hash { "#" } else { "" }, *invitation.to_fragment());
-            let again = Invitation::from_fragment(&fragment).unwrap();
+            let key = invitation.ticket_key([3; 32], [4; OPENING_BYTES]);
+            let ticket = expires.map(|at| key.issue(TicketLife::Until(at)));
+            let written = invitation.to_fragment(ticket.as_ref());
+            let fragment = format!("{}{}", if hash { "#" } else { "" }, *written);
+            let (again, read) = Invitation::from_fragment(&fragment).unwrap();
+            prop_assert_eq!(read, ticket);
             prop_assert_eq!(*again.secret, secret);
             prop_assert_eq!(again.room(), invitation.room());
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in ".{0,60}") {
+        fn any_text_is_read_or_refused(text in ".{0,80}") {
             let _ = Invitation::from_fragment(&text);
         }
     }
+
+    const TICKET: &str = "a0nUWAJour00N0MWme2N0w";
 
     /// By another implementation of HKDF (Python's hmac, RFC 5869 by hand).
     const ROOM_OF_SEVENS: &str = "b4caffae1350ba60d4a7f8045b9e0b6e";

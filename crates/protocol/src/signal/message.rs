@@ -4,7 +4,8 @@ use base::{PeerId, RoomId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    ICE_SERVERS_MAX, MESSAGE_MAX_BYTES, PEERS_MAX, SEALED_MAX_CHARS, SignalError, check_size,
+    CODE_MESSAGE_MAX_CHARS, CODE_PLACES, ICE_SERVERS_MAX, MESSAGE_MAX_BYTES, PEERS_MAX, Restart,
+    SEALED_MAX_CHARS, SignalError, check_size,
 };
 
 /// What a peer tells the server.
@@ -32,6 +33,37 @@ pub enum ClientMessage {
         /// The output of [`super::Sealer::seal`].
         sealed: String,
     },
+    /// A place for a code that others may type; it replaces the one before.
+    OfferCode {},
+    /// The code is not to be typed any more.
+    WithdrawCode {},
+    /// Answer to [`ServerMessage::Called`].
+    AnswerCall {
+        /// Whom.
+        call: u32,
+        /// The output of [`super::Offer::called`].
+        message: String,
+    },
+    /// The last word of a call.
+    EndCall {
+        /// Whose.
+        call: u32,
+        /// The output of [`super::Offer::confirmed`]; nothing for who does not know the code.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// Call the phone that shows the code at a place.
+    Redeem {
+        /// The first digits of the code.
+        place: u16,
+        /// The output of [`super::Redemption::start`].
+        message: String,
+    },
+    /// Answer to [`ServerMessage::CallAnswered`].
+    ConfirmCall {
+        /// The output of [`super::Redemption::answered`].
+        message: String,
+    },
 }
 
 /// What the server tells a peer.
@@ -42,6 +74,11 @@ pub enum ServerMessage {
     Entered {
         /// Who was there before, in ascending order.
         peers: Vec<PeerId>,
+        /// For `RTCPeerConnection`.
+        ice_servers: Vec<IceServer>,
+    },
+    /// What is good for links from now on: credentials have an end, and newer ones come long before.
+    IceServers {
         /// For `RTCPeerConnection`.
         ice_servers: Vec<IceServer>,
     },
@@ -61,6 +98,43 @@ pub enum ServerMessage {
         from: PeerId,
         /// What the sender sealed.
         sealed: String,
+    },
+    /// A place for a code, until it is withdrawn or its time is over.
+    CodeOffered {
+        /// The code's first digits.
+        place: u16,
+        /// How long it may be typed.
+        life_secs: u32,
+    },
+    /// Somebody types the receiver's code.
+    Called {
+        /// The number of the call.
+        call: u32,
+        /// What the newcomer says.
+        message: String,
+    },
+    /// Whoever called shows that it knows the code, or tries to.
+    CallConfirmed {
+        /// The number of the call.
+        call: u32,
+        /// What the newcomer shows.
+        message: String,
+    },
+    /// Whoever called has gone.
+    CallLeft {
+        /// The number of the call.
+        call: u32,
+    },
+    /// The phone that shows the code answers.
+    CallAnswered {
+        /// What it says.
+        message: String,
+    },
+    /// Its last word.
+    CallEnded {
+        /// The invitation, sealed; nothing for who does not know the code.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
     },
     /// Something was not done.
     Refused {
@@ -93,6 +167,14 @@ pub enum RefusalCode {
     TooFast,
     /// As many rooms as the server may have are open.
     ServerFull,
+    /// As many codes as there may be are shown already.
+    CodesFull,
+    /// No code is shown at this place (any more).
+    CodeGone,
+    /// Somebody else is typing this code.
+    CodeBusy,
+    /// Too many codes were tried from this address.
+    LockedOut,
 }
 
 impl RefusalCode {
@@ -108,6 +190,10 @@ impl RefusalCode {
             Self::TooLarge => "too_large",
             Self::TooFast => "too_fast",
             Self::ServerFull => "server_full",
+            Self::CodesFull => "codes_full",
+            Self::CodeGone => "code_gone",
+            Self::CodeBusy => "code_busy",
+            Self::LockedOut => "locked_out",
         }
     }
 }
@@ -134,6 +220,8 @@ pub enum SignalBody {
     Description(Description),
     /// An ICE candidate.
     Candidate(Candidate),
+    /// Another way for an open link.
+    Restart(Restart),
 }
 
 /// `RTCSessionDescription`.
@@ -177,8 +265,20 @@ impl ClientMessage {
     /// [`SignalError::TooLarge`] or [`SignalError::Malformed`].
     pub fn from_json(text: &str) -> Result<Self, SignalError> {
         let message = parse("a message to the server", text, MESSAGE_MAX_BYTES)?;
-        if let Self::Send { sealed, .. } = &message {
-            check_size("a sealed body", sealed.len(), SEALED_MAX_CHARS)?;
+        match &message {
+            Self::Send { sealed, .. } => {
+                check_size("a sealed body", sealed.len(), SEALED_MAX_CHARS)?;
+            }
+            Self::Redeem { place, message } => {
+                check_place(*place)?;
+                check_call(Some(message))?;
+            }
+            Self::AnswerCall { message, .. } | Self::ConfirmCall { message } => {
+                check_call(Some(message))?;
+            }
+            Self::EndCall { message, .. } => check_call(message.as_ref())?,
+            Self::Open { .. } | Self::Join { .. } => {}
+            Self::OfferCode {} | Self::WithdrawCode {} => {}
         }
         Ok(message)
     }
@@ -201,10 +301,19 @@ impl ServerMessage {
                 check_size("the list of peers", peers.len(), PEERS_MAX)?;
                 check_size("the list of ICE servers", ice_servers.len(), ICE_SERVERS_MAX)?;
             }
+            Self::IceServers { ice_servers } => {
+                check_size("the list of ICE servers", ice_servers.len(), ICE_SERVERS_MAX)?;
+            }
             Self::From { sealed, .. } => {
                 check_size("a sealed body", sealed.len(), SEALED_MAX_CHARS)?;
             }
-            Self::PeerEntered { .. } | Self::PeerLeft { .. } | Self::Refused { .. } => {}
+            Self::CodeOffered { place, .. } => check_place(*place)?,
+            Self::Called { message, .. }
+            | Self::CallConfirmed { message, .. }
+            | Self::CallAnswered { message } => check_call(Some(message))?,
+            Self::CallEnded { message } => check_call(message.as_ref())?,
+            Self::PeerEntered { .. } | Self::PeerLeft { .. } => {}
+            Self::Refused { .. } | Self::CallLeft { .. } => {}
         }
         Ok(message)
     }
@@ -213,6 +322,14 @@ impl ServerMessage {
     pub fn to_json(&self) -> String {
         write(self)
     }
+}
+
+fn check_place(place: u16) -> Result<(), SignalError> {
+    check_size("a place for a code", place.into(), usize::from(CODE_PLACES) - 1)
+}
+
+fn check_call(message: Option<&String>) -> Result<(), SignalError> {
+    check_size("a message about a code", message.map_or(0, String::len), CODE_MESSAGE_MAX_CHARS)
 }
 
 /// Reads JSON of at most `limit` bytes.
@@ -255,6 +372,25 @@ mod tests {
                 ClientMessage::Send { to: PeerId(1), sealed: "AA-_".into() },
                 r#"{"type":"send","to":"00000001","sealed":"AA-_"}"#,
             ),
+            (ClientMessage::OfferCode {}, r#"{"type":"offer_code"}"#),
+            (ClientMessage::WithdrawCode {}, r#"{"type":"withdraw_code"}"#),
+            (
+                ClientMessage::AnswerCall { call: 7, message: "AA".into() },
+                r#"{"type":"answer_call","call":7,"message":"AA"}"#,
+            ),
+            (
+                ClientMessage::EndCall { call: 7, message: Some("AA".into()) },
+                r#"{"type":"end_call","call":7,"message":"AA"}"#,
+            ),
+            (ClientMessage::EndCall { call: 7, message: None }, r#"{"type":"end_call","call":7}"#),
+            (
+                ClientMessage::Redeem { place: 42, message: "AA".into() },
+                r#"{"type":"redeem","place":42,"message":"AA"}"#,
+            ),
+            (
+                ClientMessage::ConfirmCall { message: "AA".into() },
+                r#"{"type":"confirm_call","message":"AA"}"#,
+            ),
         ];
         for (message, json) in cases {
             assert_eq!(message.to_json(), json);
@@ -265,8 +401,17 @@ mod tests {
     #[test]
     fn json_of_server_messages() {
         let stun = IceServer { urls: vec!["stun:a".into()], username: None, credential: None };
+        let turn = IceServer {
+            urls: vec!["turn:b".into()],
+            username: Some("17:b".into()),
+            credential: Some("c".into()),
+        };
         let refused = ServerMessage::Refused { code: RefusalCode::RoomFull, message: "no".into() };
         let cases = [
+            (
+                ServerMessage::IceServers { ice_servers: vec![turn] },
+                r#"{"type":"ice_servers","ice_servers":[{"urls":["turn:b"],"username":"17:b","credential":"c"}]}"#,
+            ),
             (
                 ServerMessage::Entered { peers: vec![PeerId(1)], ice_servers: vec![stun] },
                 r#"{"type":"entered","peers":["00000001"],"ice_servers":[{"urls":["stun:a"]}]}"#,
@@ -284,6 +429,28 @@ mod tests {
                 r#"{"type":"from","from":"00000003","sealed":"AA"}"#,
             ),
             (refused, r#"{"type":"refused","code":"room_full","message":"no"}"#),
+            (
+                ServerMessage::CodeOffered { place: 42, life_secs: 300 },
+                r#"{"type":"code_offered","place":42,"life_secs":300}"#,
+            ),
+            (
+                ServerMessage::Called { call: 7, message: "AA".into() },
+                r#"{"type":"called","call":7,"message":"AA"}"#,
+            ),
+            (
+                ServerMessage::CallConfirmed { call: 7, message: "AA".into() },
+                r#"{"type":"call_confirmed","call":7,"message":"AA"}"#,
+            ),
+            (ServerMessage::CallLeft { call: 7 }, r#"{"type":"call_left","call":7}"#),
+            (
+                ServerMessage::CallAnswered { message: "AA".into() },
+                r#"{"type":"call_answered","message":"AA"}"#,
+            ),
+            (
+                ServerMessage::CallEnded { message: Some("AA".into()) },
+                r#"{"type":"call_ended","message":"AA"}"#,
+            ),
+            (ServerMessage::CallEnded { message: None }, r#"{"type":"call_ended"}"#),
         ];
         for (message, json) in cases {
             assert_eq!(message.to_json(), json);
@@ -304,6 +471,10 @@ mod tests {
             (TooLarge, "too_large"),
             (TooFast, "too_fast"),
             (ServerFull, "server_full"),
+            (CodesFull, "codes_full"),
+            (CodeGone, "code_gone"),
+            (CodeBusy, "code_busy"),
+            (LockedOut, "locked_out"),
         ];
         for (code, text) in codes {
             assert_eq!(write(&code), format!("\"{text}\""));
@@ -365,11 +536,31 @@ mod tests {
         let sealed = "A".repeat(SEALED_MAX_CHARS + 1);
         let long = ServerMessage::From { from: PeerId(1), sealed }.to_json();
         assert!(matches!(ServerMessage::from_json(&long), Err(SignalError::TooLarge { .. })));
+        for place in [CODE_PLACES, u16::MAX] {
+            let odd = ClientMessage::Redeem { place, message: String::new() }.to_json();
+            assert!(matches!(ClientMessage::from_json(&odd), Err(SignalError::TooLarge { .. })));
+        }
+        let message = "A".repeat(CODE_MESSAGE_MAX_CHARS + 1);
+        for long in [
+            ClientMessage::Redeem { place: 1, message: message.clone() },
+            ClientMessage::ConfirmCall { message: message.clone() },
+            ClientMessage::AnswerCall { call: 1, message: message.clone() },
+            ClientMessage::EndCall { call: 1, message: Some(message.clone()) },
+        ] {
+            let refused = ClientMessage::from_json(&long.to_json());
+            assert!(matches!(refused, Err(SignalError::TooLarge { .. })), "{refused:?}");
+        }
+        let long = ServerMessage::CallAnswered { message }.to_json();
+        assert!(matches!(ServerMessage::from_json(&long), Err(SignalError::TooLarge { .. })));
         let spaces = " ".repeat(MESSAGE_MAX_BYTES + 1);
         assert!(matches!(ServerMessage::from_json(&spaces), Err(SignalError::TooLarge { .. })));
         let peers = vec![PeerId(1); PEERS_MAX + 1];
         let crowd = ServerMessage::Entered { peers, ice_servers: vec![] }.to_json();
         assert!(matches!(ServerMessage::from_json(&crowd), Err(SignalError::TooLarge { .. })));
+        let server = IceServer { urls: vec![], username: None, credential: None };
+        let ice_servers = vec![server; ICE_SERVERS_MAX + 1];
+        let many = ServerMessage::IceServers { ice_servers }.to_json();
+        assert!(matches!(ServerMessage::from_json(&many), Err(SignalError::TooLarge { .. })));
     }
 
     proptest! {
