@@ -1,11 +1,17 @@
 //! What a server is told when it starts.
 
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, FromArgMatches, builder::RangedU64ValueParser};
-use protocol::signal::{IceServer, PEERS_MAX};
+use protocol::signal::{CODE_PLACES, IceServer, PEERS_MAX};
+use turn::Secret;
 
-use crate::{Forwarded, Identity};
+use crate::{Forwarded, Identity, Nats};
 
 /// What a server is told when it starts.
 #[derive(Clone, Debug)]
@@ -18,10 +24,17 @@ pub struct Config {
     pub access_log: Option<PathBuf>,
     /// What peers are told for their links; empty on one network.
     pub ice_servers: Vec<IceServer>,
+    /// TURN in this server, for phones that cannot reach each other.
+    pub turn: Option<Turn>,
+    /// With which TURN servers elsewhere check credentials: those among `ice_servers` that have none get theirs with it. That in
+    /// this server takes it as well, in place of one of its own.
+    pub turn_secret: Option<Secret>,
     /// For TLS; without it the server speaks plain HTTP.
     pub identity: Option<Identity>,
     /// Behind a proxy: where it names its clients, whose sockets are then counted in place of the proxy's.
     pub trust_forwarded: Option<Forwarded>,
+    /// Where it shares its rooms with other servers; [`run`](crate::run) connects.
+    pub nats: Option<Nats>,
     /// Bounds on everything a client can do.
     pub limits: Limits,
 }
@@ -34,11 +47,23 @@ impl Config {
             model_dirs: Vec::new(),
             access_log: None,
             ice_servers: Vec::new(),
+            turn: None,
+            turn_secret: None,
             identity: None,
             trust_forwarded: None,
+            nats: None,
             limits: Limits::default(),
         }
     }
+}
+
+/// TURN in this server.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Where it listens (UDP); port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Where phones find it, if that is another address than it listens on.
+    pub public: Option<IpAddr>,
 }
 
 /// Bounds on everything a client can do.
@@ -54,6 +79,27 @@ pub struct Limits {
     /// How long a room may last
     #[arg(long = "room-life-secs", value_parser = parse_secs, default_value = "43200")]
     pub room_life: Duration,
+    /// Short codes that are shown at once
+    #[arg(long = "max-codes", default_value_t = 1000, value_parser = RangedU64ValueParser::<usize>::new().range(1..CODE_PLACES as u64))]
+    pub codes: usize,
+    /// Short codes that phones of one address show at once
+    #[arg(long = "max-codes-per-address", default_value_t = 16)]
+    pub codes_per_address: usize,
+    /// How long a short code may be typed
+    #[arg(long = "code-life-secs", value_parser = parse_secs, default_value = "300")]
+    pub code_life: Duration,
+    /// Short codes that one address may try per minute, in the long run
+    #[arg(long = "max-redeems-per-minute", default_value_t = 6, value_parser = RangedU64ValueParser::<u32>::new().range(RATES))]
+    pub redeems_per_minute: u32,
+    /// Short codes that one address may try at once
+    #[arg(long = "max-redeems-burst", default_value_t = 12, value_parser = RangedU64ValueParser::<u32>::new().range(RATES))]
+    pub redeems_burst: u32,
+    /// Wrong short codes after which an address may try none for a while
+    #[arg(long = "max-redeem-failures", default_value_t = 10, value_parser = RangedU64ValueParser::<u32>::new().range(RATES))]
+    pub redeem_failures: u32,
+    /// How long that while is
+    #[arg(long = "redeem-lockout-secs", value_parser = parse_secs, default_value = "600")]
+    pub redeem_lockout: Duration,
     /// Bytes of one signaling message
     #[arg(long = "max-message-bytes", default_value_t = 64 << 10)]
     pub message_bytes: usize,
@@ -96,12 +142,33 @@ pub struct Limits {
     /// Silence after which a socket is closed
     #[arg(long = "idle-timeout-secs", value_parser = parse_secs, default_value = "60")]
     pub idle_timeout: Duration,
+    /// Time for a socket to answer a ping when another socket wants its place in a room
+    #[arg(long = "claim-timeout-secs", value_parser = parse_secs, default_value = "2")]
+    pub claim_timeout: Duration,
     /// Time between the pings that keep a living socket from being silent
     #[arg(long = "ping-interval-secs", value_parser = parse_secs, default_value = "20")]
     pub ping_interval: Duration,
     /// Time in which a client must take at least some of what is sent to it
     #[arg(long = "write-timeout-secs", value_parser = parse_secs, default_value = "30")]
     pub write_timeout: Duration,
+    /// TURN allocations in all
+    #[arg(long = "max-turn-allocations", default_value_t = 4096)]
+    pub turn_allocations: usize,
+    /// TURN allocations of one room
+    #[arg(long = "max-turn-allocations-per-room", default_value_t = 256)]
+    pub turn_allocations_per_room: usize,
+    /// TURN allocations from one address (for IPv6: from one /64)
+    #[arg(long = "max-turn-allocations-per-address", default_value_t = 128)]
+    pub turn_allocations_per_address: usize,
+    /// Bytes that one TURN allocation may send per second, and at once; a datagram counts as 256 at least, a request as 2048
+    #[arg(long = "max-turn-bytes-per-sec", default_value_t = 8 << 20)]
+    pub turn_bytes_per_sec: u64,
+    /// TURN datagrams per second from one address (for IPv6: from one /64) that has no allocation
+    #[arg(long = "max-turn-requests-per-sec", default_value_t = 50, value_parser = RangedU64ValueParser::<u32>::new().range(RATES))]
+    pub turn_requests_per_sec: u32,
+    /// How long TURN credentials are good for a new allocation; newer ones come when half of it is over
+    #[arg(long = "turn-life-secs", value_parser = parse_secs, default_value = "3600")]
+    pub turn_life: Duration,
     /// Time that connections get to end when the server stops
     #[arg(long = "drain-timeout-secs", value_parser = parse_secs, default_value = "5")]
     pub drain_timeout: Duration,

@@ -1,9 +1,9 @@
 //! What one client says, from its first message to the reason for which it is heard no longer.
 
-use std::{ops::ControlFlow, pin::pin, time::Instant};
+use std::{net::IpAddr, ops::ControlFlow, pin::pin, time::Instant};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use base::PeerId;
+use base::{PeerId, RoomId};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream::SplitStream};
 use governor::DefaultDirectRateLimiter;
@@ -14,9 +14,12 @@ use tracing::{debug, info};
 
 use crate::{
     Limits, Server,
+    claims::{Claims, Proof, Wanted},
+    cluster::Entrance,
+    codes::{Calling, ShownCode},
     limits::rate_limit,
     outbox::Outbox,
-    rooms::{Refusal, Seat, in_logs, refusal},
+    rooms::{Entry, Holder, Refusal, Seat, in_logs, refusal},
 };
 
 /// A binary message starts with the receiver's id, big-endian.
@@ -26,7 +29,17 @@ pub(crate) const TARGET_BYTES: usize = size_of::<u32>();
 pub(crate) struct Connection {
     server: Server,
     outbox: Outbox,
+    address: IpAddr,
+    claims: Claims,
     seat: Option<Seat>,
+    /// The place that it waits for.
+    wanted: Option<Wanted>,
+    /// What it owes those who want its own.
+    proof: Proof,
+    code: Option<ShownCode>,
+    calling: Option<Calling>,
+    /// When it was last told where to find TURN.
+    told_servers: Instant,
     rate: DefaultDirectRateLimiter,
     signaling_bytes: u64,
     started: Instant,
@@ -41,10 +54,14 @@ pub(crate) enum End {
     Slow,
     /// Nothing was heard for too long.
     Silent,
+    /// Another server has its room, too, and it is to come in anew.
+    SentAway,
     /// It has lasted as long as connections may.
     Old,
     /// It sent what is no WebSocket.
     Broken,
+    /// Another socket of the same peer has its place: it did not answer.
+    Replaced,
     /// The server stops.
     Stopping,
     /// It broke a rule.
@@ -58,8 +75,10 @@ impl End {
             Self::Left => "left",
             Self::Slow => "slow",
             Self::Silent => "silent",
+            Self::SentAway => "sent_away",
             Self::Old => "old",
             Self::Broken => "broken",
+            Self::Replaced => "replaced",
             Self::Stopping => "stopping",
             Self::Refused(_) => "refused",
         }
@@ -67,16 +86,32 @@ impl End {
 }
 
 impl Connection {
-    pub(crate) fn new(server: Server, outbox: Outbox) -> Self {
+    pub(crate) fn new(server: Server, outbox: Outbox, address: IpAddr) -> Self {
         let now = Instant::now();
         let Limits { messages_per_sec, messages_burst, .. } = *server.limits();
         let rate = rate_limit(messages_per_sec, messages_burst);
-        Self { server, outbox, seat: None, rate, signaling_bytes: 0, started: now, heard: now }
+        Self {
+            server,
+            outbox,
+            address,
+            claims: Claims::default(),
+            seat: None,
+            wanted: None,
+            proof: Proof::default(),
+            code: None,
+            calling: None,
+            told_servers: now,
+            rate,
+            signaling_bytes: 0,
+            started: now,
+            heard: now,
+        }
     }
 
     /// Does what the client says until there is a reason to end.
     pub(crate) async fn listen(&mut self, stream: &mut SplitStream<WebSocket>) -> End {
         let (stopping, outbox) = (self.server.0.stopping.clone(), self.outbox.clone());
+        let claims = self.claims.clone();
         // Once, and not for each message: all sockets wait in one list for the server's stop.
         let (mut stopped, mut given_up) = (pin!(stopping.cancelled()), pin!(outbox.given_up()));
         let period = self.server.limits().ping_interval;
@@ -84,24 +119,45 @@ impl Connection {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let (deadline, end) = self.deadline();
+            let place = Wanted::freed(self.wanted.as_ref().map(Wanted::claims));
             // In this order, so that what was sent in time is heard before a deadline. That is no branch of its own: whoever
             // sends without end, and never a whole message, leaves the branches behind the stream no turn.
             let next = tokio::select! {
                 biased;
                 () = &mut stopped => return End::Stopping,
-                () = &mut given_up => return End::Slow,
+                () = &mut given_up => return given_up_because(&outbox),
                 next = timeout_at(deadline.into(), stream.next()) => match next {
                     Ok(next) => next,
                     Err(_) => return end,
                 },
+                () = claims.asked() => {
+                    if self.proof.is_wanted(self.server.limits().claim_timeout) {
+                        outbox.push(Message::Ping(Bytes::new()));
+                    }
+                    continue;
+                }
+                () = place => {
+                    self.take_place().await;
+                    continue;
+                }
                 _ = pings.tick() => {
                     outbox.push(Message::Ping(Bytes::new()));
+                    self.renew_servers();
                     continue;
                 }
             };
-            if let ControlFlow::Break(end) = self.hear(next) {
+            if let ControlFlow::Break(end) = self.hear(next).await {
                 return end;
             }
+        }
+    }
+
+    /// Long before the credentials end that the client has.
+    fn renew_servers(&mut self) {
+        let Some(seat) = &self.seat else { return };
+        if seat.renewal().is_some_and(|after| self.told_servers.elapsed() >= after) {
+            self.outbox.say(&seat.newer_ice_servers());
+            self.told_servers = Instant::now();
         }
     }
 
@@ -111,7 +167,13 @@ impl Connection {
         let silent = (self.heard + limits.idle_timeout, End::Silent);
         let old = (self.started + limits.connection_life, End::Old);
         let other = match &self.seat {
-            None => (self.started + limits.handshake_timeout, End::Silent),
+            None => match &self.wanted {
+                Some(wanted) => {
+                    let message = "this peer is in the room already: close its other page";
+                    (wanted.until, End::Refused(refusal(RefusalCode::PeerTaken, message)))
+                }
+                None => (self.started + limits.handshake_timeout, End::Silent),
+            },
             Some(seat) => {
                 let message = "this room has lasted as long as rooms may: open a new one";
                 (seat.ends, End::Refused(refusal(RefusalCode::RoomGone, message)))
@@ -121,16 +183,21 @@ impl Connection {
             true => other,
             false => one,
         };
-        earlier(earlier(silent, old), other)
+        let ended = earlier(earlier(silent, old), other);
+        match self.proof.due(limits.claim_timeout) {
+            Some(due) => earlier(ended, (due, End::Replaced)),
+            None => ended,
+        }
     }
 
-    fn hear(&mut self, next: Option<Result<Message, axum::Error>>) -> ControlFlow<End> {
+    async fn hear(&mut self, next: Option<Result<Message, axum::Error>>) -> ControlFlow<End> {
         let message = match next {
             None | Some(Ok(Message::Close(_))) => return ControlFlow::Break(End::Left),
             Some(Err(error)) => return ControlFlow::Break(unreadable(error)),
             Some(Ok(message)) => message,
         };
         self.heard = Instant::now();
+        self.proof.give();
         self.server.0.metrics.messages.count(kind(&message));
         if self.rate.check().is_err() {
             let limit = self.server.limits().messages_per_sec;
@@ -138,13 +205,13 @@ impl Connection {
             return stop(RefusalCode::TooFast, &message);
         }
         match message {
-            Message::Text(text) => self.hear_text(&text),
+            Message::Text(text) => self.hear_text(&text).await,
             Message::Binary(bytes) => self.hear_binary(&bytes),
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => ControlFlow::Continue(()),
         }
     }
 
-    fn hear_text(&mut self, text: &str) -> ControlFlow<End> {
+    async fn hear_text(&mut self, text: &str) -> ControlFlow<End> {
         self.server.0.metrics.signaling_bytes.inc_by(text.len() as u64);
         self.signaling_bytes += text.len() as u64;
         let limits = self.server.limits();
@@ -158,7 +225,7 @@ impl Connection {
             return stop(RefusalCode::TooLarge, &message);
         }
         match ClientMessage::from_json(text) {
-            Ok(message) => self.obey(message),
+            Ok(message) => self.obey(message).await,
             Err(error @ SignalError::TooLarge { .. }) => {
                 stop(RefusalCode::TooLarge, &error.to_string())
             }
@@ -166,11 +233,15 @@ impl Connection {
         }
     }
 
-    fn obey(&mut self, message: ClientMessage) -> ControlFlow<End> {
-        let rooms = &self.server.0.rooms;
-        let seated = match (message, &self.seat) {
-            (ClientMessage::Open { room, peer }, None) => rooms.open(room, peer, &self.outbox),
-            (ClientMessage::Join { room, peer }, None) => rooms.join(room, peer, &self.outbox),
+    async fn obey(&mut self, message: ClientMessage) -> ControlFlow<End> {
+        let (entrance, room, peer) = match (message, &self.seat) {
+            (ClientMessage::Open { .. } | ClientMessage::Join { .. }, None)
+                if self.wanted.is_some() =>
+            {
+                return stop(RefusalCode::BadMessage, "a socket waits for one place, once");
+            }
+            (ClientMessage::Open { room, peer }, None) => (Entrance::Open, room, peer),
+            (ClientMessage::Join { room, peer }, None) => (Entrance::Join, room, peer),
             (ClientMessage::Send { to, sealed }, Some(seat)) => {
                 return self.report(seat.send(to, sealed));
             }
@@ -180,9 +251,85 @@ impl Connection {
             (ClientMessage::Open { .. } | ClientMessage::Join { .. }, Some(_)) => {
                 return stop(RefusalCode::BadMessage, "a socket enters one room, once");
             }
+            (message, _) => return self.pair(message),
         };
-        let outcome = seated.map(|seat| self.seat = Some(seat));
+        let outcome = self.ask_for_place(entrance, room, peer).await;
+        let outcome = outcome.map(|entry| self.enter(entry));
         self.report(outcome)
+    }
+
+    /// What is about short codes: shown by phones in a room, and typed by those in none.
+    fn pair(&mut self, message: ClientMessage) -> ControlFlow<End> {
+        let codes = &self.server.0.codes;
+        match (message, self.seat.is_some(), &self.code, &self.calling) {
+            (ClientMessage::OfferCode {}, true, ..) => {
+                // First, so that its place is free.
+                self.code = None;
+                // A code's place is of one server, and who types it may come to another.
+                if self.server.0.rooms.cluster().is_some() {
+                    let message =
+                        "servers that share rooms have no short codes: let the QR code be scanned";
+                    return self.report(Err(refusal(RefusalCode::CodesFull, message)));
+                }
+                let offered = codes.offer(self.address, &self.outbox);
+                let outcome = offered.map(|code| self.code = Some(code));
+                return self.report(outcome);
+            }
+            (ClientMessage::WithdrawCode {}, true, ..) => self.code = None,
+            (ClientMessage::Redeem { place, message }, false, ..) => {
+                self.calling = None;
+                let called = codes.call(place, message, self.address, &self.outbox);
+                let outcome = called.map(|calling| self.calling = Some(calling));
+                return self.report(outcome);
+            }
+            (ClientMessage::AnswerCall { call, message }, _, Some(code), _) => {
+                code.answer(call, message);
+            }
+            (ClientMessage::EndCall { call, message }, _, Some(code), _) => code.end(call, message),
+            (ClientMessage::ConfirmCall { message }, _, _, Some(calling)) => {
+                calling.confirm(message);
+            }
+            // The code may just have been withdrawn.
+            (ClientMessage::AnswerCall { .. } | ClientMessage::EndCall { .. }, true, None, _) => {}
+            _ => return stop(RefusalCode::BadMessage, "this is not to be said now"),
+        }
+        ControlFlow::Continue(())
+    }
+
+    async fn ask_for_place(
+        &self,
+        entrance: Entrance,
+        room: RoomId,
+        peer: PeerId,
+    ) -> Result<Entry, Refusal> {
+        let holder = Holder { outbox: self.outbox.clone(), claims: self.claims.clone() };
+        // Apart from the rest, since a socket at rest would keep room for it.
+        Box::pin(self.server.0.rooms.seat(entrance, (room, peer), &holder)).await
+    }
+
+    fn enter(&mut self, entry: Entry) {
+        match entry {
+            Entry::Seated(seat) => {
+                self.told_servers = Instant::now();
+                // Whoever is in a room types no code.
+                (self.seat, self.wanted, self.calling) = (Some(seat), None, None);
+            }
+            Entry::Waits(wanted) => self.wanted = Some(wanted),
+        }
+    }
+
+    /// The place that was waited for is free, unless another was faster.
+    async fn take_place(&mut self) {
+        let Some(Wanted { room, peer, .. }) = self.wanted.take() else { return };
+        let mut entry = self.ask_for_place(Entrance::Join, room, peer).await;
+        // Where the holder was alone, the room has ended with it.
+        if matches!(&entry, Err(refusal) if refusal.code == RefusalCode::RoomGone) {
+            entry = self.ask_for_place(Entrance::Open, room, peer).await;
+        }
+        match entry {
+            Ok(entry) => self.enter(entry),
+            Err(refusal) => self.refuse(&refusal),
+        }
     }
 
     fn hear_binary(&mut self, bytes: &[u8]) -> ControlFlow<End> {
@@ -225,7 +372,7 @@ impl Connection {
             End::Refused(Refusal { code, .. }) => {
                 info!(room, peer, secs, reason, code = code.name(), "socket ended");
             }
-            End::Slow | End::Silent | End::Old | End::Broken => {
+            End::Slow | End::Silent | End::SentAway | End::Old | End::Broken | End::Replaced => {
                 info!(room, peer, secs, reason, "socket ended");
             }
             End::Left | End::Stopping => debug!(room, peer, secs, reason, "socket ended"),
@@ -235,12 +382,16 @@ impl Connection {
     /// Leaves the room and says goodbye. Whether the socket is to be read to its end: for the client's answer, or so that
     /// its own goodbye gets one.
     pub(crate) fn part(&mut self, end: &End) -> bool {
-        self.seat = None;
+        (self.code, self.calling, self.seat) = (None, None, None);
         let (code, reason) = match end {
             End::Left => return true,
             End::Slow => return false,
             End::Silent => (close_code::POLICY, "nothing was heard for too long"),
+            End::Replaced => (close_code::POLICY, "another socket of this peer is in its place"),
             End::Stopping => (close_code::AWAY, "the server stops"),
+            End::SentAway => {
+                (close_code::AWAY, "two servers found this room at each other: connect again")
+            }
             End::Old => (close_code::AWAY, "connected for as long as one may be: connect again"),
             End::Broken => (close_code::PROTOCOL, "this is no WebSocket"),
             End::Refused(refusal) => {
@@ -251,6 +402,10 @@ impl Connection {
         self.outbox.push(Message::Close(Some(CloseFrame { code, reason: reason.into() })));
         true
     }
+}
+
+fn given_up_because(outbox: &Outbox) -> End {
+    if outbox.is_sent_away() { End::SentAway } else { End::Slow }
 }
 
 fn stop(code: RefusalCode, message: &str) -> ControlFlow<End> {

@@ -57,6 +57,48 @@ pub enum Error {
     /// A certificate that is old when it is new.
     #[error("the new certificate is to be renewed already: is this machine's clock right?")]
     Clock,
+    /// The way to other servers.
+    #[error(
+        "no way to NATS at {url} ({reason}): is it there, and are --nats and its credentials right?"
+    )]
+    Nats {
+        /// Its address, without user and password.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The address of TURN.
+    #[error("TURN cannot listen on {address} ({source}): choose another with --turn")]
+    Turn {
+        /// The address.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The key for TURN servers elsewhere.
+    #[error("the TURN secret in {} cannot be used ({reason}): correct --turn-secret", .file.display())]
+    TurnSecret {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A TURN server without credentials.
+    #[error("{url} needs credentials: give the server's static-auth-secret with --turn-secret")]
+    TurnCredentials {
+        /// Its URL.
+        url: String,
+    },
+    /// TURN for the phones of one server, where rooms are of several.
+    #[error(
+        "phones of other servers cannot use this TURN: with --nats give --turn-secret to all servers, and name the TURN of one to the others with --ice-server"
+    )]
+    TurnOfOne,
+    /// Credentials that are told anew too late: they are with a ping, when half of their life is over.
+    #[error(
+        "TURN credentials would end before newer ones come: --turn-life-secs must be at least twice --ping-interval-secs"
+    )]
+    TurnLife,
     /// The address to listen on.
     #[error("cannot listen on {address} ({source}): choose another with --listen")]
     Listen {

@@ -52,7 +52,12 @@ impl Clients {
 
     /// A place for a socket of whom `headers` name, or of `peer`, who sent them, where they name nobody.
     pub(crate) fn place(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Place, TurnedAway> {
-        self.addresses.place(self.header.client(headers).unwrap_or(peer))
+        self.addresses.place(self.client(headers, peer))
+    }
+
+    /// Whose socket it is: that of whom `headers` name, or of `peer`.
+    pub(crate) fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        self.header.client(headers).unwrap_or(peer)
     }
 
     /// Forgets the addresses whose rates are at rest.

@@ -2,25 +2,33 @@
 //! WebSocket, and serves the app and its models over HTTP.
 //!
 //! Law: it is trusted with nothing. Signaling passes through sealed, activations
-//! do not pass through at all (what is relayed in binary is counted), and
-//! whatever a client sends or leaves undone is bounded in bytes, number and time.
+//! do not pass through at all, unless phones have no other way than its TURN, and
+//! then encrypted by them (what is relayed is counted); and whatever a client
+//! sends or leaves undone is bounded in bytes, number and time.
+//!
+//! Several servers may share their rooms over NATS ([`Nats`]).
 //!
 //! [`run`] serves a listener until told to stop; [`app`] is the same as a
 //! [`Router`] for those who bring their own.
 
 mod access_log;
 mod catalogue;
+mod claims;
+mod cluster;
+mod codes;
 mod config;
 mod connection;
 mod connector;
 mod error;
 mod forwarded;
+mod ice;
 mod limits;
 mod metrics;
 mod models;
 mod outbox;
 mod plain;
 mod qr;
+mod relaying;
 mod rooms;
 mod serve;
 mod socket;
@@ -39,18 +47,24 @@ use axum::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use config::{Config, Limits};
+pub use cluster::Nats;
+pub use config::{Config, Limits, Turn};
 pub use error::Error;
 pub use forwarded::Forwarded;
 pub use qr::{lan_address, qr_code};
 pub use rooms::Stats;
 pub use serve::run;
 pub use tls::{Acme, Authority, Clock, Identity, Local, local_names};
+pub use turn::Secret;
 
 use access_log::AccessLog;
+use cluster::{Cluster, Link};
+use codes::Codes;
 use forwarded::Clients;
+use ice::IceServers;
 use limits::Addresses;
 use metrics::Metrics;
+use relaying::Relaying;
 use rooms::Rooms;
 use statics::Statics;
 
@@ -61,10 +75,13 @@ pub struct Server(Arc<Shared>);
 struct Shared {
     config: Config,
     rooms: Arc<Rooms>,
+    codes: Arc<Codes>,
     statics: Statics,
     access_log: Option<AccessLog>,
     metrics: Arc<Metrics>,
     addresses: Arc<Addresses>,
+    /// TURN.
+    relaying: Option<Relaying>,
     /// Those of a proxy.
     clients: Option<Clients>,
     /// Cancelled once: sockets say goodbye and connections end after their answer.
@@ -78,14 +95,28 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::App`] and [`Error::Models`] for folders that are not there,
-    /// [`Error::AccessLog`] for a log that cannot be written.
+    /// [`Error::AccessLog`] for a log that cannot be written, [`Error::Turn`] for an address where TURN cannot listen,
+    /// [`Error::TurnCredentials`] for a TURN server elsewhere without credentials, [`Error::TurnOfOne`] for one that phones of
+    /// other servers cannot use, [`Error::TurnLife`] for credentials that end before there are newer ones.
     pub fn new(config: Config) -> Result<Self, Error> {
         let statics = Statics::new(&config.app_dir)?;
         models::check(&config.model_dirs)?;
         let access_log = config.access_log.as_deref().map(AccessLog::open).transpose()?;
         let metrics = Arc::new(Metrics::new());
-        let rooms = Rooms::new(config.limits.clone(), config.ice_servers.clone(), metrics.clone());
+        if config.nats.is_some() && config.turn.is_some() && config.turn_secret.is_none() {
+            return Err(Error::TurnOfOne);
+        }
+        let secret = config.turn_secret.clone();
+        let relaying = config.turn.map(|turn| Relaying::bind(&turn, secret)).transpose()?;
+        let ice_servers = IceServers::new(&config, relaying.as_ref())?;
         let limits = &config.limits;
+        if ice_servers.renewal().is_some_and(|after| after < limits.ping_interval) {
+            return Err(Error::TurnLife);
+        }
+        let codes = Arc::new(Codes::new(limits, metrics.clone()));
+        let cluster =
+            config.nats.as_ref().map(|nats| Cluster::new(nats.lease, limits, metrics.clone()));
+        let rooms = Rooms::new(limits.clone(), ice_servers, metrics.clone(), cluster.map(Arc::new));
         let clients = config.trust_forwarded.map(|header| Clients::new(header, limits));
         let addresses = match clients {
             Some(_) => Addresses::new(&forwarded::for_proxy(limits)),
@@ -93,7 +124,9 @@ impl Server {
         };
         Ok(Self(Arc::new(Shared {
             rooms: Arc::new(rooms),
+            codes,
             addresses,
+            relaying,
             clients,
             stopping: CancellationToken::new(),
             sockets: TaskTracker::new(),
@@ -109,12 +142,22 @@ impl Server {
         self.0.rooms.stats()
     }
 
+    /// Nothing without `--nats`.
+    async fn link(&self) -> Result<Option<Link>, Error> {
+        let Shared { config, rooms, .. } = &*self.0;
+        match &config.nats {
+            Some(nats) => Link::connect(nats, rooms, &config.limits).await,
+            None => Ok(None),
+        }
+    }
+
     fn limits(&self) -> &Limits {
         &self.0.config.limits
     }
 
     fn forget_addresses(&self) {
         self.0.addresses.forget();
+        self.0.codes.forget();
         if let Some(clients) = &self.0.clients {
             clients.forget();
         }
@@ -149,7 +192,13 @@ async fn health(State(server): State<Server>) -> impl IntoResponse {
         true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         false => (StatusCode::OK, "ok\n"),
     };
-    (status, NO_STORE, text)
+    // Without NATS the rooms here go on: no reason to send clients elsewhere.
+    let nats = match server.0.rooms.cluster().map(|cluster| cluster.is_connected()) {
+        None => "",
+        Some(true) => "nats: connected\n",
+        Some(false) => "nats: lost\n",
+    };
+    (status, NO_STORE, format!("{text}{nats}"))
 }
 
 async fn stats(State(server): State<Server>) -> impl IntoResponse {

@@ -16,7 +16,7 @@ pub(crate) fn rate_limit(per_sec: u32, burst: u32) -> DefaultDirectRateLimiter {
     RateLimiter::direct(quota(per_sec, burst))
 }
 
-fn quota(per_sec: u32, burst: u32) -> Quota {
+pub(crate) fn quota(per_sec: u32, burst: u32) -> Quota {
     let some = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
     Quota::per_second(some(per_sec)).allow_burst(some(burst))
 }
@@ -122,7 +122,7 @@ impl Drop for Place {
 }
 
 /// One subscriber commands a whole /64 of IPv6, so it counts as one address.
-fn counted_as(address: IpAddr) -> IpAddr {
+pub(crate) fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();
@@ -133,7 +133,7 @@ fn counted_as(address: IpAddr) -> IpAddr {
 }
 
 /// Addresses whose rates are remembered: some 64 bytes each.
-const REMEMBERED_MAX: usize = 65_536;
+pub(crate) const REMEMBERED_MAX: usize = 65_536;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 mod log;
 mod options;
 mod secure;
+mod shared;
 mod trust;
 
 use std::{net::SocketAddr, process::ExitCode};

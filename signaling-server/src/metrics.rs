@@ -31,10 +31,28 @@ pub(crate) struct Metrics {
     pub(crate) refusals: Labelled,
     pub(crate) messages: Labelled,
     pub(crate) rooms_opened: Counter,
+    pub(crate) codes_offered: Counter,
+    /// Calls to phones that show codes, by their outcome.
+    pub(crate) redeems: Labelled,
     /// Bytes of all text messages.
     pub(crate) signaling_bytes: Counter,
     /// Payload bytes of all binary messages passed on.
     pub(crate) relayed_bytes: Counter,
+    codes: Gauge,
+    /// What servers tell each other over NATS.
+    pub(crate) notices: Labelled,
+    /// 1 while NATS is connected.
+    pub(crate) nats: Gauge,
+    /// Other servers that are heard.
+    pub(crate) servers: Gauge,
+    pub(crate) turn_allocated: Counter,
+    /// Payload bytes that TURN passed on.
+    pub(crate) turn_bytes: Counter,
+    /// Bytes of checks whether a way is open.
+    pub(crate) turn_check_bytes: Counter,
+    pub(crate) turn_refusals: Labelled,
+    pub(crate) turn_dropped: Labelled,
+    pub(crate) turn_allocations: Gauge,
     rooms: Gauge,
     peers: Gauge,
     sockets: Gauge,
@@ -87,8 +105,25 @@ impl Metrics {
             ),
             messages: labelled(all, "kind", "messages", "Messages that sockets brought"),
             rooms_opened: made(all, "rooms_opened", "Rooms that were opened"),
+            codes_offered: made(all, "codes_offered", "Places that were given to short codes"),
+            redeems: labelled(all, "outcome", "redeems", "Calls to phones that show a short code"),
             signaling_bytes: made(all, "signaling_bytes", "Bytes of text messages received"),
             relayed_bytes: made(all, "relayed_bytes", "Payload bytes of binary messages passed on"),
+            codes: made(all, "codes", "Short codes that are shown"),
+            notices: labelled(all, "kind", "notices", "What servers tell each other over NATS"),
+            nats: made(all, "nats", "1 while NATS is connected"),
+            servers: made(all, "servers", "Other servers that are heard"),
+            turn_allocated: made(all, "turn_allocated", "TURN allocations that were made"),
+            turn_bytes: made(all, "turn_bytes", "Payload bytes that TURN passed on"),
+            turn_check_bytes: made(all, "turn_check_bytes", "Bytes of ICE checks passed on"),
+            turn_refusals: labelled(all, "reason", "turn_refusals", "TURN requests refused"),
+            turn_dropped: labelled(
+                all,
+                "reason",
+                "turn_dropped",
+                "Datagrams to TURN that were lost",
+            ),
+            turn_allocations: made(all, "turn_allocations", "TURN allocations"),
             rooms: made(all, "rooms", "Rooms with somebody in them"),
             peers: made(all, "peers", "Peers in all rooms"),
             sockets: made(all, "sockets", "Open WebSockets"),
@@ -101,10 +136,14 @@ impl Metrics {
 
     fn set_gauges(&self, server: &Server) {
         let stats = server.stats();
+        if let Some(cluster) = server.0.rooms.cluster() {
+            cluster.set_gauges();
+        }
         let sockets = server.0.sockets.len();
         let connections = server.0.addresses.connections();
         let resident_bytes = resident_bytes().unwrap_or(0);
         for (gauge, value) in [
+            (&self.codes, server.0.codes.count()),
             (&self.rooms, stats.rooms),
             (&self.peers, stats.peers),
             (&self.sockets, sockets),

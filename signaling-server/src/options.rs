@@ -1,13 +1,17 @@
 //! What stands on the command line.
 
-use std::{env, net::SocketAddr, path::PathBuf};
+use std::{
+    env, fs,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use clap::Parser;
 use protocol::signal::IceServer;
-use signaling_server::{Config, Error, Forwarded, Limits};
+use signaling_server::{Config, Error, Forwarded, Limits, Secret, Turn};
 use tracing::level_filters::LevelFilter;
 
-use crate::{log::LogFormat, secure::Secure};
+use crate::{log::LogFormat, secure::Secure, shared::Shared};
 
 /// Introduces phones to each other, and serves the app and its models.
 #[derive(Debug, Parser)]
@@ -40,9 +44,21 @@ pub struct Options {
     /// Show the page's address as a QR code
     #[arg(long)]
     pub qr: bool,
-    /// A STUN URL, or a JSON object {"urls":[..],"username":..,"credential":..}; may be repeated
+    /// TURN, for phones that cannot reach each other: a UDP address to listen on, usually with port 3478
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub turn: Option<SocketAddr>,
+    /// Where phones reach the TURN server, if not on the address that it listens on
+    #[arg(long, value_name = "IP", requires = "turn")]
+    pub turn_public: Option<IpAddr>,
+    /// A file with the static-auth-secret of the TURN servers that --ice-server names, and of --turn
+    #[arg(long, value_name = "FILE")]
+    pub turn_secret: Option<PathBuf>,
+    /// A STUN or TURN URL, or a JSON object {"urls":[..],"username":..,"credential":..}; may be repeated
     #[arg(long, value_name = "SERVER", value_parser = parse_ice_server)]
     pub ice_server: Vec<IceServer>,
+    /// Other servers with the same rooms
+    #[command(flatten)]
+    pub shared: Shared,
     /// How pages become secure ones
     #[command(flatten)]
     pub secure: Secure,
@@ -55,13 +71,18 @@ impl Options {
     /// The library's form; loads or makes the certificate.
     pub fn into_config(self) -> Result<Config, Error> {
         let identity = self.secure.identity(&self.state_folder())?;
+        let turn = self.turn.map(|listen| Turn { listen, public: self.turn_public });
+        let turn_secret = self.turn_secret.as_deref().map(read_secret).transpose()?;
         Ok(Config {
             app_dir: self.app,
             model_dirs: self.models,
             access_log: self.access_log,
             ice_servers: self.ice_server,
+            turn,
+            turn_secret,
             identity,
             trust_forwarded: self.trust_forwarded,
+            nats: self.shared.nats(),
             limits: self.limits,
         })
     }
@@ -87,10 +108,20 @@ fn parse_ice_server(text: &str) -> Result<IceServer, String> {
         return serde_json::from_str(text).map_err(|error| error.to_string());
     }
     match text.split_once(':') {
-        Some(("stun" | "stuns", _)) => {
+        Some(("stun" | "stuns" | "turn" | "turns", _)) => {
             Ok(IceServer { urls: vec![text.to_owned()], username: None, credential: None })
         }
-        _ => Err("expected stun:HOST or a JSON object".to_owned()),
+        _ => Err("expected stun:HOST, turn:HOST or a JSON object".to_owned()),
+    }
+}
+
+/// The file's first line.
+fn read_secret(file: &Path) -> Result<Secret, Error> {
+    let failed = |reason: String| Error::TurnSecret { file: file.to_owned(), reason };
+    let text = fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    match text.lines().next().map(str::trim) {
+        Some(line) if !line.is_empty() => Ok(Secret::new(line.as_bytes())),
+        _ => Err(failed("its first line is empty".to_owned())),
     }
 }
 
@@ -116,7 +147,9 @@ mod tests {
             else {
                 continue;
             };
-            let row = manual.lines().find(|line| line.contains(&format!("`--{name}`")));
+            let option_name = format!("`--{name}`");
+            let mut rows = manual.lines().filter(|line| line.starts_with('|'));
+            let row = rows.find(|line| line.contains(&option_name));
             let row = row.unwrap_or_else(|| panic!("docs/server.md lacks --{name}"));
             for default in option.get_default_values().iter().filter_map(|value| value.to_str()) {
                 let is_flag = ["true", "false"].contains(&default);
@@ -129,9 +162,22 @@ mod tests {
     fn ice_servers() {
         let turn = parse_ice_server(r#"{"urls":["turn:a"],"username":"u","credential":"c"}"#);
         assert_eq!(turn.unwrap().username.as_deref(), Some("u"));
-        for text in ["", "turn:a", "http://a", "{}", r#"{"urls":[],"more":1}"#] {
+        assert_eq!(parse_ice_server("turn:a").unwrap().credential, None);
+        for text in ["", "http://a", "{}", r#"{"urls":[],"more":1}"#] {
             assert!(parse_ice_server(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_secret_is_the_files_first_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        assert!(read_secret(&file).is_err(), "no file");
+        fs::write(&file, " \nnorth").unwrap();
+        assert!(read_secret(&file).is_err(), "no secret");
+        fs::write(&file, "north\nsouth\n").unwrap();
+        let north = Secret::new(b"north").credentials("room", 1);
+        assert_eq!(read_secret(&file).unwrap().credentials("room", 1), north);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Outbox {
     queue: mpsc::Sender<Message>,
     waiting_bytes: Arc<AtomicUsize>,
+    is_sent_away: Arc<AtomicBool>,
     max_bytes: usize,
     overflow: CancellationToken,
 }
@@ -35,7 +36,8 @@ pub(crate) fn outbox(max_messages: usize, max_bytes: usize) -> (Outbox, Outgoing
     let waiting_bytes = Arc::new(AtomicUsize::new(0));
     let outgoing = Outgoing { queue: receiver, waiting_bytes: waiting_bytes.clone() };
     let overflow = CancellationToken::new();
-    (Outbox { queue: sender, waiting_bytes, max_bytes, overflow }, outgoing)
+    let is_sent_away = Arc::default();
+    (Outbox { queue: sender, waiting_bytes, is_sent_away, max_bytes, overflow }, outgoing)
 }
 
 impl Outbox {
@@ -51,6 +53,17 @@ impl Outbox {
     /// Queues a message of the protocol.
     pub(crate) fn say(&self, message: &ServerMessage) {
         self.push(Message::text(message.to_json()));
+    }
+
+    /// Ends the client's socket, so that it connects anew.
+    pub(crate) fn send_away(&self) {
+        self.is_sent_away.store(true, Ordering::Release);
+        self.overflow.cancel();
+    }
+
+    /// Whether that is why the client was given up.
+    pub(crate) fn is_sent_away(&self) -> bool {
+        self.is_sent_away.load(Ordering::Acquire)
     }
 
     /// Waits until the client is given up, or its socket no longer takes messages.
@@ -76,6 +89,12 @@ impl Outgoing {
                 _ => return,
             };
         }
+    }
+
+    /// What is queued, if anything is.
+    #[cfg(test)]
+    pub(crate) fn next_now(&mut self) -> Option<Message> {
+        self.queue.try_recv().ok()
     }
 
     /// Sends the message and what waits behind it. The number of bytes.

@@ -9,26 +9,33 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use crate::{Config, Error, Server, connector::Connector};
+use crate::{Config, Error, Server, connector::Connector, relaying};
 
 /// Serves `listener` until `shutdown` is ready; then sockets are told so, and they and other connections get
 /// [`Limits::drain_timeout`](crate::Limits::drain_timeout) to end. Meanwhile `/healthz` says that, and no new socket is opened.
 ///
 /// # Errors
-/// Those of [`Server::new`]. A connection's errors end that connection alone.
+/// Those of [`Server::new`], and [`Error::Nats`]. A connection's errors end that connection alone.
 pub async fn run(
     listener: TcpListener,
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let server = Server::new(config)?;
+    let link = server.link().await?;
     let mut connections = JoinSet::new();
+    // Until all connections have ended, and then no longer.
+    let mut relay = JoinSet::new();
+    relay.spawn(relaying::serve(server.clone()));
     tokio::select! {
         () = shutdown => {}
         () = accept_all(&listener, &server, &mut connections) => {}
         () = stay_fresh(&server) => {}
     }
     drain(&listener, &server, connections).await;
+    if let Some(link) = link {
+        link.end().await;
+    }
     Ok(())
 }
 

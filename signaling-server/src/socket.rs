@@ -1,5 +1,7 @@
 //! One client's WebSocket at `/signal`, from its upgrade to its close.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use axum::{
     Extension,
     extract::{
@@ -39,6 +41,7 @@ pub(crate) async fn upgrade(
         return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "5")], TOO_MANY)
             .into_response();
     };
+    let address = client_address(&server, &headers, peer.as_deref());
     let limits = server.limits();
     let longest = limits.message_bytes.max(limits.relay_message_bytes + TARGET_BYTES);
     // So that a message somewhat too long is read and gets its refusal.
@@ -50,7 +53,7 @@ pub(crate) async fn upgrade(
         .max_frame_size(readable)
         .max_write_buffer_size(2 * readable)
         .on_upgrade(async move |socket| {
-            let tracked = server.0.sockets.track_future(serve(socket, server.clone()));
+            let tracked = server.0.sockets.track_future(serve(socket, server.clone(), address));
             tracked.await;
             drop((peer, client));
         })
@@ -70,6 +73,15 @@ fn client_place(
     })
 }
 
+/// Whose socket it is. Where nobody says (a router in a server of somebody else's), all count as one.
+fn client_address(server: &Server, headers: &HeaderMap, peer: Option<&Peer>) -> IpAddr {
+    let Some(peer) = peer else { return IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
+    match &server.0.clients {
+        Some(clients) => clients.client(headers, peer.address),
+        None => peer.address,
+    }
+}
+
 /// Whether a page of this server asks, or a program that is no browser: browsers always name the page's origin, and let
 /// any page open sockets to any server.
 fn is_own_page(headers: &HeaderMap) -> bool {
@@ -82,12 +94,12 @@ fn is_own_page(headers: &HeaderMap) -> bool {
     }
 }
 
-async fn serve(socket: WebSocket, server: Server) {
+async fn serve(socket: WebSocket, server: Server, address: IpAddr) {
     let limits = server.limits();
     let (sink, mut stream) = socket.split();
     let (outbox, outgoing) = outbox(limits.queue_messages, limits.queue_bytes);
     let mut writer = tokio::spawn(outgoing.send_all(sink, limits.write_timeout));
-    let mut connection = Connection::new(server.clone(), outbox);
+    let mut connection = Connection::new(server.clone(), outbox, address);
     let end = connection.listen(&mut stream).await;
     connection.note(&end);
     if connection.part(&end) {

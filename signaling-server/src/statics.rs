@@ -104,7 +104,7 @@ fn page_request(headers: &HeaderMap) -> Request {
 }
 
 /// Files in `assets/` have their content's hash in their name, so they never
-/// change; everything else is asked for again.
+/// change; everything else is asked for again, the service worker among it.
 fn with_caching(path: &str, mut response: Response) -> Response {
     let is_hashed = path.starts_with("/assets/") && !response.status().is_client_error();
     let caching = if is_hashed { "public, max-age=31536000, immutable" } else { "no-cache" };

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::{TestServer, client::*, http, soon};
+use crate::{TestServer, client::*, few_messages, http, short_idle, soon};
 
 #[tokio::test]
 async fn a_long_message_is_refused() {
@@ -73,11 +73,7 @@ async fn nonsense_is_refused() {
 
 #[tokio::test]
 async fn too_fast_is_refused_after_the_burst() {
-    let server = TestServer::start_with(|config| {
-        config.limits.messages_per_sec = 1;
-        config.limits.messages_burst = 10;
-    })
-    .await;
+    let server = TestServer::start_with(few_messages).await;
     let started = Instant::now();
     let mut anna = Client::open(server.address, ANNA).await;
     let message = ClientMessage::Send { to: ANNA, sealed: "AA".into() };
@@ -102,11 +98,7 @@ async fn too_fast_is_refused_after_the_burst() {
 /// Pings are messages as well.
 #[tokio::test]
 async fn a_flood_of_pings_is_refused() {
-    let server = TestServer::start_with(|config| {
-        config.limits.messages_per_sec = 1;
-        config.limits.messages_burst = 10;
-    })
-    .await;
+    let server = TestServer::start_with(few_messages).await;
     let mut anna = Client::open(server.address, ANNA).await;
     for _ in 0..100 {
         anna.send(Message::Ping(Bytes::new())).await;
@@ -127,11 +119,7 @@ async fn a_flood_of_pings_is_refused() {
 /// Parts of a message with nothing in them, as fast as they go: no message comes of them, so nothing is heard.
 #[tokio::test]
 async fn endless_parts_of_nothing_are_silence() {
-    let server = TestServer::start_with(|config| {
-        config.limits.idle_timeout = Duration::from_millis(1500);
-        config.limits.ping_interval = Duration::from_millis(100);
-    })
-    .await;
+    let server = TestServer::start_with(short_idle).await;
     let mut anna = Client::open(server.address, ANNA).await;
     let mut ben = Client::join(server.address, BEN, &[ANNA]).await;
     let stream = anna.stream();
@@ -152,11 +140,7 @@ async fn endless_parts_of_nothing_are_silence() {
 /// A client that does not even answer pings, because it does not read.
 #[tokio::test]
 async fn a_silent_client_is_closed_and_a_living_one_is_not() {
-    let server = TestServer::start_with(|config| {
-        config.limits.idle_timeout = Duration::from_millis(1500);
-        config.limits.ping_interval = Duration::from_millis(100);
-    })
-    .await;
+    let server = TestServer::start_with(short_idle).await;
     let mut anna = Client::open(server.address, ANNA).await;
     let mut ben = Client::join(server.address, BEN, &[ANNA]).await;
     let joined = Instant::now();

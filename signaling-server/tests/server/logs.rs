@@ -34,7 +34,7 @@ async fn events_are_lines_of_json_without_secrets() {
     let ended = lines.iter().find(|line| line["message"] == "socket ended").unwrap();
     assert_eq!((&ended["reason"], &ended["code"]), (&"refused".into(), &"bad_message".into()));
     assert_eq!(ended["room"].as_str().map(str::len), Some(8));
-    let secret = invitation.to_fragment();
+    let secret = invitation.to_fragment(None);
     let room = room.to_string();
     let secrets = [&secret, &room[..8], &sealed, "PASSWORD", "NONSENSE", "QUERY", "HEADER"];
     for secret in secrets {

@@ -5,7 +5,13 @@
 mod access_log;
 mod acme;
 mod bounds;
+mod claims;
 mod client;
+mod cluster;
+mod cluster_access;
+mod cluster_hostile;
+mod cluster_losses;
+mod codes;
 mod forwarded;
 mod hostile;
 mod http;
@@ -14,6 +20,7 @@ mod logs;
 mod memory;
 mod metrics;
 mod models;
+mod nats;
 mod origins;
 mod pebble;
 mod places;
@@ -25,10 +32,12 @@ mod slowness;
 mod statics;
 mod strangers;
 mod tls;
+mod turn;
+mod turn_phone;
 
 use std::{fs, net::SocketAddr, time::Duration};
 
-use protocol::signal::ClientMessage;
+use protocol::signal::{ClientMessage, ServerMessage};
 use signaling_server::{Config, Error};
 use tempfile::TempDir;
 use tokio::{
@@ -111,7 +120,8 @@ impl TestServer {
             let open = ClientMessage::Open { room, peer };
             let join = ClientMessage::Join { room, peer };
             phone.say(if others.is_empty() { &open } else { &join }).await;
-            assert_eq!(phone.hear().await, client::entered(others));
+            let ServerMessage::Entered { peers, .. } = phone.hear().await else { panic!() };
+            assert_eq!(peers, others);
             phones.push(phone);
         }
         for mut phone in phones {
@@ -133,6 +143,8 @@ pub async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 /// The app's `index.html`.
 pub const PAGE: &str = "<!doctype html><title>LinguaLinked</title>";
+/// The app's service worker.
+pub const SERVICE_WORKER: &str = "addEventListener('fetch', () => {});";
 /// The app's script.
 pub const SCRIPT: &str = "console.log('the script');";
 
@@ -149,6 +161,7 @@ pub fn write_files(folder: &TempDir) {
         fs::write(path, bytes).unwrap();
     };
     file("app/index.html", PAGE.as_bytes());
+    file("app/sw.js", SERVICE_WORKER.as_bytes());
     file("app/assets/script-1a2b3c.js", SCRIPT.as_bytes());
     file("app/assets/engine-4d5e6f.wasm", b"\0asm\x01\0\0\0");
     let mut compressed = Vec::new();
@@ -163,4 +176,16 @@ pub fn write_files(folder: &TempDir) {
     file("models/.hidden.gguf", b"hidden");
     file("models/inner/deep.gguf", b"deep");
     file("secret.gguf", b"secret");
+}
+
+/// A client is soon taken for silent.
+pub fn short_idle(config: &mut Config) {
+    config.limits.idle_timeout = Duration::from_millis(1500);
+    config.limits.ping_interval = Duration::from_millis(100);
+}
+
+/// A client may say little at once, and one message a second.
+pub fn few_messages(config: &mut Config) {
+    config.limits.messages_per_sec = 1;
+    config.limits.messages_burst = 10;
 }

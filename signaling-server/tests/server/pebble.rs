@@ -136,12 +136,12 @@ fn write_certificates(folder: &TempDir) {
 }
 
 /// They were free a moment ago.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let open = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     open.map(|listener| listener.local_addr().unwrap().port())
 }
 
-fn quiet(program: &str) -> Command {
+pub fn quiet(program: &str) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command

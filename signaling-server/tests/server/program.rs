@@ -37,6 +37,20 @@ impl Program {
         Self { child, address, _folder: folder }
     }
 
+    /// What it says where it cannot start.
+    pub fn fails(args: &[&str]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        write_files(&folder);
+        let run = Command::new(env!("CARGO_BIN_EXE_signaling-server"))
+            .args(["--listen", "127.0.0.1:0", "--app"])
+            .arg(folder.path().join("app"))
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(!run.status.success(), "{args:?}");
+        String::from_utf8(run.stderr).unwrap()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();

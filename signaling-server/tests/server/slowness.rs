@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::{TestServer, client::*, soon};
+use crate::{TestServer, client::*, short_idle, soon};
 
 #[tokio::test]
 async fn a_socket_that_enters_no_room_is_closed() {
@@ -75,11 +75,7 @@ async fn a_body_that_never_comes_is_not_waited_for() {
 /// Pings come in between, and a client in the midst of a frame cannot answer them.
 #[tokio::test]
 async fn a_frame_a_byte_at_a_time_is_silence() {
-    let server = TestServer::start_with(|config| {
-        config.limits.idle_timeout = Duration::from_millis(800);
-        config.limits.ping_interval = Duration::from_millis(100);
-    })
-    .await;
+    let server = TestServer::start_with(short_idle).await;
     let mut anna = Client::open(server.address, ANNA).await;
     let mut ben = Client::join(server.address, BEN, &[ANNA]).await;
     let stream = anna.stream();

@@ -1,6 +1,6 @@
 //! The app's files and the headers around everything.
 
-use crate::{PAGE, SCRIPT, TestServer, http};
+use crate::{PAGE, SCRIPT, SERVICE_WORKER, TestServer, http};
 
 #[tokio::test]
 async fn the_page() {
@@ -22,6 +22,20 @@ async fn hashed_files_are_kept_for_ever() {
     assert_eq!(wasm.header("cache-control"), "public, max-age=31536000, immutable");
     let missing = http::get(server.address, "/assets/script-000000.js", &[]).await;
     assert_eq!((missing.status, missing.header("cache-control")), (404, "no-cache"));
+}
+
+/// What it keeps on phones is as old as it is.
+#[tokio::test]
+async fn the_service_worker_is_asked_for_again_and_is_a_script() {
+    let server = TestServer::start().await;
+    let worker = http::get(server.address, "/sw.js", &[("service-worker", "script")]).await;
+    assert_eq!((worker.status, worker.body.as_slice()), (200, SERVICE_WORKER.as_bytes()));
+    assert_eq!(worker.header("content-type"), "text/javascript");
+    assert_eq!(worker.header("cache-control"), "no-cache");
+    // It may be one of the whole page and of nothing else, and fetches nothing that the page may not.
+    assert_eq!(worker.header("service-worker-allowed"), "");
+    assert!(worker.header("content-security-policy").contains("script-src 'self'"));
+    assert_eq!(worker.header("cross-origin-embedder-policy"), "require-corp");
 }
 
 #[tokio::test]
@@ -75,7 +89,8 @@ async fn nothing_outside_the_folder_is_served() {
 #[tokio::test]
 async fn every_answer_guards_the_page() {
     let server = TestServer::start().await;
-    let targets = ["/", "/none", "/api/stats", "/models/tiny.gguf", "/models/none.gguf", "/signal"];
+    let targets =
+        ["/", "/sw.js", "/none", "/api/stats", "/models/tiny.gguf", "/models/none.gguf", "/signal"];
     for target in targets {
         let answer = http::get(server.address, target, &[]).await;
         for (name, value) in [

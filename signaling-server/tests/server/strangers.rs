@@ -10,7 +10,7 @@ use protocol::signal::{
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::{TestServer, client::*};
+use crate::{TestServer, client::*, few_messages};
 
 const EVE: PeerId = PeerId(0xeeee_eeee);
 
@@ -62,11 +62,7 @@ async fn a_rooms_name_is_not_its_secret() {
 /// As many as a client may say messages. Then it has to come anew, which its address may do only so often.
 #[tokio::test]
 async fn guesses_are_refused_and_then_not_heard() {
-    let server = TestServer::start_with(|config| {
-        config.limits.messages_per_sec = 1;
-        config.limits.messages_burst = 10;
-    })
-    .await;
+    let server = TestServer::start_with(few_messages).await;
     let mut anna = Client::open(server.address, ANNA).await;
     let started = Instant::now();
     let mut eve = Client::connect(server.address).await;
