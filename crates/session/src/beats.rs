@@ -14,10 +14,18 @@ impl Room {
         let Some(member) = self.members.get_mut(&peer) else { return };
         member.heard_at_secs = self.now_secs;
         member.unanswered_since_secs = None;
+        member.restarted_at_secs = None;
         if std::mem::take(&mut member.is_silent) {
             let name = self.name_of(peer);
             self.note(format!("{name} answers again."));
             self.arrived();
+        }
+    }
+
+    /// Whoever is silent now may yet speak.
+    pub(crate) fn restart_began(&mut self, peer: PeerId) {
+        if let Some(member) = self.members.get_mut(&peer) {
+            member.restarted_at_secs.get_or_insert(self.now_secs);
         }
     }
 
@@ -68,6 +76,8 @@ impl Room {
 
     fn lost_at_secs(&self, peer: PeerId, member: &Member) -> f64 {
         let silent_secs = member.heard_at_secs + self.config.limits.silence_secs;
+        let restarted_secs = member.restarted_at_secs.map(|at_secs| at_secs + RESTART_SECS);
+        let silent_secs = restarted_secs.map_or(silent_secs, |at_secs| at_secs.max(silent_secs));
         match member.unanswered_since_secs.filter(|_| self.is_contested(peer)) {
             Some(since_secs) => silent_secs.min(since_secs + self.config.limits.hush_secs),
             None => silent_secs,
@@ -113,6 +123,8 @@ impl Room {
     }
 }
 
+/// How long a link that is given another way is waited for.
+pub const RESTART_SECS: f64 = 20.0;
 /// Two signs of life fit well within the shortest silence that means a loss.
 const BEAT_SECS: f64 = 2.0;
 /// A page that loads may be deaf for a while.

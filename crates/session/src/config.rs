@@ -1,8 +1,11 @@
 //! What a room is told at the start.
 
-use base::{ModuleProfile, ModuleRange, PeerId, Residual, Tied};
+use std::collections::BTreeSet;
+
+use base::{Identity, ModuleProfile, ModuleRange, PeerId, Residual, Tied};
 use protocol::peer::{
-    ACTIVATIONS_HEADER_BYTES, MAX_CHUNK_TOKENS, ModelRef, PlannedEncoder, Pledge, WireType,
+    ACTIVATIONS_HEADER_BYTES, MAX_CHUNK_TOKENS, ModelRef, PlannedEncoder, Pledge, RoomSecret,
+    WireType,
 };
 
 use crate::MAX_PARTS;
@@ -20,8 +23,31 @@ pub struct RoomConfig {
     pub device: String,
     /// The memory we lend.
     pub pledge: Pledge,
+    /// Who may come in, or how we do.
+    pub door: DoorConfig,
     /// Bounds and time-outs.
     pub limits: RoomLimits,
+}
+
+/// Who may come in, at the coordinator; how to come in, elsewhere. By default a person is asked about everybody.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct DoorConfig {
+    /// Coordinator: whether everybody comes in without asking.
+    pub admits_all: bool,
+    /// Coordinator: whether nobody else may come in.
+    pub is_locked: bool,
+    /// Coordinator: phones that come in without asking, also where the room is locked; the first
+    /// [`crate::MAX_TRUSTED`] count.
+    pub trusted: BTreeSet<Identity>,
+    /// Coordinator: the secret of its rooms to come, which trusted phones are told.
+    pub next_secret: Option<RoomSecret>,
+    /// Coordinator that starts the room again: whom it had let in, as [`crate::DoorView::admitted`] told; they
+    /// come in like those that are trusted.
+    pub admitted: Vec<Identity>,
+    /// Elsewhere: the coordinator that is expected. Others that say they are it are refused.
+    pub coordinator: Option<Identity>,
+    /// Elsewhere: what the invitation brings to the coordinator's [`crate::Output::CheckTicket`]; at most 32 bytes.
+    pub ticket: Vec<u8>,
 }
 
 /// Bounds and time-outs of a room. Only the coordinator's `chunk_tokens`, `wire` and what
@@ -51,6 +77,8 @@ pub struct RoomLimits {
     pub skips: bool,
     /// Time for a link to the coordinator to come about.
     pub connect_secs: f64,
+    /// How long a phone that wants to come in waits for a person to say so.
+    pub ask_secs: f64,
     /// A peer that says nothing for so long is lost.
     pub silence_secs: f64,
     /// A phone that leaves a ping unanswered for so long in the middle of an answer is gone on without.
@@ -79,6 +107,7 @@ impl Default for RoomLimits {
             ring_may_close: true,
             skips: true,
             connect_secs: 45.0,
+            ask_secs: 120.0,
             silence_secs: 15.0,
             hush_secs: 1.2,
             parked_secs: 600.0,

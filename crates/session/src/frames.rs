@@ -22,12 +22,27 @@ impl Room {
         let verdict = match frame {
             Frame::Hello(hello) => self.take_hello(peer, hello),
             _ if link == LinkState::Connecting => Err("it has not introduced itself"),
+            Frame::Admission(admission) => {
+                self.heard(peer);
+                self.take_admission(peer, admission)
+            }
+            frame if link == LinkState::Waiting => self.take_from_outside(peer, &frame),
             frame => {
                 self.heard(peer);
                 self.dispatch(peer, frame)
             }
         };
         self.judge(peer, name, verdict);
+    }
+
+    /// From a phone that is not in, or to us while we are not.
+    fn take_from_outside(&mut self, peer: PeerId, frame: &Frame) -> Verdict {
+        match frame {
+            Frame::Ping(_) | Frame::Pong(_) => self.heard(peer),
+            Frame::Leave(_) => self.lose(peer),
+            _ => return Err("it was not let in"),
+        }
+        Ok(())
     }
 
     /// Tells of a frame that was refused.
@@ -39,7 +54,7 @@ impl Room {
 
     fn dispatch(&mut self, peer: PeerId, frame: Frame) -> Verdict {
         match frame {
-            Frame::Hello(_) => Err("it has introduced itself before"),
+            Frame::Hello(_) | Frame::Admission(_) => Err("it was taken before"),
             Frame::Ping(ping) => self.take_ping(peer, &ping),
             Frame::Pong(pong) => self.take_pong(peer, &pong),
             Frame::Probe(probe) if probe.last => {

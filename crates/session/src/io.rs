@@ -1,9 +1,14 @@
 //! What goes into a room and what comes out of it.
 
-use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
-use protocol::peer::{
-    AnswerStats, AskOptions, AwayReason, CacheAsk, Failure, Frame, ModelRef, Sampling,
-    TokenLogprobs,
+use std::collections::BTreeSet;
+
+use base::{Estimate, Identity, Message, ModuleRange, PeerId, RequestId};
+use protocol::{
+    peer::{
+        AnswerStats, AskOptions, AwayReason, CacheAsk, Failure, Frame, ModelRef, RoomSecret,
+        Sampling, TokenLogprobs,
+    },
+    signal::Pictures,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,13 +30,21 @@ pub struct JobId(pub u64);
 /// Something that happened outside.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Input {
-    /// A link to `peer` is open in both directions.
+    /// A link to `peer` is open in both directions, and both ends have shown that they were invited.
     LinkUp {
         /// The other end.
         peer: PeerId,
+        /// Between whom it is.
+        meeting: Meeting,
     },
     /// The link to `peer` is closed, for whatever reason.
     LinkDown {
+        /// The other end.
+        peer: PeerId,
+    },
+    /// The link to `peer` is given another way, as where one of the two has come into another network. Until something
+    /// is heard, or [`crate::RESTART_SECS`] have passed, it is not lost; a second one in that time gives no more of it.
+    LinkRestarts {
         /// The other end.
         peer: PeerId,
     },
@@ -145,10 +158,28 @@ pub enum Input {
         /// What the answer goes on with.
         text: String,
     },
+    /// Answers [`Output::CheckTicket`].
+    TicketChecked {
+        /// Whose.
+        peer: PeerId,
+        /// Whether a person may be asked about it; else it is turned away.
+        is_good: bool,
+    },
     /// The user wants something.
     Command(Command),
     /// The time of the last [`Output::WakeAt`] has come. Harmless at any time.
     Timeout,
+}
+
+/// Between whom a link is, as its encryption has shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Meeting {
+    /// This phone.
+    pub own: Identity,
+    /// The other end.
+    pub other: Identity,
+    /// What both show.
+    pub pictures: Pictures,
 }
 
 /// What a user can want.
@@ -176,6 +207,20 @@ pub enum Command {
     /// We had better have nothing to do, or none of that any more. The coordinator takes our part away
     /// where the others can do without us.
     Away(Option<AwayReason>),
+    /// Coordinator: these phones come in without asking, now and later, also where the room is locked; the first
+    /// [`crate::MAX_TRUSTED`] count. Replaces the set that was given before; who is in stays in.
+    Trust(BTreeSet<Identity>),
+    /// Coordinator: from now on this is the secret of its rooms to come; trusted phones that are in are told.
+    NextSecret(RoomSecret),
+    /// Coordinator: a phone that asks may come in.
+    LetIn(PeerId),
+    /// Coordinator: a phone that asks may not come in.
+    TurnAway(PeerId),
+    /// Coordinator: whether the room is locked. Who asks then is turned away; who was in before or is trusted still
+    /// comes in.
+    Lock(bool),
+    /// Coordinator: this phone is to leave at once, is no longer trusted in this room, and has to ask if it comes back.
+    Remove(Identity),
     /// We leave the room; it does nothing more.
     Leave,
 }
@@ -207,6 +252,16 @@ pub enum Output {
         /// The other end.
         peer: PeerId,
     },
+    /// Coordinator: whether what an unknown phone's invitation has brought is still good. Answer:
+    /// [`Input::TicketChecked`].
+    CheckTicket {
+        /// Who asks to come in.
+        peer: PeerId,
+        /// At most 32 bytes from that phone.
+        ticket: Vec<u8>,
+    },
+    /// We were not let in, or were taken out: no link is to be made to anybody of this room any more.
+    StayAway,
     /// Open the model and run its kernels once, so that measuring takes no longer than it must.
     /// Answer: [`Input::Prepared`] or [`Input::MeasureFailed`].
     Prepare {
@@ -429,6 +484,19 @@ pub enum Event {
         /// Why.
         #[serde(serialize_with = "crate::view::failure")]
         failure: Failure,
+    },
+    /// The coordinator lets us in without asking from now on, also into its rooms to come. Again where their secret is
+    /// another.
+    Remembered {
+        /// By what it is known again.
+        identity: Identity,
+        /// What its user calls it.
+        name: String,
+        /// What it is.
+        device: String,
+        /// Of its rooms to come.
+        #[serde(skip)]
+        secret: RoomSecret,
     },
     /// A peer sent what it may not; the frame was refused.
     Misbehaved {

@@ -6,6 +6,7 @@
 //! from it; the same inputs always give the same outputs. After each `handle` the
 //! driver polls until there is nothing left.
 
+mod admission;
 mod answers;
 mod away;
 mod balance;
@@ -14,6 +15,7 @@ mod beats;
 mod carry;
 mod clock;
 mod config;
+mod door;
 mod encoding;
 mod exercise;
 mod facts;
@@ -35,6 +37,7 @@ mod planning;
 mod probing;
 mod queue;
 mod recovery;
+mod remembering;
 mod request;
 mod requests;
 mod reshape;
@@ -51,11 +54,16 @@ mod survey;
 mod told;
 mod view;
 
-pub use config::{EncoderSpec, ModelSpec, RoomConfig, RoomLimits};
+pub use beats::RESTART_SECS;
+pub use config::{DoorConfig, EncoderSpec, ModelSpec, RoomConfig, RoomLimits};
+pub use door::{MAX_ASKERS, MAX_TRUSTED};
 pub use io::{
-    AskId, Assignment, Command, Event, Input, Job, JobId, JobInput, LoadStage, MAX_PARTS, Output,
-    Part, Pass, Resident, SamplingStep, StageOutput, Wants,
+    AskId, Assignment, Command, Event, Input, Job, JobId, JobInput, LoadStage, MAX_PARTS, Meeting,
+    Output, Part, Pass, Resident, SamplingStep, StageOutput, Wants,
 };
 pub use plan_view::{CopyView, PlanStageView, PlanView};
 pub use room::Room;
-pub use view::{ErrorView, LinkState, LinkView, ModelView, PeerView, RoomView, StageView};
+pub use view::{
+    AskerView, DoorView, ErrorView, LinkState, LinkView, ModelView, PeerView, PictureView,
+    RoomView, StageView,
+};

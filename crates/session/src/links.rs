@@ -7,7 +7,7 @@
 use base::PeerId;
 use protocol::peer::{LinkMeasured, LinkTimes};
 
-use crate::{Room, pace::Pace};
+use crate::{LinkState, Room, members::Member, pace::Pace};
 
 /// Our link to another phone, while answers run.
 #[derive(Debug, Default)]
@@ -86,7 +86,9 @@ impl Room {
     /// A ping to `peer` goes out.
     pub(crate) fn time_ping(&mut self, peer: PeerId, nonce: u32, large_bytes: Option<usize>) {
         let (now, is_at_work) = (self.now_secs, self.is_at_work());
-        if let Some(member) = self.members.get_mut(&peer).filter(|_| is_at_work) {
+        let is_open = |member: &&mut Member| member.link == LinkState::Open;
+        let member = self.members.get_mut(&peer).filter(is_open).filter(|_| is_at_work);
+        if let Some(member) = member {
             member.pace.pinged(nonce, now, large_bytes);
         }
     }

@@ -1,20 +1,28 @@
 //! Who is in the room: links, introductions, departures.
 
-use base::PeerId;
+use base::{Identity, PeerId};
 use protocol::peer::{
     Away, AwayReason, Failure, FailureCode, Frame, Hello, Leave, LinkLost, MAX_PEERS,
     PROTOCOL_VERSION, Phase, clip,
 };
 
-use crate::{Event, LinkState, Output, Room, facts::Facts, frames::Verdict, links::LinkPace};
+use crate::{
+    Event, LinkState, Meeting, Output, Room, facts::Facts, frames::Verdict, links::LinkPace,
+};
 
 /// Another phone.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) hello: Option<Hello>,
+    /// Between whom the link is.
+    pub(crate) meeting: Meeting,
     pub(crate) link: LinkState,
+    /// Since when it has been there without being in.
+    pub(crate) waiting_since_secs: f64,
+    /// A person is being asked there whether we may come in.
+    pub(crate) is_asked: bool,
     /// Its link was lost and is back.
-    is_back: bool,
+    pub(crate) is_back: bool,
     /// When it was lost.
     pub(crate) lost_at_secs: f64,
     /// It said that it leaves.
@@ -26,15 +34,27 @@ pub(crate) struct Member {
     /// When the first ping went out that it has not answered.
     pub(crate) unanswered_since_secs: Option<f64>,
     pub(crate) heard_at_secs: f64,
+    /// When its link began to be given another way, if nothing has been heard since.
+    pub(crate) restarted_at_secs: Option<f64>,
     pub(crate) pinged_at_secs: f64,
     /// How our link does while answers run.
     pub(crate) pace: LinkPace,
 }
 
+impl Member {
+    /// Whether it says that it is the coordinator.
+    pub(crate) fn claims(&self) -> bool {
+        self.hello.as_ref().is_some_and(|hello| hello.coordinator)
+    }
+}
+
 impl Room {
-    pub(crate) fn link_up(&mut self, peer: PeerId) {
+    pub(crate) fn link_up(&mut self, peer: PeerId, meeting: Meeting) {
+        self.farewells.remove(&peer);
         let known = self.members.contains_key(&peer);
-        if peer == self.config.me || !known && !self.make_room() {
+        let is_back =
+            self.members.get(&peer).is_some_and(|member| member.link != LinkState::Waiting);
+        if peer == self.config.me || !known && !self.make_room(meeting.other) {
             self.outputs.push_back(Output::Disconnect { peer });
             return self.note(format!("{peer} found no place: the room is full"));
         }
@@ -44,14 +64,18 @@ impl Room {
         let now = self.now_secs;
         let member = Member {
             hello: None,
+            meeting,
             link: LinkState::Connecting,
-            is_back: known,
+            waiting_since_secs: now,
+            is_asked: false,
+            is_back,
             lost_at_secs: now,
             has_left: false,
             away: None,
             is_silent: false,
             unanswered_since_secs: None,
             heard_at_secs: now,
+            restarted_at_secs: None,
             pinged_at_secs: now,
             pace: LinkPace::default(),
         };
@@ -61,14 +85,20 @@ impl Room {
         self.view_changes.mark();
     }
 
-    /// Whether one more fits, after forgetting someone lost if need be.
-    fn make_room(&mut self) -> bool {
+    /// Whether one more fits, after forgetting someone lost if need be, or someone who is not in for one who may be.
+    fn make_room(&mut self, identity: Identity) -> bool {
         if self.members.len() + 1 < MAX_PEERS {
             return true;
         }
         let lost = self.members.iter().find(|(_, member)| member.link == LinkState::Lost);
-        let Some(lost) = lost.map(|(peer, _)| *peer) else { return false };
-        self.forget(lost);
+        if let Some(lost) = lost.map(|(peer, _)| *peer) {
+            self.forget(lost);
+            return true;
+        }
+        let is_outside = |(_, member): &(&PeerId, &Member)| member.link == LinkState::Waiting;
+        let outside = self.members.iter().filter(is_outside).map(|(&peer, _)| peer).next_back();
+        let Some(outside) = outside.filter(|_| self.is_known(identity)) else { return false };
+        self.turn_from(outside);
         true
     }
 
@@ -89,30 +119,22 @@ impl Room {
         if member.hello.is_some() {
             return Err("it has introduced itself before");
         }
-        let (pledge, is_coordinator) = (hello.pledge, hello.coordinator);
-        let is_back = member.is_back;
+        let claims = hello.coordinator;
         member.hello = Some(hello);
-        member.link = LinkState::Open;
+        member.link = LinkState::Waiting;
         member.heard_at_secs = now;
-        self.facts.insert(peer, Facts::new(pledge));
-        self.ask_to_prepare(peer);
-        self.arrived();
+        member.waiting_since_secs = now;
         self.view_changes.mark();
-        self.status_changes.mark();
-        match (is_coordinator, self.coordinator) {
-            (true, Some(_)) if self.config.coordinator => {
-                return Err("the room has a coordinator already");
-            }
-            // It may be the same phone, loaded anew; the room is its where the old one says nothing.
-            (true, Some(old)) => self.ping(old, None),
-            (true, None) => self.follow(peer),
-            (false, Some(_)) if is_back && !self.config.coordinator => self.probe_too(peer),
-            (false, _) => {}
+        match (claims, self.config.coordinator) {
+            (true, true) => return Err("the room has a coordinator already"),
+            (true, false) => return self.ask_to_come_in(peer),
+            (false, true) => {}
+            (false, false) => self.tell_apart(peer),
         }
         Ok(())
     }
 
-    fn follow(&mut self, coordinator: PeerId) {
+    pub(crate) fn follow(&mut self, coordinator: PeerId) {
         self.coordinator = Some(coordinator);
         self.phase = Phase::Gathering;
         self.failure = None;
@@ -122,11 +144,18 @@ impl Room {
         self.resume_asks(coordinator);
     }
 
+    pub(crate) fn link_down(&mut self, peer: PeerId) {
+        self.farewells.remove(&peer);
+        self.lose(peer);
+    }
+
     /// A link is gone, or its peer says nothing more.
     pub(crate) fn lose(&mut self, peer: PeerId) {
         let Some(member) = self.members.get_mut(&peer) else { return };
-        if member.link == LinkState::Lost {
-            return;
+        match member.link {
+            LinkState::Lost => return,
+            LinkState::Waiting => return self.lose_outside(peer),
+            LinkState::Connecting | LinkState::Open => {}
         }
         member.link = LinkState::Lost;
         member.lost_at_secs = self.now_secs;
@@ -145,9 +174,16 @@ impl Room {
         }
     }
 
+    /// It was never in, and nobody waits for it.
+    fn lose_outside(&mut self, peer: PeerId) {
+        self.door.forget(peer);
+        self.forget(peer);
+        self.view_changes.mark();
+    }
+
     /// Tells when no link to the coordinator comes about; one may still come later.
     pub(crate) fn check_connecting(&mut self) {
-        if self.coordinator.is_some() || self.failure.is_some() {
+        if self.coordinator.is_some() || self.failure.is_some() || self.waits_at_door() {
             self.waiting_since_secs = None;
             return;
         }
@@ -217,8 +253,7 @@ impl Room {
 
     fn claimants(&self) -> impl Iterator<Item = PeerId> {
         let claims = |member: &Member| {
-            member.link == LinkState::Open
-                && member.hello.as_ref().is_some_and(|hello| hello.coordinator)
+            matches!(member.link, LinkState::Open | LinkState::Waiting) && member.claims()
         };
         self.members.iter().filter(move |(_, member)| claims(member)).map(|(&peer, _)| peer)
     }
@@ -280,6 +315,9 @@ impl Room {
 
     pub(crate) fn leave(&mut self) {
         self.broadcast(&Frame::from(Leave {}));
+        for peer in self.peers_waiting() {
+            self.transmit(peer, Leave {});
+        }
         self.outputs.push_back(Output::UnloadStage);
         self.has_left = true;
     }
@@ -293,6 +331,12 @@ impl Room {
     pub(crate) fn open_peers(&self) -> Vec<PeerId> {
         let open = self.members.iter().filter(|(_, member)| member.link == LinkState::Open);
         open.map(|(peer, _)| *peer).collect()
+    }
+
+    /// Everyone else that is linked and not in.
+    fn peers_waiting(&self) -> Vec<PeerId> {
+        let waiting = self.members.iter().filter(|(_, member)| member.link == LinkState::Waiting);
+        waiting.map(|(peer, _)| *peer).collect()
     }
 
     /// What to call a phone in a sentence.

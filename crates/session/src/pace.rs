@@ -38,10 +38,14 @@ impl Pace {
         if self.secs.len() < latest.max(1) {
             return None;
         }
-        let mut sorted: Vec<f64> = self.secs.iter().rev().take(latest).copied().collect();
-        sorted.sort_by(f64::total_cmp);
-        Some(sorted[sorted.len() / 2])
+        Some(median_of(self.secs.iter().rev().take(latest).copied().collect()))
     }
+}
+
+/// The median of at least one time.
+pub(crate) fn median_of(mut secs: Vec<f64>) -> f64 {
+    secs.sort_by(f64::total_cmp);
+    secs[secs.len() / 2]
 }
 
 impl Room {

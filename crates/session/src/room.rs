@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use base::{PeerId, RequestId};
+use base::{Identity, PeerId, RequestId};
 use protocol::peer::{
     AwayReason, DeviceMeasured, Failure, LinkMeasured, MeasuringStatus, ModelStatus, Phase,
     PlanStatus,
@@ -14,6 +14,7 @@ use crate::{
     balance::Balance,
     carry::{Outgoing, Switch},
     clock::Throttle,
+    door::Door,
     exercise::Exercise,
     facts::Facts,
     links::LinkDrift,
@@ -41,6 +42,14 @@ pub struct Room {
     /// Everyone else, also those lost since the last beginning.
     pub(crate) members: BTreeMap<PeerId, Member>,
     pub(crate) coordinator: Option<PeerId>,
+    /// Coordinator: who may come in.
+    pub(crate) door: Door,
+    /// Elsewhere: who is in, as the coordinator says.
+    pub(crate) known: BTreeSet<Identity>,
+    /// Elsewhere: the only one that we take for the coordinator, once we know.
+    pub(crate) expected: Option<Identity>,
+    /// Coordinator: links that end once their phones may have read why.
+    pub(crate) farewells: BTreeMap<PeerId, f64>,
     pub(crate) phase: Phase,
     pub(crate) failure: Option<Failure>,
     /// The name of the coordinator that we lost.
@@ -123,6 +132,10 @@ impl Room {
             outputs: VecDeque::new(),
             members: BTreeMap::new(),
             coordinator,
+            door: Door::new(&config.door),
+            known: BTreeSet::new(),
+            expected: config.door.coordinator,
+            farewells: BTreeMap::new(),
             phase: if config.coordinator { Phase::Gathering } else { Phase::Connecting },
             failure: None,
             lost_coordinator: None,
@@ -193,8 +206,9 @@ impl Room {
 
     fn take(&mut self, input: Input) {
         match input {
-            Input::LinkUp { peer } => self.link_up(peer),
-            Input::LinkDown { peer } => self.lose(peer),
+            Input::LinkUp { peer, meeting } => self.link_up(peer, meeting),
+            Input::LinkDown { peer } => self.link_down(peer),
+            Input::LinkRestarts { peer } => self.restart_began(peer),
             Input::Frame { peer, frame } => self.take_frame(peer, frame),
             Input::Prepared { url } => self.prepared(url),
             Input::DeviceMeasured { flops_per_sec, overhead_secs } => {
@@ -216,6 +230,7 @@ impl Room {
             Input::CacheWritten { epoch, is_there } => self.cache_written(epoch, is_there),
             Input::Tokenized { ask, result } => self.tokenized(ask, result),
             Input::Decoded { request, text } => self.decoded(request, text),
+            Input::TicketChecked { peer, is_good } => self.ticket_checked(peer, is_good),
             Input::Command(command) => self.take_command(command),
             Input::Timeout => {}
         }
@@ -229,11 +244,26 @@ impl Room {
             Command::Stop { ask } => self.stop(ask),
             Command::Away(why) => self.be_away(why),
             Command::Leave => self.leave(),
+            command if self.config.coordinator => self.take_door_command(command),
+            _ => self.note("Only the phone that started the room lets others in."),
+        }
+    }
+
+    fn take_door_command(&mut self, command: Command) {
+        match command {
+            Command::Trust(identities) => self.trust(identities),
+            Command::NextSecret(secret) => self.tell_next_secret(secret),
+            Command::LetIn(peer) => self.let_in(peer),
+            Command::TurnAway(peer) => self.turn_away(peer),
+            Command::Lock(is_locked) => self.lock(is_locked),
+            Command::Remove(identity) => self.remove(identity),
+            _ => {}
         }
     }
 
     fn run_timers(&mut self) {
         self.beat();
+        self.check_door();
         self.check_connecting();
         self.probe_on();
         self.survey_on();
@@ -258,6 +288,7 @@ impl Room {
         let throttles = [&self.status_changes, &self.report_changes, &self.progress_changes];
         [
             self.next_beat(),
+            self.door_deadline(),
             self.drawing_deadline(),
             self.connecting_deadline(),
             self.prober.deadline(),

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::pace::Pace;
+use crate::pace::{Pace, median_of};
 
 /// The latest passes of one stage.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl RowPace {
         let further = self.further.median().unwrap_or(FURTHER_ROW);
         let latest = self.passes.iter().rev().take(PASSES_NEEDED);
         let one = |&(rows, secs): &(usize, f64)| secs / (1.0 + further * (rows as f64 - 1.0));
-        Some(middle(latest.map(one).collect()))
+        Some(median_of(latest.map(one).collect()))
     }
 
     /// What the passes that are kept say of a further row, where they are of different numbers of rows.
@@ -44,7 +44,7 @@ impl RowPace {
         let secs_of = |rows: usize| {
             let alike = self.passes.iter().filter(|pass| pass.0 == rows).map(|pass| pass.1);
             let alike: Vec<f64> = alike.collect();
-            (alike.len() >= PASSES_ALIKE).then(|| middle(alike))
+            (alike.len() >= PASSES_ALIKE).then(|| median_of(alike))
         };
         let counts = self.passes.iter().map(|pass| pass.0);
         let (fewest, most) = (counts.clone().min()?, counts.max()?);
@@ -56,12 +56,6 @@ impl RowPace {
         let first_secs = fewer_secs - further_secs * (fewer as f64 - 1.0);
         Some((further_secs / first_secs.max(further_secs)).clamp(0.0, 1.0))
     }
-}
-
-/// The median of at least one time.
-fn middle(mut secs: Vec<f64>) -> f64 {
-    secs.sort_by(f64::total_cmp);
-    secs[secs.len() / 2]
 }
 
 const PASSES_KEPT: usize = 16;

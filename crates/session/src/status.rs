@@ -1,12 +1,13 @@
 //! Keeping every screen the same: the coordinator's status to all, the members'
 //! reports to the coordinator, and our own view.
 
-use base::{ModuleRange, PeerId};
+use base::{Identity, ModuleRange, PeerId};
 use protocol::peer::{Frame, LinkMeasured, LinkStatus, ModelStatus, Report, Status};
 
 use crate::{
-    ErrorView, Event, LinkState, LinkView, ModelSpec, ModelView, PeerView, PlanView, Room,
-    RoomView, StageView, facts::Facts, frames::Verdict, links::LinkDrift,
+    AskerView, DoorView, ErrorView, Event, LinkState, LinkView, ModelSpec, ModelView, PeerView,
+    PictureView, PlanView, Room, RoomView, StageView, facts::Facts, frames::Verdict,
+    links::LinkDrift, members::Member,
 };
 
 impl Room {
@@ -122,12 +123,15 @@ impl Room {
 
     /// The room as this phone knows it.
     pub fn view(&self) -> RoomView {
-        let others = self.members.keys().map(|&peer| self.peer_view(peer));
+        let is_member = |(_, member): &(&PeerId, &Member)| member.link != LinkState::Waiting;
+        let others = self.members.iter().filter(is_member).map(|(&peer, _)| self.peer_view(peer));
         RoomView {
             phase: self.phase,
             me: self.config.me,
             coordinator: self.coordinator.map_or(String::new(), |peer| peer.to_string()),
             peers: std::iter::once(self.peer_view(self.config.me)).chain(others).collect(),
+            door: self.config.coordinator.then(|| self.door_view()),
+            asking: self.asking_view(),
             plan: self.plan.as_ref().map(PlanView::from),
             model: self.model.as_ref().map(model_view),
             links: self.link_statuses().iter().map(LinkView::from).collect(),
@@ -150,6 +154,7 @@ impl Room {
             device: device.to_owned(),
             me,
             coordinator: self.coordinator == Some(peer),
+            identity: member.map(|member| member.meeting.other).or(self.own_identity(me)),
             link: member.map_or(LinkState::Open, |member| member.link),
             flops_per_sec: facts.flops_per_sec.map(|speed| speed.mean),
             flops_per_sec_spread: facts.flops_per_sec.map(|speed| speed.spread),
@@ -163,6 +168,38 @@ impl Room {
             waiting_rows: facts.waiting_rows,
             counters: facts.counters,
         }
+    }
+
+    fn own_identity(&self, me: bool) -> Option<Identity> {
+        self.members.values().next().map(|member| member.meeting.own).filter(|_| me)
+    }
+
+    fn door_view(&self) -> DoorView {
+        DoorView {
+            locked: self.door.is_locked,
+            admits_all: self.door.admits_all,
+            askers: self.door.shown().filter_map(|peer| self.asker_view(peer)).collect(),
+            admitted: self.door.admitted().to_vec(),
+        }
+    }
+
+    /// Where a person is asked about us.
+    fn asking_view(&self) -> Option<AskerView> {
+        let is_asked =
+            |(_, member): &(&PeerId, &Member)| member.is_asked && member.link == LinkState::Waiting;
+        let asked = self.members.iter().filter(|_| self.coordinator.is_none());
+        asked.filter(is_asked).find_map(|(&peer, _)| self.asker_view(peer))
+    }
+
+    fn asker_view(&self, peer: PeerId) -> Option<AskerView> {
+        let member = self.members.get(&peer)?;
+        Some(AskerView {
+            id: peer,
+            name: self.name_of(peer),
+            device: member.hello.as_ref()?.device.clone(),
+            identity: member.meeting.other,
+            pictures: PictureView::of(member.meeting.pictures),
+        })
     }
 
     fn stage_view(&self, peer: PeerId) -> Option<StageView> {

@@ -1,7 +1,7 @@
 //! What the header has told those who ask from other phones. It is kept while a link that was lost may come back: then
 //! an answer goes on where it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use base::PeerId;
 use protocol::peer::{AskFailed, Failure, FailureCode, Frame, MAX_PROMPT_BYTES, Resume, Text};
@@ -12,6 +12,8 @@ use crate::{AskId, LinkState, Room, frames::Verdict};
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     answers: BTreeMap<AskId, Answer>,
+    /// Those that have ended, in this order.
+    ended: VecDeque<AskId>,
 }
 
 #[derive(Debug, Default)]
@@ -24,14 +26,22 @@ struct Answer {
 }
 
 impl Told {
-    /// Somebody asks. Of those that have ended, the oldest are forgotten.
+    /// Somebody asks.
     pub(crate) fn begin(&mut self, ask: AskId) {
-        let ended = self.answers.iter().filter(|(_, answer)| answer.end.is_some());
-        let ended: Vec<AskId> = ended.map(|(&ask, _)| ask).collect();
-        for ask in ended.iter().take(ended.len().saturating_sub(ENDED_KEPT - 1)) {
-            self.answers.remove(ask);
-        }
         self.answers.insert(ask, Answer::default());
+    }
+
+    /// An answer has ended; of those that have, the first are forgotten. Whether the asker can be told.
+    fn end(&mut self, ask: AskId, end: Frame) -> bool {
+        let Some(answer) = self.answers.get_mut(&ask) else { return false };
+        let is_interrupted = answer.is_interrupted;
+        if answer.end.replace(end).is_none() {
+            self.ended.push_back(ask);
+        }
+        if self.ended.len() > ENDED_KEPT {
+            self.ended.pop_front().and_then(|first| self.answers.remove(&first));
+        }
+        !is_interrupted
     }
 
     fn is_awaited_by(&self, peer: PeerId) -> bool {
@@ -49,6 +59,7 @@ impl Told {
 
     fn forget(&mut self, peer: PeerId) {
         self.answers.retain(|ask, _| ask.from != peer);
+        self.ended.retain(|ask| ask.from != peer);
     }
 }
 
@@ -65,19 +76,17 @@ impl Room {
 
     /// The last of it.
     pub(crate) fn say_last(&mut self, to: AskId, end: Frame) {
-        let Some(answer) = self.told.answers.get_mut(&to) else { return };
-        answer.end = Some(end.clone());
-        if !answer.is_interrupted {
+        if self.told.end(to, end.clone()) {
             self.transmit(to.from, end);
         }
     }
 
     /// A link is gone. Unless its phone has said that it leaves, it may be back soon.
     pub(crate) fn interrupt_answers(&mut self, peer: PeerId) {
-        self.told.interrupt(peer);
         if self.members.get(&peer).is_none_or(|member| member.has_left) {
-            self.give_asker_up(peer);
+            return self.give_asker_up(peer);
         }
+        self.told.interrupt(peer);
     }
 
     /// Nobody waits for these answers any more.
@@ -151,16 +160,20 @@ mod tests {
     }
 
     #[test]
-    fn of_the_ended_only_the_newest_are_kept() {
+    fn those_that_ended_last_are_kept() {
         let mut told = Told::default();
-        let ask = |number| AskId { from: PeerId(2), number };
-        told.begin(ask(0));
-        for number in 1..100 {
-            told.begin(ask(number));
-            let answer = told.answers.get_mut(&ask(number)).expect("it has begun");
-            answer.end = Some(protocol::peer::Leave {}.into());
+        let [first, second] = [2, 3].map(|peer| move |number| AskId { from: PeerId(peer), number });
+        let leave = || Frame::from(protocol::peer::Leave {});
+        told.begin(first(100));
+        for number in 0..100 {
+            told.begin(second(number));
+            assert!(told.end(second(number), leave()));
         }
-        assert!(told.answers.contains_key(&ask(0)) && told.answers.contains_key(&ask(99)));
-        assert!(told.answers.len() <= ENDED_KEPT + 1, "{}", told.answers.len());
+        assert!(told.end(first(100), leave()), "it had not ended");
+        assert_eq!(told.answers.len(), ENDED_KEPT);
+        assert!(told.answers.contains_key(&first(100)) && told.answers.contains_key(&second(99)));
+        assert!(!told.answers.contains_key(&second(0)));
+        told.forget(PeerId(3));
+        assert_eq!((told.answers.len(), told.ended.len()), (1, 1));
     }
 }

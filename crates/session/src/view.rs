@@ -1,7 +1,10 @@
 //! The room as a page draws it.
 
-use base::PeerId;
-use protocol::peer::{Counters, Failure, FailureCode, LinkStatus, MeasuringStatus, Phase};
+use base::{Identity, PeerId};
+use protocol::{
+    peer::{Counters, Failure, FailureCode, LinkStatus, MeasuringStatus, Phase},
+    signal::Pictures,
+};
 use serde::{Serialize, Serializer};
 
 use crate::PlanView;
@@ -16,8 +19,12 @@ pub struct RoomView {
     pub me: PeerId,
     /// The coordinator's id as text; empty until it is known.
     pub coordinator: String,
-    /// Everyone, ourselves first.
+    /// Everyone who is or was in, ourselves first.
     pub peers: Vec<PeerView>,
+    /// Coordinator: who may come in.
+    pub door: Option<DoorView>,
+    /// While a person is asked whether we may come in: where.
+    pub asking: Option<AskerView>,
     /// Who runs what, once planned.
     pub plan: Option<PlanView>,
     /// What runs, once chosen.
@@ -44,6 +51,8 @@ pub struct PeerView {
     pub me: bool,
     /// Whether it is the coordinator.
     pub coordinator: bool,
+    /// By what it is known again, once a link was open; our own once any was.
+    pub identity: Option<Identity>,
     /// Our link to it.
     pub link: LinkState,
     /// Its speed, once measured: the mean of some rounds.
@@ -70,12 +79,54 @@ pub struct PeerView {
     pub counters: Counters,
 }
 
+/// The coordinator's door.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DoorView {
+    /// Whether nobody else may come in.
+    pub locked: bool,
+    /// Whether everybody comes in without asking.
+    pub admits_all: bool,
+    /// Whom a person is asked about, in the order in which they came.
+    pub askers: Vec<AskerView>,
+    /// Who was let in, for [`crate::DoorConfig::admitted`].
+    pub admitted: Vec<Identity>,
+}
+
+/// A phone at the other end of a link that waits for a person.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AskerView {
+    /// Which.
+    pub id: PeerId,
+    /// What its user calls it.
+    pub name: String,
+    /// What it is.
+    pub device: String,
+    /// By what it is known again.
+    pub identity: Identity,
+    /// The same on both screens where nobody is between the two.
+    pub pictures: [PictureView; 4],
+}
+
+/// A picture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PictureView {
+    /// An emoji.
+    pub symbol: &'static str,
+    /// What a screen reader says.
+    pub name: &'static str,
+}
+
 /// How a link stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkState {
     /// Open, but the other has not introduced itself.
     Connecting,
+    /// The other has introduced itself, and is not in, or we are not.
+    Waiting,
     /// In use.
     Open,
     /// Gone.
@@ -150,6 +201,12 @@ pub struct ErrorView {
     /// With `prompt_too_long`: what the context takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_tokens: Option<u32>,
+}
+
+impl PictureView {
+    pub(crate) fn of(pictures: Pictures) -> [Self; 4] {
+        pictures.each().map(|picture| Self { symbol: picture.symbol, name: picture.name })
+    }
 }
 
 impl From<&LinkStatus> for LinkView {

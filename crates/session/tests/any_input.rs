@@ -3,7 +3,7 @@
 
 mod common;
 
-use base::{Estimate, Message, ModuleRange, PeerId, RequestId};
+use base::{Estimate, Identity, Message, ModuleRange, PeerId, RequestId};
 use common::{ROW_BYTES, SAMPLING, Seen, model, options, spec};
 use proptest::prelude::*;
 use protocol::peer::*;
@@ -12,8 +12,8 @@ use session::{AskId, Assignment, Command, Input, JobId, Room};
 /// What picks an input: its kind, and numbers small enough to hit what is known.
 type Pick = (u8, [u32; 4]);
 
-fn room(coordinator: bool) -> Room {
-    common::room(PeerId(if coordinator { 0 } else { 3 }), coordinator)
+fn room(coordinator: bool, admits_all: bool) -> Room {
+    common::room(PeerId(if coordinator { 0 } else { 3 }), coordinator, admits_all)
 }
 
 fn ask(number: u32) -> Command {
@@ -23,7 +23,7 @@ fn ask(number: u32) -> Command {
 fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
     let request = RequestId(a);
     let message = || "m".to_owned();
-    match kind % 44 {
+    match kind % 48 {
         0 => Hello {
             version: 1,
             coordinator: a == 0,
@@ -73,9 +73,35 @@ fn frame(kind: u8, [a, b, c, d]: [u32; 4]) -> Frame {
             CacheLost { of }.into()
         }
         32 => report([a, b, c, d]).into(),
-        34..=41 => other_frame(kind % 44, [a, b, c, d]),
+        34..=41 => other_frame(kind % 48, [a, b, c, d]),
         42 => Resume { ask: a, text_bytes: b % 3 }.into(),
+        43..=46 => admission(kind, [a, b, c, d]).into(),
         _ => StopAsk { ask: a }.into(),
+    }
+}
+
+fn admission(kind: u8, [a, b, _, _]: [u32; 4]) -> Admission {
+    match kind % 48 {
+        43 => Admission::Ask { ticket: vec![0; a as usize] },
+        44 if a == 0 => Admission::Out(Refusal::ALL[b as usize]),
+        44 => Admission::Wait,
+        45 if a == 0 => Admission::Remembered(RoomSecret([b as u8; 32])),
+        _ => Admission::In { members: (a..=b + 1).map(identity).collect() },
+    }
+}
+
+fn identity(number: u32) -> Identity {
+    Identity([number as u8; 32])
+}
+
+fn door_command([a, b, c, _]: [u32; 4]) -> Command {
+    match a {
+        0 => Command::LetIn(PeerId(b)),
+        1 => Command::TurnAway(PeerId(b)),
+        2 => Command::Lock(b % 2 == 0),
+        3 if c == 0 => Command::NextSecret(RoomSecret([b as u8; 32])),
+        3 => Command::Remove(identity(b)),
+        _ => Command::Trust((b..c).map(identity).collect()),
     }
 }
 
@@ -197,7 +223,8 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
     let [a, b, c, _] = numbers;
     let peer = PeerId(a);
     match kind {
-        0..=15 => Input::LinkUp { peer },
+        0..=15 => common::link_up(peer),
+        16 if b % 2 == 0 => Input::LinkRestarts { peer },
         16 => Input::LinkDown { peer },
         17..=20 => Input::DeviceMeasured {
             flops_per_sec: Estimate::exact((a + 1).into()),
@@ -225,6 +252,8 @@ fn input(room_has: &Seen, (kind, numbers): Pick) -> Input {
         101 => Input::Command(Command::Away((a % 2 == 0).then_some(AwayReason::LowBattery))),
         102 | 103 => Input::Exercised { number: a, busy_secs: b.into() },
         104..=110 => Input::Timeout,
+        111..=118 => Input::TicketChecked { peer, is_good: b > 0 },
+        119..=128 => Input::Command(door_command(numbers)),
         _ => Input::Frame { peer, frame: frame(kind, [b, c, a, numbers[3]]) },
     }
 }
@@ -238,7 +267,7 @@ fn figures() -> (DeviceMeasured, LinkMeasured) {
 
 /// A room in mid-answer: as the coordinator with one worker, or as that worker.
 fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
-    let mut room = room(coordinator);
+    let mut room = room(coordinator, true);
     let peer = PeerId(if coordinator { 3 } else { 0 });
     let from = |frame: Frame| Input::Frame { peer, frame };
     let hello = Hello {
@@ -248,13 +277,17 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
         device: String::new(),
         pledge: Pledge::Bytes(36),
     };
+    let admission = match coordinator {
+        true => Admission::Ask { ticket: Vec::new() },
+        false => Admission::In { members: Vec::new() },
+    };
     let (device, link) = figures();
     let begin = begin([1, 1, 0, 1]);
     let data = vec![0; 2 * ROW_BYTES as usize];
     let first = Activations { last: true, wire: WireType::F32, data, ..rows([1, 1, 0, 1]) };
     let asked = ask(9);
     let ask = AskId { from: PeerId(0), number: 9 };
-    let mut inputs = vec![Input::LinkUp { peer }, from(hello.into())];
+    let mut inputs = vec![common::link_up(peer), from(hello.into()), from(admission.into())];
     if coordinator {
         inputs.extend([
             Input::Command(Command::SetModel(spec())),
@@ -298,11 +331,12 @@ proptest! {
     fn a_room_survives_any_input(
         coordinator in any::<bool>(),
         is_busy in any::<bool>(),
+        admits_all in any::<bool>(),
         picks in prop::collection::vec((any::<u8>(), any::<[u8; 4]>(), 0.0..1.0_f64), 1..300),
     ) {
         let mut seen = Seen::default();
         let mut room =
-            if is_busy { busy_room(coordinator, &mut seen) } else { room(coordinator) };
+            if is_busy { busy_room(coordinator, &mut seen) } else { room(coordinator, admits_all) };
         let mut now = if is_busy { 20.0 } else { 0.0 };
         for (kind, numbers, secs) in picks {
             now += secs.powi(4);

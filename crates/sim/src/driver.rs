@@ -29,6 +29,8 @@ impl Sim {
                 self.transmit(phone, to, name, frame.encode());
             }
             Output::Disconnect { peer } => self.disconnect(phone, peer),
+            Output::CheckTicket { peer, ticket } => self.check_ticket(phone, peer, &ticket),
+            Output::StayAway => {}
             Output::Prepare { model } => self.prepare(phone, model.url),
             Output::Measure { .. } => self.measure(phone),
             Output::Exercise { number } => self.exercise(phone, number),
@@ -63,6 +65,11 @@ impl Sim {
         let arrives_at_secs = link.arrival_secs();
         let to = to.0 as usize - 1;
         self.log_sent(Sent { from: phone, to, name, bytes, at_secs, arrives_at_secs });
+    }
+
+    /// In the simulation an invitation whose ticket says so is too old.
+    fn check_ticket(&mut self, phone: usize, peer: PeerId, ticket: &[u8]) {
+        self.later(phone, 0.0, Input::TicketChecked { peer, is_good: ticket != b"old" });
     }
 
     fn disconnect(&mut self, phone: usize, peer: PeerId) {

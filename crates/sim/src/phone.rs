@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use base::PeerId;
+use base::{Identity, PeerId};
 use protocol::peer::Pledge;
 use session::{Event, Input, LoadStage, Room, RoomView};
 use transport::memory::MemoryLink;
@@ -43,6 +43,7 @@ impl PhoneSpec {
 /// A phone in the simulation.
 pub(crate) struct Phone {
     pub(crate) id: PeerId,
+    pub(crate) identity: Identity,
     pub(crate) spec: PhoneSpec,
     pub(crate) room: Room,
     pub(crate) runner: Box<dyn StageRunner>,

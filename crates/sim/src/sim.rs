@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use base::{Message, PeerId};
-use protocol::peer::{AnswerStats, AskOptions, Failure, FailureCode, Frame};
+use base::{Identity, Message, PeerId};
+use protocol::{
+    peer::{AnswerStats, AskOptions, Failure, FailureCode, Frame},
+    signal::Pictures,
+};
 use session::{
-    Assignment, Command, Event, Input, ModelSpec, Room, RoomConfig, RoomLimits, RoomView,
+    Assignment, Command, DoorConfig, Event, Input, Meeting, ModelSpec, Room, RoomConfig,
+    RoomLimits, RoomView,
 };
 use transport::{
     Link, LinkEvent,
@@ -40,6 +44,7 @@ pub struct Sim {
     model: ModelSpec,
     link: Conditions,
     limits: RoomLimits,
+    door: DoorConfig,
     make_runner: Box<dyn FnMut() -> Box<dyn StageRunner>>,
 }
 
@@ -53,9 +58,19 @@ pub struct Answer {
 }
 
 impl Sim {
-    /// A room where nobody has met yet; `make_runner` gives each phone its model.
+    /// A room where nobody has met yet and everybody may come in; `make_runner` gives each phone its model.
     pub fn new(
         config: SimConfig,
+        make_runner: impl FnMut() -> Box<dyn StageRunner> + 'static,
+    ) -> Self {
+        let door = DoorConfig { admits_all: true, ..DoorConfig::default() };
+        Self::with_door(config, door, make_runner)
+    }
+
+    /// A room where nobody has met yet, with a door.
+    pub fn with_door(
+        config: SimConfig,
+        door: DoorConfig,
         make_runner: impl FnMut() -> Box<dyn StageRunner> + 'static,
     ) -> Self {
         let mut sim = Self {
@@ -69,6 +84,7 @@ impl Sim {
             model: config.model,
             link: config.link,
             limits: config.limits,
+            door,
             make_runner: Box::new(make_runner),
         };
         for phone in config.phones {
@@ -79,16 +95,28 @@ impl Sim {
 
     /// One more phone; gives its number. Its links to all others open in a moment.
     pub fn join(&mut self, spec: PhoneSpec) -> usize {
-        let is_first = self.phones.is_empty();
-        self.enter(spec, is_first)
+        let number = self.phones.len();
+        self.enter(spec, number == 0, identity_of(number))
     }
 
     /// The page of the phone that had opened the room is loaded anew: another phone, for the others, that opens it.
+    /// It knows whom it had let in.
     pub fn reopen(&mut self, spec: PhoneSpec) -> usize {
-        self.enter(spec, true)
+        self.door.admitted = self.view(0).door.map_or_else(Vec::new, |door| door.admitted);
+        self.enter(spec, true, identity_of(0))
     }
 
-    fn enter(&mut self, spec: PhoneSpec, coordinator: bool) -> usize {
+    /// A phone that was invited says that it started the room.
+    pub fn pretend(&mut self, spec: PhoneSpec) -> usize {
+        self.enter(spec, true, identity_of(self.phones.len()))
+    }
+
+    /// The page of a phone that had come in is loaded anew: another one, for the others, with the same key.
+    pub fn reload(&mut self, phone: usize) -> usize {
+        self.enter(self.phones[phone].spec.clone(), false, self.identity(phone))
+    }
+
+    fn enter(&mut self, spec: PhoneSpec, coordinator: bool, identity: Identity) -> usize {
         let number = self.phones.len();
         let config = RoomConfig {
             me: PeerId(number as u32 + 1),
@@ -96,9 +124,10 @@ impl Sim {
             name: spec.name.clone(),
             device: "simulated".to_owned(),
             pledge: spec.pledge,
+            door: self.door.clone(),
             limits: self.limits.clone(),
         };
-        let mut phone = Phone::new(spec, config, (self.make_runner)());
+        let mut phone = Phone::new(spec, config, identity, (self.make_runner)());
         for other in self.phones.iter_mut().filter(|other| !other.is_gone) {
             let (near, far) = memory::pair(&self.clock, self.link);
             phone.links.insert(other.id, near);
@@ -368,7 +397,10 @@ impl Sim {
 
     fn take_link_event(&mut self, phone: usize, peer: PeerId, event: LinkEvent) {
         match event {
-            LinkEvent::Open => self.give(phone, Input::LinkUp { peer }),
+            LinkEvent::Open => {
+                let meeting = self.meeting(phone, peer);
+                self.give(phone, Input::LinkUp { peer, meeting });
+            }
             LinkEvent::Broken(error) => {
                 self.record(format!("{} closes {peer}: {error}", self.phones[phone].id));
             }
@@ -386,9 +418,25 @@ impl Sim {
         }
     }
 
+    fn meeting(&self, phone: usize, peer: PeerId) -> Meeting {
+        let other = self.identity(peer.0 as usize - 1);
+        let pictures = Pictures::from_bits([0; 3]);
+        Meeting { own: self.identity(phone), other, pictures }
+    }
+
+    /// By what a phone is known again.
+    pub fn identity(&self, phone: usize) -> Identity {
+        self.phones[phone].identity
+    }
+
     pub(crate) fn record(&mut self, line: String) {
         self.trace.push(format!("{:.6} {line}", self.now_secs()));
     }
+}
+
+/// Made up.
+fn identity_of(phone: usize) -> Identity {
+    Identity([phone as u8 + 1; 32])
 }
 
 /// Virtual seconds as a key.
@@ -410,11 +458,17 @@ impl Ord for Time {
 }
 
 impl Phone {
-    fn new(spec: PhoneSpec, config: RoomConfig, runner: Box<dyn StageRunner>) -> Self {
+    fn new(
+        spec: PhoneSpec,
+        config: RoomConfig,
+        identity: Identity,
+        runner: Box<dyn StageRunner>,
+    ) -> Self {
         let id = config.me;
         let room = Room::new(config);
         Self {
             id,
+            identity,
             spec,
             view: room.view(),
             room,

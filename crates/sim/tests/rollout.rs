@@ -48,10 +48,21 @@ fn the_view_has_the_names_that_the_page_knows() {
     let names = |value: &serde_json::Value| -> Vec<String> {
         value.as_object().expect("an object").keys().cloned().collect()
     };
-    assert_eq!(
-        names(&view),
-        ["coordinator", "error", "links", "me", "measuring", "model", "peers", "phase", "plan"]
-    );
+    let room = [
+        "asking",
+        "coordinator",
+        "door",
+        "error",
+        "links",
+        "me",
+        "measuring",
+        "model",
+        "peers",
+        "phase",
+        "plan",
+    ];
+    assert_eq!(names(&view), room);
+    assert_eq!(names(&view["door"]), ["admitsAll", "admitted", "askers", "locked"]);
     assert_eq!((&view["phase"], &view["me"]), (&"ready".into(), &"00000001".into()));
     let peer = [
         "coordinator",
@@ -60,6 +71,7 @@ fn the_view_has_the_names_that_the_page_knows() {
         "flopsPerSec",
         "flopsPerSecSpread",
         "id",
+        "identity",
         "link",
         "loadedBytes",
         "me",

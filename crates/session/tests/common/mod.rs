@@ -1,9 +1,13 @@
 //! A room of four tiny modules and a driver that answers it, for tests and for `fuzz/` alike.
 
-use base::{ModuleProfile, PeerId, RequestId};
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use base::{Identity, ModuleProfile, PeerId, RequestId};
 use protocol::peer::{Alternative, AskOptions, Frame, ModelRef, Pledge, Sampling, TokenLogprobs};
+use protocol::signal::Pictures;
 use session::{
-    AskId, Input, JobId, ModelSpec, Output, Part, Room, RoomConfig, RoomLimits, StageOutput, Wants,
+    AskId, DoorConfig, Input, JobId, Meeting, ModelSpec, Output, Part, Room, RoomConfig,
+    RoomLimits, StageOutput, Wants,
 };
 
 pub const ROW_BYTES: u32 = 8;
@@ -51,15 +55,23 @@ pub fn spec() -> ModelSpec {
     }
 }
 
-pub fn room(me: PeerId, coordinator: bool) -> Room {
+/// Everybody may come in, or a person is asked.
+pub fn room(me: PeerId, coordinator: bool, admits_all: bool) -> Room {
     Room::new(RoomConfig {
         me,
         coordinator,
         name: "n".into(),
         device: "d".into(),
         pledge: Pledge::Bytes(36),
+        door: DoorConfig { admits_all, ..DoorConfig::default() },
         limits: RoomLimits { chunk_tokens: 3, ..RoomLimits::default() },
     })
+}
+
+/// A link to this phone is open.
+pub fn link_up(peer: PeerId) -> Input {
+    let [own, other] = [255, peer.0 as u8].map(|byte| Identity([byte; 32]));
+    Input::LinkUp { peer, meeting: Meeting { own, other, pictures: Pictures::from_bits([0; 3]) } }
 }
 
 /// As many as the sampling asks for.
