@@ -1,4 +1,6 @@
-import type { PeerView, PlanView, RoomPhase, RoomView } from "../src/engine/messages.ts";
+import type { AskerView, PeerView, PlanView, RoomPhase, RoomView } from "../src/engine/messages.ts";
+import { Hosts } from "../src/ui/lib/hosts.ts";
+import { TrustedPhones } from "../src/ui/lib/trust.ts";
 
 /** What the address of a story may change: `&phones=5&modules=130&names=long&ring=closed&measured=no&labels=yes&lent=0.1`. */
 export interface Setting {
@@ -39,6 +41,40 @@ const people = [
   pledgeBytes: [1e9, 5e8, 25e7][index % 3] ?? 1e9,
 }));
 
+const pictures = [
+  { symbol: "🏠", name: "house" },
+  { symbol: "🐙", name: "octopus" },
+  { symbol: "🍄", name: "mushroom" },
+  { symbol: "🌳", name: "tree" },
+];
+
+/** Somebody at the other end of a link that waits for a person. */
+export function makeAsker(setting: Setting, index: number): AskerView {
+  const { id, name, long, device } = people[index] ?? { id: "", name: "", long: "", device: "" };
+  return { id, name: setting.hasLongNames ? long : name, device, identity: id.repeat(8), pictures };
+}
+
+/** Some phones that are remembered, the first of them with a name that it was given. */
+export function makeTrusted(setting: Setting): TrustedPhones {
+  const trusted = new TrustedPhones(null);
+  for (const index of [2, 1]) {
+    trusted.trust(makeAsker(setting, index), Date.now() - index * DAY_MS);
+    if (index === 1) trusted.rename(makeAsker(setting, index).identity, "The kitchen");
+  }
+  return trusted;
+}
+
+/** Some phones to come back to. */
+export function makeHosts(setting: Setting): Hosts {
+  const hosts = new Hosts(null);
+  for (const index of [3, 0]) {
+    const { identity, name, device } = makeAsker(setting, index);
+    hosts.put({ identity, name, device, secret: "A".repeat(43), seenMs: Date.now() - index * DAY_MS });
+  }
+  return hosts;
+}
+
+const DAY_MS = 86_400_000;
 const MODULE_BYTES = 22e6;
 
 export function makeRoom(phase: RoomPhase, setting: Setting, steps = 0): RoomView {
@@ -50,6 +86,8 @@ export function makeRoom(phase: RoomPhase, setting: Setting, steps = 0): RoomVie
     me: "0badcafe",
     coordinator: "0badcafe",
     peers: there.map((_, index) => makePeer(phase, setting, plan, index, steps)),
+    door: { locked: false, admitsAll: false, askers: [], admitted: [] },
+    asking: null,
     measuring: phase === "measuring" ? { done: 7, total: 23 } : null,
     plan,
     model: {
@@ -144,6 +182,7 @@ function makePeer(
     device,
     me: index === 0,
     coordinator: index === 0,
+    identity: id.repeat(8),
     link: isLost ? "lost" : phase === "gathering" && index === 2 ? "connecting" : "open",
     flopsPerSec: isMeasured ? person.flopsPerSec : null,
     flopsPerSecSpread: isMeasured ? person.flopsPerSec / 30 : null,

@@ -1,5 +1,12 @@
-import type { AnswerStats, ErrorCode, FromWorker, RoomPhase, RoomView } from "../src/engine/messages.ts";
-import { makeRoom, type Setting } from "./rooms.ts";
+import type {
+  AnswerStats,
+  CodeView,
+  ErrorCode,
+  FromWorker,
+  RoomPhase,
+  RoomView,
+} from "../src/engine/messages.ts";
+import { makeAsker, makeRoom, type Setting } from "./rooms.ts";
 
 const turns = [
   " there was a little boat who lived at the edge of a quiet lake. Every morning the boat watched the geese fly over the hill, and every evening it asked the moon where they had gone.",
@@ -20,10 +27,26 @@ const stats: AnswerStats = {
   logprobs: [],
 };
 
+/** `?screen=code:shown`, and what else becomes of a short code. */
+const codes: Record<string, CodeView> = {
+  asked: { state: "asked" },
+  shown: { state: "shown", text: "4821 - 317 592", lifeSecs: 300, triesLeft: 3, redeemed: 0 },
+  tried: { state: "shown", text: "4821 - 317 592", lifeSecs: 300, triesLeft: 1, redeemed: 2 },
+  guessed: { state: "over", why: "guessed" },
+  expired: { state: "over", why: "expired" },
+  full: { state: "over", why: "server_full" },
+  lost: { state: "over", why: "lost" },
+};
+
 /** What a worker would say on its way to the named screen. */
 export async function* script(screen: string, setting: Setting): AsyncGenerator<FromWorker> {
   if (screen === "waiting") return;
   yield { type: "loaded" };
+  if (screen === "no-room") {
+    const error = { code: "room_gone", message: "nobody is in this room any more" } as const;
+    yield { type: "failed", ask: null, error };
+    return;
+  }
   yield { type: "invitation", fragment: "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA" };
   const [kind = "", detail = ""] = screen.split(":");
   const room = (phase: RoomPhase): RoomView => makeRoom(phase, setting);
@@ -44,8 +67,23 @@ export async function* script(screen: string, setting: Setting): AsyncGenerator<
       ask: null,
       error: { code: detail as ErrorCode, message: "The engine's own words." },
     };
+  } else if (kind === "asked") {
+    yield { type: "room", room: withAskers(makeRoom("gathering", { ...setting, phones: 2 }), setting) };
+  } else if (kind === "locked" || kind === "admits-all") {
+    const door = { locked: kind === "locked", admitsAll: kind !== "locked", askers: [], admitted: [] };
+    yield { type: "room", room: { ...room("gathering"), door } };
+  } else if (kind === "asking") {
+    const [me] = seenBy("0badcafe", room("gathering")).peers;
+    const peers = me ? [me] : [];
+    yield {
+      type: "room",
+      room: { ...room("connecting"), peers, door: null, asking: makeAsker(setting, 0), coordinator: "" },
+    };
   } else if (kind.startsWith("chat")) {
     yield* chat(kind, setting);
+  } else if (kind === "code") {
+    yield { type: "room", room: room("gathering") };
+    yield { type: "code", code: codes[detail] ?? null };
   } else if (kind === "guest-file") {
     yield { type: "room", room: withoutFile(seenBy("1badcafe", room("gathering"))) };
   } else {
@@ -57,6 +95,7 @@ export async function* script(screen: string, setting: Setting): AsyncGenerator<
 async function* chat(kind: string, setting: Setting): AsyncGenerator<FromWorker> {
   const room = (steps: number): RoomView => {
     const view = makeRoom("ready", setting, steps);
+    if (kind === "chat-asked") return withAskers(view, setting);
     if (kind === "chat-newcomer") return withNewcomer(view, setting);
     if (kind === "chat-newcomer-guest") return seenBy("1badcafe", withNewcomer(view, setting));
     return kind === "chat-unused" ? withUnused(withNewcomer(view, setting)) : view;
@@ -105,6 +144,12 @@ function withNewcomer(view: RoomView, setting: Setting): RoomView {
   return { ...view, peers, plan };
 }
 
+/** Two phones ask to come in. */
+function withAskers(view: RoomView, setting: Setting): RoomView {
+  const askers = [makeAsker(setting, 3), makeAsker(setting, 4)];
+  return { ...view, door: { locked: false, admitsAll: false, askers, admitted: [] } };
+}
+
 /** The last phone got nothing. */
 function withUnused(view: RoomView): RoomView {
   const last = view.peers.at(-1);
@@ -114,7 +159,8 @@ function withUnused(view: RoomView): RoomView {
 }
 
 function seenBy(me: string, view: RoomView): RoomView {
-  return { ...view, me, peers: view.peers.map((peer) => ({ ...peer, me: peer.id === me })) };
+  const door = me === view.coordinator ? view.door : null;
+  return { ...view, me, door, peers: view.peers.map((peer) => ({ ...peer, me: peer.id === me })) };
 }
 
 /** On a phone where the file that the room runs has still to be picked. */

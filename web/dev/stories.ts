@@ -10,8 +10,9 @@ import type { FromWorker, StartConfig, ToWorker } from "../src/engine/messages.t
 import App from "../src/ui/App.svelte";
 import "../src/ui/theme.css";
 import "../src/ui/elements.css";
-import { settingOf } from "./rooms.ts";
+import { makeHosts, makeTrusted, settingOf } from "./rooms.ts";
 import { script } from "./scripts.ts";
+import { plainDoor } from "../src/ui/lib/testing.ts";
 
 class ScriptedWorker implements EngineWorker {
   onmessage: Worker["onmessage"] = null;
@@ -47,17 +48,25 @@ const config: StartConfig = {
   wire: "f16",
   balances: true,
   skips: true,
+  starts: true,
   reopens: false,
+  waits: false,
   requests: null,
+  door: plainDoor,
 };
 
 const screen = new URLSearchParams(location.search).get("screen") ?? "start";
 const engine = new Engine(() => new ScriptedWorker(screen));
 const target = document.getElementById("app");
 if (!target) throw new Error("no element with the id app");
-mount(App, { target, props: { engine } });
+const setting = settingOf(location.search);
+/** Where this phone knows others. */
+const knows = ["remembered", "no-room", "gathering", "chat"].includes(screen);
+const known = knows ? { trusted: makeTrusted(setting), hosts: makeHosts(setting) } : {};
+mount(App, { target, props: { engine, ...known } });
 
-if (screen !== "start") {
+if (screen === "no-room") document.querySelector<HTMLElement>("[data-testid=come-back]")?.click();
+else if (!["start", "remembered"].includes(screen)) {
   engine.start(config);
   const prompts = screen.startsWith("chat") ? ["Once upon a time", "The little fox found a door"] : [];
   const count = screen === "chat-empty" ? 0 : prompts.length;

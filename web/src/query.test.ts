@@ -15,6 +15,8 @@ describe("the address", () => {
       balances: true,
       skips: true,
       requests: null,
+      admitsAll: false,
+      lifeSecs: null,
       temperature: null,
       seed: null,
       maxTokens: null,
@@ -24,7 +26,7 @@ describe("the address", () => {
 
   it("may ask for everything", () => {
     const search =
-      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&assignment=equal&wire=f32&requests=4&balance=off&skip=off&temperature=0&seed=7&tokens=64";
+      "?model=/models/x.gguf&name=Ada%20L&pledge=share:1.3:3&assignment=equal&wire=f32&requests=4&admit=all&balance=off&skip=off&life=60&temperature=0&seed=7&tokens=64";
     expect(parseQuery(search, `#${secret}`)).toEqual({
       modelUrl: "/models/x.gguf",
       name: "Ada L",
@@ -34,6 +36,8 @@ describe("the address", () => {
       balances: false,
       skips: false,
       requests: 4,
+      admitsAll: true,
+      lifeSecs: 60,
       temperature: 0,
       seed: 7,
       maxTokens: 64,
@@ -61,8 +65,14 @@ describe("the address", () => {
     (model) => expect(parseQuery(`?model=${model}`, "").modelUrl).toBeNull(),
   );
 
-  it.each([secret.slice(1), `${secret}A`, `${secret.slice(1)}!`])("knows a damaged invitation: %s", (text) =>
-    expect(parseQuery("", `#${text}`).invitation).toEqual({ kind: "damaged" }),
+  it("may have an invitation that says how long it is good", () => {
+    const ticketed = `${secret}${"A".repeat(22)}`;
+    expect(parseQuery("", `#${ticketed}`).invitation).toEqual({ kind: "secret", secret: ticketed });
+  });
+
+  it.each([secret.slice(1), `${secret}A`, `${secret.slice(1)}!`, `${secret}${"A".repeat(21)}`])(
+    "knows a damaged invitation: %s",
+    (text) => expect(parseQuery("", `#${text}`).invitation).toEqual({ kind: "damaged" }),
   );
 });
 

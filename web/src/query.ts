@@ -18,6 +18,10 @@ export interface Query {
   skips: boolean;
   /** `?requests=4`: so many are expected at once; the plan is then for tokens a second and not for one fast token. */
   requests: number | null;
+  /** `?admit=all`: whoever has the invitation comes in without asking, as in a shop window or a test. */
+  admitsAll: boolean;
+  /** `?life=60`: for how many seconds an invitation is good at first, in place of ten minutes. */
+  lifeSecs: number | null;
   /** `?temperature=0`, `?seed=1`, `?tokens=64`: how answers are sampled. */
   temperature: number | null;
   seed: number | null;
@@ -25,13 +29,15 @@ export interface Query {
   invitation: Invitation;
 }
 
-/** What stands after the `#`. The browser never sends that part to the server. */
+/** What stands after the `#`: the secret, and behind it how long it is good. The browser never sends that to the server. */
 export type Invitation = { kind: "none" } | { kind: "secret"; secret: string } | { kind: "damaged" };
 
 /** As many as a room takes at once. */
 const MOST_REQUESTS = 8;
 /** 32 bytes in base64url without padding. */
-const SECRET = /^[A-Za-z0-9_-]{43}$/;
+export const SECRET = /^[A-Za-z0-9_-]{43}$/;
+/** The same, and 16 bytes more where there is a ticket. */
+const FRAGMENT = /^[A-Za-z0-9_-]{43}([A-Za-z0-9_-]{22})?$/;
 
 export function parseQuery(search: string, hash: string): Query {
   const parameters = new URLSearchParams(search);
@@ -46,6 +52,8 @@ export function parseQuery(search: string, hash: string): Query {
     balances: text("balance") !== "off",
     skips: text("skip") !== "off",
     requests: parseCount(text("requests")),
+    admitsAll: text("admit") === "all",
+    lifeSecs: number("life"),
     temperature: number("temperature"),
     seed: number("seed"),
     maxTokens: number("tokens"),
@@ -58,7 +66,12 @@ const WIRE_TYPES: WireType[] = ["f32", "f16", "int8"];
 export function parseInvitation(hash: string): Invitation {
   const secret = hash.replace(/^#/, "");
   if (secret === "") return { kind: "none" };
-  return SECRET.test(secret) ? { kind: "secret", secret } : { kind: "damaged" };
+  return FRAGMENT.test(secret) ? { kind: "secret", secret } : { kind: "damaged" };
+}
+
+/** The secret of an invitation, without how long it is good. */
+export function secretOf(fragment: string): string {
+  return fragment.slice(0, 43);
 }
 
 /** The link to a room in what a code says. It may be of another address than this page's, by which a server is reached. */

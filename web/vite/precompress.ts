@@ -3,29 +3,16 @@ import { extname, join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 
-import type { Plugin } from "vite";
-
 const compressible = new Set([".html", ".js", ".css", ".wasm", ".svg", ".json", ".webmanifest"]);
 
 /**
  * Writes `X.br` and `X.gz` beside every compressible file of the build, at the highest levels, so that the server
  * never compresses while somebody waits.
  */
-export function precompress(): Plugin {
-  let folder = "dist";
-  return {
-    name: "precompress",
-    apply: "build",
-    configResolved(config) {
-      folder = config.build.outDir;
-    },
-    // After the public folder was copied too.
-    async closeBundle() {
-      const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-      const files = entries.filter((entry) => entry.isFile() && compressible.has(extname(entry.name)));
-      await Promise.all(files.map((file) => compress(join(file.parentPath, file.name))));
-    },
-  };
+export async function precompress(folder: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && compressible.has(extname(entry.name)));
+  await Promise.all(files.map((file) => compress(join(file.parentPath, file.name))));
 }
 
 async function compress(path: string): Promise<void> {

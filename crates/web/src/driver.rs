@@ -12,7 +12,9 @@ use futures_channel::mpsc::{Sender, channel};
 use js_sys::Function;
 use protocol::{
     peer::Frame,
-    signal::{Candidate, Description, DescriptionKind, Invitation, SignalBody},
+    signal::{
+        Candidate, Description, DescriptionKind, Invitation, SignalBody, SignalError, TicketKey,
+    },
 };
 use session::{Command, ErrorView, Input, Room, RoomConfig, RoomLimits};
 use transport::{Link, LinkEvent, web::WebLink};
@@ -25,13 +27,19 @@ use crate::{
     introductions::{Entrance, Introductions},
     machine::{Done, Machine, WantedEpoch, Work},
     messages::{FromWorker, RtcCommand, RtcEvent, StartConfig, ToWorker, error},
+    offering::Offering,
     opened::Opened,
     opening::Opening,
+    restarts::Restarts,
     text::{AnswerDecoder, ModelText, TextModule},
+    tickets,
 };
 
 /// Work that may wait for the device. The room keeps a handful of steps in flight.
 const QUEUED_WORK: usize = 256;
+
+/// Longer than the server is asked for a room that is not open yet.
+const LONGEST_WAIT_SECS: f64 = 7200.0;
 
 /// The driver of one room.
 pub struct Driver {
@@ -53,7 +61,11 @@ pub struct Driver {
     pub(crate) me: PeerId,
     pub(crate) config: StartConfig,
     pub(crate) invitation: Invitation,
+    /// Where the room is started: what tells its invitations from others.
+    pub(crate) ticket_key: Option<TicketKey>,
     pub(crate) introductions: Introductions,
+    pub(crate) offering: Offering,
+    pub(crate) restarts: Restarts,
     pub(crate) this: This,
 }
 
@@ -70,19 +82,22 @@ impl Driver {
         emit: Emit,
         this: This,
     ) -> Result<Self, ErrorView> {
-        let invitation = match &config.secret {
+        let invited = match &config.secret {
             Some(fragment) => Invitation::from_fragment(fragment),
-            None => Invitation::random(),
+            None => Invitation::random().map(|invitation| (invitation, None)),
         };
-        let invitation = invitation.map_err(|failed| error("room_gone", failed.to_string()))?;
+        let bad = |failed: SignalError| error("room_gone", failed.to_string());
+        let (invitation, ticket) = invited.map_err(bad)?;
+        let ticket_key = tickets::key(&config.door, &invitation).map_err(bad)?;
         let me = random_peer()?;
-        let coordinator = config.secret.is_none() || config.reopens;
+        let coordinator = config.starts;
         let room = Room::new(RoomConfig {
             me,
             coordinator,
             name: config.name.clone(),
             device: config.device.clone(),
             pledge: config.pledge.into(),
+            door: config.door.config(ticket).map_err(bad)?,
             limits: limits(&config),
         });
         let text = coordinator.then(|| TextModule::load(load_text)).transpose();
@@ -102,12 +117,15 @@ impl Driver {
             answers: Vec::new(),
             view_changed: true,
             introductions: Introductions::new(&invitation, me),
+            offering: Offering::default(),
+            restarts: Restarts::default(),
             me,
             config,
             invitation,
+            ticket_key,
             this,
         };
-        let is_new = driver.config.secret.is_none();
+        let is_new = coordinator && !driver.config.reopens;
         driver.connect(if is_new { Entrance::Open } else { Entrance::Join })?;
         Ok(driver)
     }
@@ -115,8 +133,7 @@ impl Driver {
     /// Tells the page how the room looks, and the coordinator's page what others need to join.
     pub fn greet(&mut self) {
         if self.is_coordinator() {
-            let fragment = self.invitation.to_fragment().to_string();
-            self.emit.send(&FromWorker::Invitation { fragment });
+            self.invite(self.config.door.life_secs);
         }
         if let Some(url) = self.config.model_url.clone() {
             self.queue(Work::Open(url));
@@ -143,9 +160,21 @@ impl Driver {
             }
             ToWorker::Check { ask, prompt } => self.queue(Work::Check { ask, prompt }),
             ToWorker::Stop { ask } => self.command(Command::Stop { ask }),
+            ToWorker::Trust { identities } => {
+                self.command(Command::Trust(identities.into_iter().collect()));
+            }
+            ToWorker::Invite { life_secs } => self.invite(life_secs),
+            ToWorker::Home { secret, ticket_key } => self.move_home(&secret, ticket_key),
+            ToWorker::LetIn { peer } => self.command(Command::LetIn(peer)),
+            ToWorker::TurnAway { peer } => self.command(Command::TurnAway(peer)),
+            ToWorker::Lock { locked } => self.command(Command::Lock(locked)),
+            ToWorker::Remove { identity } => self.command(Command::Remove(identity)),
             ToWorker::Away { why } => self.command(Command::Away(why)),
+            ToWorker::Network => self.on_network_change(),
             ToWorker::Rtc { event } => self.on_rtc(event),
-            ToWorker::Start { .. } | ToWorker::Leave => {}
+            ToWorker::OfferCode { invitation } => self.offer_code(invitation),
+            ToWorker::WithdrawCode => self.withdraw_code(),
+            ToWorker::Start { .. } | ToWorker::Redeem { .. } | ToWorker::Leave => {}
         }
     }
 
@@ -203,7 +232,7 @@ impl Driver {
         self.alarm = Some(Timer::after(at_secs - now_secs(), ring));
     }
 
-    fn command(&mut self, command: Command) {
+    pub(crate) fn command(&mut self, command: Command) {
         self.input(Input::Command(command));
     }
 
@@ -262,6 +291,7 @@ impl Driver {
             SignalBody::Candidate(Candidate { candidate, mid, line }) => {
                 RtcCommand::Candidate { peer, candidate, mid, line }
             }
+            SignalBody::Restart(restart) => return self.on_restart(peer, restart),
         };
         self.rtc(command);
     }
@@ -275,12 +305,10 @@ impl Driver {
                 (peer, SignalBody::Candidate(Candidate { candidate, mid, line }))
             }
             RtcEvent::Secured { peer, own, theirs } => return self.on_secured(peer, own, theirs),
-            RtcEvent::State { peer, state } => {
-                if matches!(state.as_str(), "failed" | "closed") {
-                    self.drop_link(peer);
-                }
-                return;
+            RtcEvent::Restart { peer, number, description, sdp } => {
+                return self.on_restart_description(peer, number, description, sdp);
             }
+            RtcEvent::State { peer, state } => return self.on_link_state(peer, &state),
         };
         self.say(peer, &body);
     }
@@ -347,7 +375,10 @@ fn start_machine(
 
 fn limits(config: &StartConfig) -> RoomLimits {
     let defaults = RoomLimits::default();
+    // Who waits for a room to open is not told that it cannot be reached.
+    let connect_secs = if config.waits { LONGEST_WAIT_SECS } else { defaults.connect_secs };
     RoomLimits {
+        connect_secs,
         wire: config.wire,
         balances: config.balances,
         skips: config.skips,

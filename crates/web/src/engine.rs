@@ -12,6 +12,7 @@ use crate::{
     driver::Driver,
     machine::Work,
     messages::{FromWorker, ToWorker, error},
+    redeem::Redeeming,
 };
 
 /// One phone's engine. Construct it once in a dedicated worker.
@@ -19,6 +20,7 @@ use crate::{
 pub struct Engine {
     driver: Rc<RefCell<Option<Driver>>>,
     picked: RefCell<Option<Vec<File>>>,
+    redeeming: RefCell<Option<Redeeming>>,
     emit: Emit,
     load_text: Function,
 }
@@ -29,7 +31,13 @@ impl Engine {
     /// which is to give a promise of `crates/web-text`'s class `ModelText`, where it starts a room.
     #[wasm_bindgen(constructor)]
     pub fn new(emit: Function, load_text: Function) -> Self {
-        Self { driver: Rc::default(), picked: RefCell::default(), emit: Emit(emit), load_text }
+        Self {
+            driver: Rc::default(),
+            picked: RefCell::default(),
+            redeeming: RefCell::default(),
+            emit: Emit(emit),
+            load_text,
+        }
     }
 
     /// Takes one message of the page.
@@ -46,7 +54,8 @@ impl Engine {
             return Ok(());
         }
         match serde_wasm_bindgen::from_value(message)? {
-            ToWorker::Start { config } => self.start(config),
+            ToWorker::Start { config } => self.start(*config),
+            ToWorker::Redeem { signal_url, code } => self.redeem(&signal_url, &code),
             ToWorker::Leave => {
                 self.with_driver(Driver::leave);
                 self.driver.borrow_mut().take();
@@ -67,6 +76,15 @@ impl Engine {
                 self.with_driver(Driver::greet);
             }
             Err(view) => self.emit.send(&FromWorker::Failed { ask: None, error: view }),
+        }
+    }
+
+    /// A code that is still on its way is given up for this one.
+    fn redeem(&self, signal_url: &str, code: &str) {
+        *self.redeeming.borrow_mut() = None;
+        match Redeeming::start(signal_url, code, self.emit.clone()) {
+            Ok(redeeming) => *self.redeeming.borrow_mut() = Some(redeeming),
+            Err(why) => self.emit.send(&FromWorker::RedeemFailed { why, tried: false }),
         }
     }
 

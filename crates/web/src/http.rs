@@ -86,8 +86,9 @@ pub struct HttpSource {
 }
 
 impl HttpSource {
-    /// Asks the server for the file's length, and looks for what is kept of it. `query` goes behind the
-    /// URL and does not change the file; `warn` hears what a person should know though it stops nothing.
+    /// Asks the server for the file's length, and looks for what is kept of it. Where the server does not answer, what
+    /// is kept is the file. `query` goes behind the URL and does not change the file; `warn` hears what a person should
+    /// know though it stops nothing.
     ///
     /// # Errors
     /// [`SourceError`] when there is no such file or the server does not serve ranges.
@@ -99,7 +100,16 @@ impl HttpSource {
     ) -> Result<Self, SourceError> {
         let full_url = format!("{url}{query}");
         let range = 0..1;
-        let response = again_and_again(&range, || request(&full_url, &range)).await?;
+        let response = match request(&full_url, &range).await {
+            Ok(response) => response,
+            Err(Failure::Lasting(reason)) => return Err(SourceError { range, reason }),
+            Err(Failure::Passing(_)) => {
+                if let Some(source) = Self::kept(url, &full_url, &fetched, &warn).await {
+                    return Ok(source);
+                }
+                again_and_again(&range, || request(&full_url, &range)).await?
+            }
+        };
         let file_bytes = total_of(&response).ok_or_else(|| {
             let reason =
                 "the server does not serve parts of files, or hides from other pages that it does";
@@ -111,6 +121,24 @@ impl HttpSource {
             None => None,
         };
         Ok(Self { url: full_url, file_bytes, version, fetched, kept: kept.map(Rc::new) })
+    }
+
+    /// The file as it was the last time. What is missing of it is asked for, and refused if it has changed since.
+    async fn kept(
+        url: &str,
+        full_url: &str,
+        fetched: &Rc<Fetched>,
+        warn: &Rc<dyn Fn(String)>,
+    ) -> Option<Self> {
+        let (kept, line) = Kept::latest(url, warn.clone()).await?;
+        let (file_bytes, version) = line.split_once(' ')?;
+        Some(Self {
+            url: full_url.into(),
+            file_bytes: file_bytes.parse().ok()?,
+            version: Some(version.into()),
+            fetched: fetched.clone(),
+            kept: Some(Rc::new(kept)),
+        })
     }
 
     /// A piece that is kept, or else comes from the server.

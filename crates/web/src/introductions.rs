@@ -7,13 +7,15 @@ use std::{
 };
 
 use base::PeerId;
-use protocol::signal::{ClientMessage, Invitation, RefusalCode, ServerMessage, SignalBody};
+use protocol::signal::{
+    ClientMessage, Invitation, PEERS_MAX, RefusalCode, ServerMessage, SignalBody,
+};
 use session::ErrorView;
 
 use crate::{
     clock::{Timer, now_secs},
     driver::{Driver, with},
-    messages::{RtcCommand, error},
+    messages::{FromWorker, RtcCommand, error},
     signaling::{Seals, SignalEvent, Signaling},
 };
 
@@ -37,6 +39,8 @@ pub struct Introductions {
     /// Whether any socket ever was.
     was_entered: bool,
     failed_attempts: u32,
+    /// How often the server said that a room is there, or is not, and it was the other way round.
+    turns: u32,
     next_attempt: Option<Timer>,
     /// Who else is in the room, as the server knows it.
     present: BTreeSet<PeerId>,
@@ -62,10 +66,36 @@ impl Introductions {
             is_entered: false,
             was_entered: false,
             failed_attempts: 0,
+            turns: 0,
             next_attempt: None,
             present: BTreeSet::new(),
             offers: BTreeMap::new(),
         }
+    }
+
+    /// No more than a room can have are remembered, whatever a server says.
+    fn meet(&mut self, peer: PeerId) {
+        if self.present.len() < PEERS_MAX {
+            self.present.insert(peer);
+        }
+    }
+
+    /// Nobody is to be met any more.
+    pub fn end(&mut self) {
+        (self.socket, self.next_attempt) = (None, None);
+        self.is_entered = false;
+        self.present.clear();
+        self.offers.clear();
+    }
+
+    /// Whether there is a way to the others through the server.
+    pub(crate) fn is_entered(&self) -> bool {
+        self.is_entered
+    }
+
+    /// Whether the server says that a phone has no socket to it.
+    pub(crate) fn is_absent(&self, peer: PeerId) -> bool {
+        self.is_entered && !self.present.contains(&peer)
     }
 }
 
@@ -91,13 +121,27 @@ impl Driver {
 
     /// Seals something for a peer and gives it to the server, if there is a way to it.
     pub(crate) fn say(&mut self, peer: PeerId, body: &SignalBody) {
-        let socket = self.introductions.socket.as_ref();
+        let Introductions { socket, is_entered, .. } = &self.introductions;
+        // The server ends a socket that speaks before it is in the room.
+        let socket = socket.as_ref().filter(|_| *is_entered);
         if let Some(Err(failed)) = socket.map(|socket| socket.send(peer, body)) {
             self.fail(error("internal", failed.to_string()));
         }
     }
 
+    /// Says something to the server itself, if there is a way to it.
+    pub(crate) fn tell_server(&self, message: &ClientMessage) -> bool {
+        let Introductions { socket, is_entered, .. } = &self.introductions;
+        let Some(socket) = socket.as_ref().filter(|_| *is_entered) else { return false };
+        socket.tell(message);
+        true
+    }
+
     fn on_signal(&mut self, event: SignalEvent) {
+        if !matches!(event, SignalEvent::Closed) {
+            self.server_heard();
+        }
+        let Some(event) = self.hear_of_code(event) else { return };
         match event {
             SignalEvent::Server(ServerMessage::Entered { peers, ice_servers }) => {
                 self.on_entered(&peers);
@@ -106,11 +150,16 @@ impl Driver {
                 let is_linked = |peer: &PeerId| {
                     self.links.contains_key(peer) && !self.opening.contains_key(peer)
                 };
-                let strangers = peers.into_iter().filter(|peer| !is_linked(peer));
-                strangers.for_each(|peer| self.rtc(RtcCommand::Offer { peer }));
+                let strangers = peers.iter().filter(|peer| !is_linked(peer));
+                strangers.for_each(|&peer| self.rtc(RtcCommand::Offer { peer }));
+                self.resume_restarts(&peers);
+            }
+            SignalEvent::Server(ServerMessage::IceServers { ice_servers }) => {
+                self.rtc(RtcCommand::Config { ice_servers });
             }
             SignalEvent::Server(ServerMessage::PeerEntered { peer }) => {
-                self.introductions.present.insert(peer);
+                self.introductions.meet(peer);
+                self.resume_restarts(&[peer]);
             }
             SignalEvent::Server(ServerMessage::PeerLeft { peer }) => {
                 self.introductions.present.remove(&peer);
@@ -126,11 +175,14 @@ impl Driver {
     }
 
     fn on_entered(&mut self, peers: &[PeerId]) {
+        self.emit.send(&FromWorker::Server { is_there: true });
         let introductions = &mut self.introductions;
-        introductions.present = peers.iter().copied().collect();
+        introductions.present.clear();
+        peers.iter().for_each(|&peer| introductions.meet(peer));
         introductions.is_entered = true;
         introductions.was_entered = true;
         introductions.failed_attempts = 0;
+        introductions.turns = 0;
     }
 
     fn on_refused(&mut self, code: RefusalCode, message: String) {
@@ -139,13 +191,18 @@ impl Driver {
             return;
         }
         self.introductions.socket = None;
-        let Introductions { is_entered, was_entered, .. } = self.introductions;
-        if !is_entered && code == RefusalCode::RoomGone && self.is_coordinator() {
-            // The server has forgotten the room: the coordinator opens it again.
-            return self.enter_again(Entrance::Open);
+        let Introductions { is_entered, was_entered, failed_attempts, .. } = self.introductions;
+        if !is_entered
+            && self.is_coordinator()
+            && let Some(entrance) = self.other_entrance(code)
+        {
+            return self.enter_again(entrance);
         }
-        if was_entered {
-            // The links go on; a refusal costs no more than the socket.
+        if !was_entered && code == RefusalCode::RoomGone && self.may_wait() {
+            return self.try_again_later();
+        }
+        if was_entered || self.is_coordinator() && failed_attempts > 0 {
+            // The room goes on; a refusal costs no more than the socket.
             self.remark(format!("the server closed the way to it: {message}"));
             return self.try_again_later();
         }
@@ -157,12 +214,30 @@ impl Driver {
         self.fail(error(code, message));
     }
 
-    /// Links that are open go on without the server; newcomers need it, so we go back to it.
+    /// The server has forgotten the room, or somebody is in it who was there the last time: the coordinator comes in the
+    /// other way.
+    fn other_entrance(&mut self, code: RefusalCode) -> Option<Entrance> {
+        let entrance = match code {
+            RefusalCode::RoomGone => Entrance::Open,
+            RefusalCode::RoomExists => Entrance::Join,
+            _ => return None,
+        };
+        self.introductions.turns += 1;
+        (self.introductions.turns <= MOST_TURNS).then_some(entrance)
+    }
+
+    /// Whether a person waits here until the room is open, and has not for too long.
+    fn may_wait(&self) -> bool {
+        self.config.waits && self.introductions.failed_attempts < MOST_WAITS
+    }
+
+    /// Links that are open go on without the server, and so does who starts a room and is alone in it; newcomers need
+    /// it, so we go back to it.
     fn on_signaling_closed(&mut self) {
         if self.introductions.socket.take().is_none() {
             return;
         }
-        if self.introductions.was_entered {
+        if self.introductions.was_entered || self.is_coordinator() || self.may_wait() {
             self.try_again_later();
         } else {
             self.fail(unreachable_server());
@@ -170,6 +245,7 @@ impl Driver {
     }
 
     fn try_again_later(&mut self) {
+        self.emit.send(&FromWorker::Server { is_there: false });
         let introductions = &mut self.introductions;
         let secs = FIRST_PAUSE_SECS * f64::from(1 << introductions.failed_attempts.min(16));
         introductions.failed_attempts += 1;
@@ -177,10 +253,20 @@ impl Driver {
         let this = self.this.clone();
         let ring = move || with(&this, |driver| driver.enter_again(Entrance::Join));
         introductions.next_attempt = Some(Timer::after(secs.min(LONGEST_PAUSE_SECS), ring));
+        self.lose_code();
+    }
+
+    /// Another socket in place of one that may be dead without telling, as where this phone has changed its network. The
+    /// server keeps our place meanwhile, until the old socket has left a ping unanswered.
+    pub(crate) fn renew_socket(&mut self) {
+        if self.introductions.was_entered {
+            (self.introductions.next_attempt, self.introductions.failed_attempts) = (None, 0);
+            self.enter_again(Entrance::Join);
+        }
     }
 
     pub(crate) fn is_coordinator(&self) -> bool {
-        self.config.secret.is_none() || self.config.reopens
+        self.config.starts
     }
 
     fn enter_again(&mut self, entrance: Entrance) {
@@ -240,6 +326,10 @@ fn unreachable_server() -> ErrorView {
 /// Pauses between attempts double from the one to the other.
 const FIRST_PAUSE_SECS: f64 = 1.0;
 const LONGEST_PAUSE_SECS: f64 = 30.0;
+/// A server that turns a coordinator around more often is not honest.
+const MOST_TURNS: u32 = 4;
+/// With the longest pause between them, that is an hour.
+const MOST_WAITS: u32 = 120;
 /// A link that does not come about so often does not come about.
 const MOST_OFFERS: u32 = 5;
 /// A link that held for so long may be offered as often again.

@@ -48,6 +48,13 @@ impl Kept {
         Some(Self { folder, has_failed: Cell::new(false), warn })
     }
 
+    /// The pieces of the file at `url` in the version of the last time, and that version. None where nothing is kept.
+    pub async fn latest(url: &str, warn: Rc<dyn Fn(String)>) -> Option<(Self, String)> {
+        let folder = known_folder(url).await.ok()?;
+        let version = String::from_utf8(read_file(&folder, VERSION).await.ok()?).ok()?;
+        Some((Self { folder, has_failed: Cell::new(false), warn }, version))
+    }
+
     /// The piece, if it is kept and undamaged.
     pub async fn read(&self, range: &Range<u64>) -> Option<Vec<u8>> {
         let mut bytes = read_file(&self.folder, &name_of(range)).await.ok()?;
@@ -94,10 +101,8 @@ impl std::fmt::Debug for Kept {
 }
 
 async fn folder_of(url: &str, version: &str) -> Result<FileSystemDirectoryHandle, JsValue> {
-    let root = settled(scope().navigator().storage().get_directory()).await?;
-    let models = subfolder(&root, FOLDER).await?;
-    let name: String =
-        sha256(url.as_bytes()).await?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let models = subfolder(&root().await?, FOLDER).await?;
+    let name = folder_name(url).await?;
     let folder = subfolder(&models, &name).await?;
     let known = read_file(&folder, VERSION).await.unwrap_or_default();
     if known == version.as_bytes() {
@@ -114,6 +119,22 @@ async fn folder_of(url: &str, version: &str) -> Result<FileSystemDirectoryHandle
     let folder = subfolder(&models, &name).await?;
     write_file(&folder, VERSION, version.as_bytes()).await?;
     Ok(folder)
+}
+
+/// Makes none where there is none.
+async fn known_folder(url: &str) -> Result<FileSystemDirectoryHandle, JsValue> {
+    let models: FileSystemDirectoryHandle =
+        settled(root().await?.get_directory_handle(FOLDER)).await?;
+    settled(models.get_directory_handle(&folder_name(url).await?)).await
+}
+
+async fn root() -> Result<FileSystemDirectoryHandle, JsValue> {
+    settled(scope().navigator().storage().get_directory()).await
+}
+
+/// `web/src/ui/lib/kept.ts` knows it, too.
+async fn folder_name(url: &str) -> Result<String, JsValue> {
+    Ok(sha256(url.as_bytes()).await?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 async fn subfolder(

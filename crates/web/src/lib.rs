@@ -19,14 +19,18 @@ mod local;
 mod machine;
 mod measure;
 mod messages;
+mod offering;
 mod opened;
 mod opening;
 mod perform;
 mod picked;
 mod planner;
+mod redeem;
+mod restarts;
 mod signaling;
 mod step;
 mod text;
+mod tickets;
 
 use wasm_bindgen::prelude::*;
 

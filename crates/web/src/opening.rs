@@ -1,9 +1,9 @@
 //! Links on their way: a channel opens, and both ends show that they were invited (see
 //! [`Invitation::prove_link`](protocol::signal::Invitation::prove_link)). Before that nothing of the other end is heard.
 
-use base::PeerId;
+use base::{Identity, PeerId};
 use protocol::signal::LinkEnd;
-use session::Input;
+use session::{Input, Meeting};
 use transport::Link as _;
 
 use crate::{
@@ -62,6 +62,12 @@ impl Driver {
         let _ = self.links.get_mut(&peer).map(|link| link.send(proof));
     }
 
+    /// Certificates are what phones are known by.
+    fn meeting(&self, own: &LinkEnd, other: &LinkEnd) -> Meeting {
+        let [own, other] = [own, other].map(|end| Identity(end.certificate));
+        Meeting { own, other, pictures: self.invitation.pictures(own, other) }
+    }
+
     /// The first that the other end says.
     pub(crate) fn on_proof(&mut self, peer: PeerId, proof: &[u8]) {
         let ends = self.opening.get(&peer).and_then(|opening| opening.ends);
@@ -70,7 +76,8 @@ impl Driver {
             Ok(()) => {
                 self.opening.remove(&peer);
                 self.link_opened(peer);
-                self.input(Input::LinkUp { peer });
+                let meeting = self.meeting(&own, &other);
+                self.input(Input::LinkUp { peer, meeting });
             }
             Err(wrong) => {
                 self.remark(wrong.to_string());

@@ -1,7 +1,10 @@
 //! Doing what the room wants.
 
 use base::{Message, PeerId, RequestId};
-use protocol::peer::{Failure, FailureCode, Frame};
+use protocol::{
+    peer::{Failure, FailureCode, Frame, RoomSecret},
+    signal::Invitation,
+};
 use session::{AskId, ErrorView, Event, Input, Output};
 use transport::{Link, LinkError};
 
@@ -13,6 +16,8 @@ impl Driver {
         match output {
             Output::Transmit { to, frame } => self.transmit(to, &frame),
             Output::Disconnect { peer } => self.disconnect(peer),
+            Output::CheckTicket { peer, ticket } => self.check_ticket(peer, &ticket),
+            Output::StayAway => self.stay_away(),
             Output::Prepare { model } => self.queue(Work::Prepare(model)),
             Output::Measure { model } => self.queue(Work::Measure(model)),
             Output::Exercise { number } => self.queue(Work::Exercise(number)),
@@ -49,12 +54,25 @@ impl Driver {
     /// Drops a link; the room hears of it next.
     pub(crate) fn disconnect(&mut self, peer: PeerId) {
         self.opening.remove(&peer);
+        self.restart_ended(peer);
         if self.links.remove(&peer).is_some() {
             let command = crate::messages::RtcCommand::Close { peer };
             self.emit.send(&FromWorker::Rtc { command });
             self.answers.push(Input::LinkDown { peer });
             self.link_lost(peer);
         }
+    }
+
+    /// Nor are links that are still on their way wanted.
+    fn stay_away(&mut self) {
+        let peers: Vec<PeerId> = self.links.keys().copied().collect();
+        peers.into_iter().for_each(|peer| self.disconnect(peer));
+        self.introductions.end();
+    }
+
+    fn check_ticket(&mut self, peer: PeerId, ticket: &[u8]) {
+        let is_good = self.is_invited(ticket);
+        self.answers.push(Input::TicketChecked { peer, is_good });
     }
 
     fn tokenize(&mut self, ask: AskId, messages: &[Message]) {
@@ -89,6 +107,10 @@ impl Driver {
             Event::AskFailed { ask, failure } => {
                 let error = ErrorView::from(&failure);
                 self.emit.send(&FromWorker::Failed { ask: Some(ask), error });
+            }
+            Event::Remembered { identity, name, device, secret: RoomSecret(secret) } => {
+                let secret = Invitation::from_secret(secret).to_fragment(None).to_string();
+                self.emit.send(&FromWorker::Remembered { identity, name, device, secret });
             }
             Event::Note { message } => self.remark(message),
             Event::Misbehaved { peer, reason } => {

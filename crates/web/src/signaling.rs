@@ -76,13 +76,18 @@ impl Signaling {
         Ok(Self { socket, seals, _opened: opened, _message: message, _closed: closed, entering })
     }
 
+    /// Says something to the server. A closed socket is not an error: its closing was told.
+    pub fn tell(&self, message: &ClientMessage) {
+        let _ = self.socket.send_with_str(&message.to_json());
+    }
+
     /// Seals a body for `to` and sends it.
     ///
     /// # Errors
     /// The body cannot be sealed. A closed socket is not an error: its closing was told.
     pub fn send(&self, to: PeerId, body: &SignalBody) -> Result<(), SignalError> {
         let sealed = self.seals.sealer.borrow_mut().seal(to, body)?;
-        let _ = self.socket.send_with_str(&ClientMessage::Send { to, sealed }.to_json());
+        self.tell(&ClientMessage::Send { to, sealed });
         Ok(())
     }
 }

@@ -59,12 +59,36 @@ async function ownReader(): Promise<Reader> {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) throw new Error("this browser draws no pictures");
+  let looks = 0;
   return async (video) => {
-    const shrunk = Math.min(1, MOST_PIXELS_ACROSS / video.videoWidth);
-    canvas.width = Math.round(video.videoWidth * shrunk);
-    canvas.height = Math.round(video.videoHeight * shrunk);
-    context.drawImage(video, 0, 0, canvas.width, canvas.height);
+    const { part, halved } = LOOKS[looks++ % LOOKS.length] ?? WHOLE;
+    const [wide, high] = [video.videoWidth * part, video.videoHeight * part];
+    const shrunk = Math.min(1, MOST_PIXELS_ACROSS / wide);
+    canvas.width = Math.round(wide * shrunk);
+    canvas.height = Math.round(high * shrunk);
+    const [left, top] = [(video.videoWidth - wide) / 2, (video.videoHeight - high) / 2];
+    context.drawImage(video, left, top, wide, high, 0, 0, canvas.width, canvas.height);
     const { data, width } = context.getImageData(0, 0, canvas.width, canvas.height);
-    return readQr(new Uint8Array(data.buffer), width) ?? null;
+    return readQr(new Uint8Array(data.buffer), width, halved) ?? null;
   };
 }
+
+/** One way to look at a picture. */
+interface Look {
+  /** Of its width and height, in the middle. */
+  part: number;
+  halved: boolean;
+}
+
+const WHOLE: Look = { part: 1, halved: false };
+
+/**
+ * One after the other, a picture each, so that no picture costs more than one look: large codes that are sharp, those out
+ * of focus or in bad light, and small ones in the middle, with all the pixels that the camera has.
+ */
+const LOOKS: Look[] = [
+  WHOLE,
+  { part: 1, halved: true },
+  { part: 0.6, halved: false },
+  { part: 1, halved: true },
+];

@@ -12,6 +12,12 @@ export async function remoteCertificate(connection: RTCPeerConnection): Promise<
   return [...new Uint8Array(await crypto.subtle.digest("SHA-256", certificate))];
 }
 
+/** All fingerprints of a description, each once, so that two descriptions can be compared. */
+export function namedCertificates(sdp: string): string {
+  const lines = sdp.split(/\r?\n/).filter((line) => /^a=fingerprint:/i.test(line));
+  return [...new Set(lines.map((line) => line.trim().toLowerCase()))].sort().join("\n");
+}
+
 /** RFC 8122: `a=fingerprint:sha-256 AB:CD:..`. */
 function fingerprint(description: RTCSessionDescription | null): number[] {
   const [, digits] =

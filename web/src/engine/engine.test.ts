@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { Engine, type EngineWorker } from "./engine.ts";
 import type { FromWorker, StartConfig, ToWorker } from "./messages.ts";
+import { plainDoor } from "../ui/lib/testing.ts";
 
 class ScriptedWorker implements EngineWorker {
   readonly received: ToWorker[] = [];
@@ -31,8 +32,11 @@ const config: StartConfig = {
   wire: "f16",
   balances: true,
   skips: true,
+  starts: true,
   reopens: false,
+  waits: false,
   requests: null,
+  door: plainDoor,
 };
 const options = { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens: 4 };
 

@@ -5,6 +5,7 @@ import type {
   ChatMessage,
   EngineError,
   FromWorker,
+  Identity,
   StartConfig,
   ToWorker,
 } from "./messages.ts";
@@ -90,9 +91,58 @@ export class Engine {
     this.#post({ type: "begin", assignment });
   }
 
+  /** Coordinator: these phones come in without asking, now and later. Replaces those named before. */
+  trust(identities: Identity[]): void {
+    this.#post({ type: "trust", identities });
+  }
+
+  /** Coordinator: another invitation, good for so many seconds from now; null is as long as the room is open. */
+  invite(lifeSecs: number | null): void {
+    this.#post({ type: "invite", lifeSecs });
+  }
+
+  /** Coordinator: rooms to come have another secret, and invitations that were given out are over. */
+  home(secret: string, ticketKey: string): void {
+    this.#post({ type: "home", secret, ticketKey });
+  }
+
+  /** Coordinator: a phone that asks may come in. */
+  letIn(peer: string): void {
+    this.#post({ type: "letIn", peer });
+  }
+
+  /** Coordinator: a phone that asks may not come in. */
+  turnAway(peer: string): void {
+    this.#post({ type: "turnAway", peer });
+  }
+
+  /** Coordinator: whether nobody else may come in. */
+  lock(locked: boolean): void {
+    this.#post({ type: "lock", locked });
+  }
+
+  /** Coordinator: a phone is to leave at once, and has to ask if it comes back. */
+  remove(identity: Identity): void {
+    this.#post({ type: "remove", identity });
+  }
+
+  /** This phone may have come into another network: its links and its socket want another way. */
+  networkChanged(): void {
+    this.#post({ type: "network" });
+  }
+
   /** Lets the others take over this phone's part, if they can; null takes it back. */
   away(why: AwayReason | null): void {
     this.#post({ type: "away", why });
+  }
+
+  /** Shows a short code that others may type, and that brings what goes after the `#` of a link. See `view.code`. */
+  offerCode(invitation: string): void {
+    this.#post({ type: "offerCode", invitation });
+  }
+
+  withdrawCode(): void {
+    this.#post({ type: "withdrawCode" });
   }
 
   /**

@@ -6,6 +6,12 @@
  * value, except the channels in `RtcEvent`, which are transferred. Units are in the names.
  */
 
+import type { AskerView, DoorConfig, DoorView, Identity, RememberedBy } from "./door.ts";
+import type { RtcCommand, RtcEvent } from "./rtc-messages.ts";
+
+export type * from "./door.ts";
+export type * from "./rtc-messages.ts";
+
 /** What the page asks of the worker. */
 export type ToWorker =
   | { type: "start"; config: StartConfig }
@@ -22,6 +28,27 @@ export type ToWorker =
   | { type: "stop"; ask: number }
   /** This phone had better have nothing to do; null once it may again. */
   | { type: "away"; why: AwayReason | null }
+  /** Coordinator: these phones come in without asking, in place of those that were named before. At most 256 count. */
+  | { type: "trust"; identities: Identity[] }
+  /** Coordinator: another invitation, good for so long from now; null is as long as the room is open. */
+  | { type: "invite"; lifeSecs: number | null }
+  /** Coordinator: another home; invitations that were given out are over, and phones that are remembered and here hear of it. */
+  | { type: "home"; secret: string; ticketKey: string }
+  /** Coordinator: a phone that asks (`RoomView.door.askers`) may come in. */
+  | { type: "letIn"; peer: string }
+  /** Coordinator: a phone that asks may not come in. */
+  | { type: "turnAway"; peer: string }
+  /** Coordinator: whether nobody else may come in. Who was in before, or is trusted, still may. */
+  | { type: "lock"; locked: boolean }
+  /** Coordinator: this phone is to leave at once, and has to ask if it comes back. */
+  | { type: "remove"; identity: Identity }
+  /** Coordinator: show a short code that brings `invitation`, what goes after the `#` of a link. Told by `code`. */
+  | { type: "offerCode"; invitation: string }
+  | { type: "withdrawCode" }
+  /** Get what the phone that shows this code offers, without a room. Answered by `redeemed` or `redeemFailed`. */
+  | { type: "redeem"; signalUrl: string; code: string }
+  /** This phone may have come into another network. */
+  | { type: "network" }
   | { type: "leave" }
   | { type: "rtc"; event: RtcEvent };
 
@@ -35,6 +62,8 @@ export type FromWorker =
   | { type: "room"; room: RoomView }
   /** What goes after the `#` of the link that others open. */
   | { type: "invitation"; fragment: string }
+  /** The phone that started this room lets this one in from now on; its rooms to come have this secret. */
+  | ({ type: "remembered" } & RememberedBy)
   | { type: "text"; ask: number; delta: string }
   | { type: "done"; ask: number; stats: AnswerStats }
   /** `ask` is null when the room failed and not one answer. */
@@ -44,8 +73,40 @@ export type FromWorker =
   /** Something a person should know; it stopped nothing. */
   | { type: "warning"; message: string }
   | { type: "planned"; result: PlanAnswer | PlanRefusal }
+  /** The short code that this phone shows; null for none. */
+  | { type: "code"; code: CodeView | null }
+  | { type: "redeemed"; fragment: string }
+  /** `tried`: whoever answered has seen enough to know whether it had guessed the code. */
+  | { type: "redeemFailed"; why: RedeemFailure; tried: boolean }
+  /** Whether the server brings others in; a room goes on without it. */
+  | { type: "server"; isThere: boolean }
   | { type: "checked"; ask: number; promptTokens: number; contextTokens: number }
   | { type: "rtc"; command: RtcCommand };
+
+/** A short code, from asking the server for a place until it is good no longer. */
+export type CodeView =
+  | { state: "asked" }
+  /** `text` as people read it, `4821 - 317 592`. It may be typed on several phones: `redeemed` says on how many. */
+  | { state: "shown"; text: string; lifeSecs: number; triesLeft: number; redeemed: number }
+  | { state: "over"; why: CodeEnd };
+
+/** Wrong codes were typed too often; five minutes are over; the server has no place; its socket was lost. */
+export type CodeEnd = "guessed" | "expired" | "server_full" | "lost";
+
+export type RedeemFailure =
+  /** These are not ten digits. */
+  | "bad_code"
+  | "wrong_code"
+  /** No phone shows a code with these first digits. */
+  | "code_gone"
+  /** Somebody else is typing it at this moment. */
+  | "code_busy"
+  /** Too many codes were tried from this network. */
+  | "locked_out"
+  | "no_answer"
+  | "unreachable"
+  /** Who answered does not know the code either. */
+  | "forged";
 
 /** An instance of the planner's file format, as `docs/planner.md` describes it. */
 export interface PlanInput {
@@ -79,10 +140,14 @@ export interface PlanRefusal {
 export interface StartConfig {
   /** WebSocket address of the signaling server, `wss://.../signal`. */
   signalUrl: string;
-  /** The invitation's secret, base64url; null makes a new room. */
+  /** What stands after the `#` of an invitation; where the room is started, its secret, base64url, or null for another. */
   secret: string | null;
-  /** With a secret: this phone had started the room, and starts it again. */
+  /** This phone starts the room. */
+  starts: boolean;
+  /** It had started it before, and starts it again. */
   reopens: boolean;
+  /** Elsewhere: a person waits until the room is open, for an hour at most. */
+  waits: boolean;
   name: string;
   /** A short name of the device, for the others' cards. */
   device: string;
@@ -100,6 +165,7 @@ export interface StartConfig {
   skips: boolean;
   /** Coordinator: requests that are expected at once; null plans for one. */
   requests: number | null;
+  door: DoorConfig;
 }
 
 /** As the planner finds it best, or parts of equal size to compare it with. */
@@ -141,30 +207,6 @@ export interface ChatMessage {
   content: string;
 }
 
-/** What the engine asks of the page's peer connections; `peer` is the other phone's id. */
-export type RtcCommand =
-  | { kind: "config"; iceServers: RTCIceServer[] }
-  | { kind: "offer"; peer: string }
-  /** A remote offer to answer. */
-  | { kind: "answer"; peer: string; sdp: string }
-  /** The remote answer to our offer. */
-  | { kind: "accept"; peer: string; sdp: string }
-  | { kind: "candidate"; peer: string; candidate: string; mid: string | null; line: number | null }
-  | { kind: "close"; peer: string };
-
-/** What the page's peer connections tell the engine. */
-export type RtcEvent =
-  | { kind: "description"; peer: string; description: "offer" | "answer"; sdp: string }
-  | { kind: "candidate"; peer: string; candidate: string; mid: string | null; line: number | null }
-  /**
-   * The channel itself, transferred before its first use; it may not be open yet. Where the browser cannot transfer
-   * one, a port that relays (see `relay.ts`): the same bytes, with small objects for signals between them.
-   */
-  | { kind: "channel"; peer: string; channel: RTCDataChannel | MessagePort }
-  /** The connection is encrypted; SHA-256 of the certificates between which it is. */
-  | { kind: "secured"; peer: string; own: number[]; theirs: number[] }
-  | { kind: "state"; peer: string; state: RTCPeerConnectionState };
-
 export type RoomPhase =
   "connecting" | "gathering" | "measuring" | "planning" | "loading" | "ready" | "failed";
 
@@ -175,7 +217,12 @@ export interface RoomView {
   me: string;
   /** The coordinator's peer id; empty until it is known. */
   coordinator: string;
+  /** Who is or was in, this phone first. */
   peers: PeerView[];
+  /** Who may come in; null on phones that did not start the room. */
+  door: DoorView | null;
+  /** The phone that started the room, while its person is asked whether this one may come in. */
+  asking: AskerView | null;
   /** Steps of the measuring under way; null outside of it. */
   measuring: { done: number; total: number } | null;
   plan: PlanView | null;
@@ -190,6 +237,8 @@ export interface PeerView {
   device: string;
   me: boolean;
   coordinator: boolean;
+  /** By what it is known again; null for a phone that was never linked to another. */
+  identity: Identity | null;
   link: "connecting" | "open" | "lost";
   /** Measured speed of the real kernels; null until measured. */
   flopsPerSec: number | null;
@@ -323,6 +372,18 @@ export type ErrorCode =
   | "out_of_memory"
   | "too_slow"
   | "busy"
+  /** The phone that started the room did not let this one in: a person said no. */
+  | "turned_away"
+  /** Nobody else may come in. */
+  | "locked"
+  /** No person said anything in time. */
+  | "unanswered"
+  /** Too many ask to come in. */
+  | "crowded"
+  /** The invitation is too old. */
+  | "expired"
+  /** A person took this phone out of the room. */
+  | "removed"
   | "internal";
 
 export interface EngineError {

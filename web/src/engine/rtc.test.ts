@@ -7,6 +7,7 @@ import { CHANNEL_LABEL, RtcHost } from "./rtc.ts";
 class FakeConnection extends EventTarget {
   readonly calls: string[] = [];
   connectionState: RTCPeerConnectionState = "new";
+  signalingState: RTCSignalingState = "stable";
   localDescription: RTCSessionDescriptionInit | null = null;
   remoteDescription: RTCSessionDescriptionInit | null = null;
   sctp: { transport: { getRemoteCertificates?: () => ArrayBuffer[] } } | null = null;
@@ -21,20 +22,28 @@ class FakeConnection extends EventTarget {
     this.calls.push(`channel ${label} ordered=${options.ordered} id=${options.id}`);
     return { label };
   }
-  async createOffer(): Promise<RTCSessionDescriptionInit> {
-    return { type: "offer", sdp: "our offer" };
+  async createOffer(options?: RTCOfferOptions): Promise<RTCSessionDescriptionInit> {
+    return { type: "offer", sdp: options?.iceRestart ? "our restart" : "our offer" };
+  }
+  getConfiguration(): RTCConfiguration {
+    return this.configuration;
+  }
+  setConfiguration({ iceServers }: RTCConfiguration): void {
+    this.calls.push(`servers ${iceServers?.length}`);
   }
   async createAnswer(): Promise<RTCSessionDescriptionInit> {
     return { type: "answer", sdp: "our answer" };
   }
   async setLocalDescription(description: RTCSessionDescriptionInit): Promise<void> {
     this.localDescription = description;
+    this.signalingState = description.type === "offer" ? "have-local-offer" : "stable";
   }
   async setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
     await this.gate;
     if (description.sdp === "broken") throw new Error("broken sdp");
     this.calls.push(`remote ${description.type}`);
     this.remoteDescription = description;
+    this.signalingState = description.type === "offer" ? "have-remote-offer" : "stable";
   }
   async addIceCandidate({ candidate }: RTCIceCandidateInit): Promise<void> {
     this.calls.push(`candidate ${candidate}`);
@@ -165,6 +174,84 @@ describe("a connection that is encrypted", () => {
   });
 });
 
+describe("a connection that gets another way", () => {
+  const named = (digits: string): string => `v=0\r\na=fingerprint:sha-256 ${digits}\r\n`;
+
+  /** An open connection to a phone with the certificate 0A. */
+  async function open(role: "offer" | "answer"): Promise<FakeConnection> {
+    if (role === "offer") {
+      await host.handle({ kind: "offer", peer: "a" });
+      await host.handle({ kind: "accept", peer: "a", sdp: named("0A") });
+    } else {
+      await host.handle({ kind: "answer", peer: "a", sdp: named("0A") });
+    }
+    events.length = 0;
+    return connections[0] as FakeConnection;
+  }
+
+  it("is offered one with the number, and takes the answer", async () => {
+    const connection = await open("offer");
+    await host.handle({ kind: "restart", peer: "a", number: 7 });
+    expect(events).toEqual([
+      { kind: "restart", peer: "a", number: 7, description: "offer", sdp: "our restart" },
+    ]);
+    await host.handle({ kind: "acceptRestart", peer: "a", number: 7, sdp: named("0a") });
+    expect(connection.remoteDescription?.sdp).toBe(named("0a"));
+    expect(connections).toHaveLength(1);
+    expect(connection.calls).not.toContain("close");
+  });
+
+  it("is answered one by whoever takes the offer, after the servers of the day were named", async () => {
+    const connection = await open("answer");
+    await host.handle({ kind: "config", iceServers: [{ urls: "stun:a" }, { urls: "stun:b" }] });
+    await host.handle({ kind: "answerRestart", peer: "a", number: 3, sdp: named("0A") });
+    expect(events).toEqual([
+      { kind: "restart", peer: "a", number: 3, description: "answer", sdp: "our answer" },
+    ]);
+    expect(connection.calls.slice(-2)).toEqual(["servers 2", "remote offer"]);
+  });
+
+  it.each([named("0B"), named("0A") + named("0B"), "v=0\r\n", ""])(
+    "refuses other certificates and stays as it is: %j",
+    async (sdp) => {
+      const connection = await open("answer");
+      await host.handle({ kind: "answerRestart", peer: "a", number: 1, sdp });
+      expect(connection.remoteDescription?.sdp).toBe(named("0A"));
+      await host.handle({ kind: "restart", peer: "a", number: 2 });
+      await host.handle({ kind: "acceptRestart", peer: "a", number: 2, sdp });
+      expect(connection.remoteDescription?.sdp).toBe(named("0A"));
+      expect(events.map((event) => event.kind)).toEqual(["restart"]);
+      expect(connection.calls).not.toContain("close");
+    },
+  );
+
+  it("refuses an offer while its own is under way, and an answer to nothing", async () => {
+    const connection = await open("offer");
+    const before = connection.remoteDescription;
+    await host.handle({ kind: "acceptRestart", peer: "a", number: 1, sdp: named("0A") });
+    expect(connection.remoteDescription).toBe(before);
+    await host.handle({ kind: "restart", peer: "a", number: 1 });
+    await host.handle({ kind: "answerRestart", peer: "a", number: 1, sdp: named("0A") });
+    expect(connection.remoteDescription).toBe(before);
+    expect(events.filter((event) => event.kind === "restart")).toHaveLength(1);
+  });
+
+  it("is offered again where the answer was lost", async () => {
+    const connection = await open("offer");
+    await host.handle({ kind: "restart", peer: "a", number: 1 });
+    await host.handle({ kind: "restart", peer: "a", number: 2 });
+    expect(events.map((event) => event.kind === "restart" && event.number)).toEqual([1, 2]);
+    await host.handle({ kind: "acceptRestart", peer: "a", number: 2, sdp: named("0A") });
+    expect(connection.signalingState).toBe("stable");
+  });
+
+  it("is left alone where the phone is not known any more", async () => {
+    await host.handle({ kind: "restart", peer: "nobody", number: 1 });
+    await host.handle({ kind: "answerRestart", peer: "nobody", number: 1, sdp: named("0A") });
+    expect(events).toEqual([]);
+  });
+});
+
 describe("any phone", () => {
   it("passes its candidates on, but not the mark of their end", async () => {
     await host.handle({ kind: "offer", peer: "a" });
@@ -206,6 +293,22 @@ describe("any phone", () => {
     await host.handle({ kind: "close", peer: "nobody" });
     await candidate("nobody", "x");
     expect(events).toEqual([]);
+  });
+
+  it("shows the phone's own key on every link", async () => {
+    const key = { expires: 0 } as RTCCertificate;
+    const keyed = new RtcHost(
+      () => {},
+      (configuration) => {
+        const connection = new FakeConnection(configuration);
+        connections.push(connection);
+        return connection as unknown as RTCPeerConnection;
+      },
+      async () => key,
+    );
+    await keyed.handle({ kind: "offer", peer: "a" });
+    await keyed.handle({ kind: "answer", peer: "b", sdp: "their offer" });
+    expect(connections.map(({ configuration }) => configuration.certificates)).toEqual([[key], [key]]);
   });
 
   it("falls back to a relaying port where the channel cannot be transferred", async () => {

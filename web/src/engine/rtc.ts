@@ -1,6 +1,8 @@
 import { ownCertificate, remoteCertificate } from "./certificates.ts";
+import { deviceKey } from "./key.ts";
 import type { RtcCommand, RtcEvent } from "./messages.ts";
 import { relayPort } from "./relay.ts";
+import { acceptRestart, answerRestart, offerRestart } from "./restart.ts";
 
 /** Name of the one data channel between two phones. */
 export const CHANNEL_LABEL = "lingualinked";
@@ -37,6 +39,7 @@ export class RtcHost {
   constructor(
     private readonly send: SendEvent,
     private readonly connect: Connect = (configuration) => new RTCPeerConnection(configuration),
+    private readonly key: () => Promise<RTCCertificate | null> = deviceKey,
   ) {}
 
   /** Settles when the command has been carried out or has failed; never rejects. */
@@ -59,6 +62,12 @@ export class RtcHost {
           this.#addCandidate(peer, { candidate, sdpMid: mid, sdpMLineIndex: line }),
         );
       }
+      case "restart":
+        return this.#restart(command, "offer", (connection) => offerRestart(connection));
+      case "answerRestart":
+        return this.#restart(command, "answer", (connection) => answerRestart(connection, command.sdp));
+      case "acceptRestart":
+        return this.#restart(command, null, (connection) => acceptRestart(connection, command.sdp));
     }
   }
 
@@ -96,11 +105,35 @@ export class RtcHost {
     if (seat) await this.#negotiate(peer, seat, () => this.#setRemote(seat, { type: "answer", sdp }));
   }
 
+  /** A step of a restart, and what the other phone is told of it. One that fails leaves the connection as it is. */
+  #restart(
+    { peer, number }: { peer: string; number: number },
+    description: "offer" | "answer" | null,
+    step: (connection: RTCPeerConnection) => Promise<void>,
+  ): Promise<void> {
+    return this.#queue(peer, async () => {
+      const seat = this.#seats.get(peer);
+      if (!seat) return;
+      try {
+        seat.connection.setConfiguration({
+          ...seat.connection.getConfiguration(),
+          iceServers: this.#iceServers,
+        });
+        await step(seat.connection);
+      } catch (cause) {
+        return console.warn("a restart was given up", cause);
+      }
+      const sdp = seat.connection.localDescription?.sdp;
+      if (description && sdp && this.#seats.get(peer) === seat)
+        this.send({ kind: "restart", peer, number, description, sdp });
+    });
+  }
+
   /** A fresh connection and a first step with it; either may fail, a connection where its servers' addresses are wrong. */
   async #openAnd(peer: string, step: (seat: Seat) => Promise<void>): Promise<void> {
     let seat: Seat;
     try {
-      seat = this.#open(peer);
+      seat = this.#open(peer, await this.key());
     } catch (cause) {
       console.warn("a connection could not be made", cause);
       this.send({ kind: "state", peer, state: "failed" });
@@ -134,9 +167,10 @@ export class RtcHost {
   }
 
   /** A fresh connection; one that was there for the same phone is closed. */
-  #open(peer: string): Seat {
+  #open(peer: string, key: RTCCertificate | null): Seat {
     this.#seats.get(peer)?.connection.close();
-    const connection = this.connect({ iceServers: this.#iceServers });
+    const certificates = key ? { certificates: [key] } : {};
+    const connection = this.connect({ iceServers: this.#iceServers, ...certificates });
     const seat: Seat = { connection, early: [] };
     this.#seats.set(peer, seat);
     connection.addEventListener("icecandidate", ({ candidate }) => {

@@ -73,6 +73,13 @@ describe("the view", () => {
     expect([view.warning, view.error, view.turns]).toEqual(["no room", null, asked.turns]);
   });
 
+  it("knows whether the server brings others in", () => {
+    const away = after(asked, { type: "server", isThere: false });
+    expect([away.isServerAway, away.error, away.turns]).toEqual([true, null, asked.turns]);
+    expect(reduce(away, { type: "server", isThere: false })).toBe(away);
+    expect(reduce(away, { type: "server", isThere: true }).isServerAway).toBe(false);
+  });
+
   it("forgets the oldest turns beyond its bound", () => {
     let view = emptyView();
     for (let ask = 1; ask <= TURNS_KEPT + 3; ask += 1) view = withTurn(view, ask, "");

@@ -1,4 +1,12 @@
-import type { AnswerStats, ChatMessage, EngineError, FromWorker, RoomView } from "./messages.ts";
+import type {
+  AnswerStats,
+  ChatMessage,
+  CodeView,
+  EngineError,
+  FromWorker,
+  RememberedBy,
+  RoomView,
+} from "./messages.ts";
 
 /** Everything the screen shows, as one value. Changed only by the functions below. */
 export interface EngineView {
@@ -6,12 +14,18 @@ export interface EngineView {
   room: RoomView | null;
   /** What goes after the `#` of the link that others open. */
   invitation: string | null;
+  /** The short code that this phone shows. */
+  code: CodeView | null;
   /** Oldest first; at most `TURNS_KEPT`. */
   turns: Turn[];
+  /** The server brings nobody in for now. */
+  isServerAway: boolean;
   /** What went wrong with the room, not with one answer. */
   error: EngineError | null;
   /** What a person should know though it stopped nothing. */
   warning: string | null;
+  /** The phone that started the room, once it remembers this one. */
+  remembered: RememberedBy | null;
 }
 
 /** One question and its answer, as far as it has come. */
@@ -25,7 +39,8 @@ export type TurnState =
 export const TURNS_KEPT = 100;
 
 export function emptyView(): EngineView {
-  return { status: "idle", room: null, invitation: null, turns: [], error: null, warning: null };
+  const nothing = { room: null, invitation: null, code: null, error: null, warning: null, remembered: null };
+  return { status: "idle", turns: [], isServerAway: false, ...nothing };
 }
 
 export function isOver(turn: Turn): boolean {
@@ -56,6 +71,12 @@ export function reduce(view: EngineView, message: FromWorker): EngineView {
       return { ...view, room: message.room };
     case "invitation":
       return { ...view, invitation: message.fragment };
+    case "code":
+      return { ...view, code: message.code };
+    case "remembered": {
+      const { type: _, ...remembered } = message;
+      return { ...view, remembered };
+    }
     case "text":
       return changeTurn(view, message.ask, (turn) => appended(turn, message.delta));
     case "done":
@@ -64,8 +85,12 @@ export function reduce(view: EngineView, message: FromWorker): EngineView {
       return failed(view, message.ask, message.error);
     case "warning":
       return { ...view, warning: message.message };
+    case "server":
+      return view.isServerAway === !message.isThere ? view : { ...view, isServerAway: !message.isThere };
     case "checked":
     case "planned":
+    case "redeemed":
+    case "redeemFailed":
     case "note":
     case "rtc":
       return view;

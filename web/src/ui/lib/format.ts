@@ -21,6 +21,14 @@ export function duration(secs: number): string {
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
+/** `just now`, `5 minutes ago`, `yesterday`; of what is to come, `just now`. */
+export function ago(thenMs: number, nowMs: number): string {
+  const minutes = Math.floor((nowMs - thenMs) / 60_000);
+  if (minutes < 1) return "just now";
+  const [step, unit] = AGES.find(([step]) => minutes >= step) ?? [1, "minute"];
+  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(-Math.floor(minutes / step), unit);
+}
+
 /** `24 tokens/s`; a time per token would say the same less plainly. */
 export function tokenRate(tokensPerSec: number): string {
   return `${short(tokensPerSec)} tokens/s`;
@@ -97,6 +105,14 @@ export function initials(name: string): string {
 export function rangeName(start: number, end: number): string {
   return end - start === 1 ? `part ${end}` : `parts ${start + 1} to ${end}`;
 }
+
+/** In minutes, longest first. */
+const AGES: [number, Intl.RelativeTimeFormatUnit][] = [
+  [525_600, "year"],
+  [43_200, "month"],
+  [1440, "day"],
+  [60, "hour"],
+];
 
 function speedWords(giga: number): string {
   if (giga < 2) return "slow";

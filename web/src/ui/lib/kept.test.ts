@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { keptBytes, removeKept, type Storage } from "./kept.ts";
+import { keptBytes, keptShare, removeKept, type Storage } from "./kept.ts";
 
 type Tree = { [name: string]: Tree | number };
 
@@ -9,9 +9,9 @@ function directory(tree: Tree): FileSystemDirectoryHandle {
   const scripted = {
     kind: "directory",
     async *values() {
-      for (const entry of Object.values(tree))
+      for (const [name, entry] of Object.entries(tree))
         yield typeof entry === "number"
-          ? { kind: "file", getFile: async () => ({ size: entry }) }
+          ? { kind: "file", name, getFile: async () => ({ size: entry }) }
           : directory(entry);
     },
     async getDirectoryHandle(name: string) {
@@ -39,5 +39,14 @@ describe("what is kept", () => {
   it("is nothing where the browser keeps nothing", async () => {
     const refuses: Storage = { getDirectory: () => Promise.reject(new DOMException("", "SecurityError")) };
     expect(await keptBytes(refuses)).toBe(0);
+  });
+
+  it("of a file is known by its address, and overlapping pieces count once", async () => {
+    // SHA-256 of the address.
+    const name = "01ec6db371a234af589c814f956fcef1ed3a9da25cc5c87be677e806c6eabb9a";
+    const tree: Tree = { models: { [name]: { version: 10, "0-512": 544, "256-768": 544, "900-1000": 132 } } };
+    const storage: Storage = { getDirectory: async () => directory(tree) };
+    expect(await keptShare("/models/x.gguf", 1000, storage)).toBe(0.868);
+    expect(await keptShare("/models/y.gguf", 1000, storage)).toBe(0);
   });
 });

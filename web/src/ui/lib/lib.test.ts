@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { EngineError, PeerView, RoomView } from "../../engine/messages.ts";
 import { nameFromUserAgent } from "./device.ts";
 import {
+  ago,
   byteRate,
   bytes,
   duration,
@@ -50,6 +51,23 @@ describe("numbers", () => {
     expect(speed(1.2e12).figure).toBe("1.2 TFLOP/s");
     expect(byteRate(12.34e6)).toBe("12.3 MB/s");
     expect([percent(1, 3), percent(5, 0), percent(7, 5)]).toEqual([33, 0, 100]);
+  });
+
+  it("say how long ago something was", () => {
+    const minutes = [-5, 0, 0.9, 1, 59, 60, 1439, 1440, 2880, 50_000, 600_000];
+    expect(minutes.map((then) => ago(0, then * 60_000))).toEqual([
+      "just now",
+      "just now",
+      "just now",
+      "1 minute ago",
+      "59 minutes ago",
+      "1 hour ago",
+      "23 hours ago",
+      "yesterday",
+      "2 days ago",
+      "last month",
+      "last year",
+    ]);
   });
 
   it("have their spread behind them, where there is one", () => {

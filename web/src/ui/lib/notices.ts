@@ -2,7 +2,7 @@ import type { EngineError, ErrorCode } from "../../engine/messages.ts";
 import { plainBytes } from "./format.ts";
 
 /** What the person can do next; the screen knows how. */
-export type WayOut = "retry" | "new_room" | "leave" | "edit_prompt" | "none";
+export type WayOut = "retry" | "ask_again" | "scan" | "new_room" | "leave" | "edit_prompt" | "none";
 
 export interface Notice {
   title: string;
@@ -65,7 +65,7 @@ const notices: Record<ErrorCode, Omit<Notice, "detail">> = {
   server_unreachable: {
     title: "The server does not answer",
     advice:
-      "Check that this phone is on the same Wi-Fi as the others and that the server is running, then try again.",
+      "Check that this phone is on the same Wi-Fi as the others and that the server is running, then try again. Joining others needs the server; starting a room on this phone alone does not.",
     wayOut: "retry",
   },
   model_unavailable: {
@@ -101,6 +101,37 @@ const notices: Record<ErrorCode, Omit<Notice, "detail">> = {
     title: "The room is busy",
     advice: "It is still working on other questions. Wait for one to finish, then send yours again.",
     wayOut: "edit_prompt",
+  },
+  turned_away: {
+    title: "You were not let in",
+    advice: "The person at the other phone turned this one away. If that was a mistake, ask again.",
+    wayOut: "ask_again",
+  },
+  locked: {
+    title: "The room is locked",
+    advice: "Nobody else may come in just now. Ask for it to be unlocked, then try again.",
+    wayOut: "ask_again",
+  },
+  unanswered: {
+    title: "Nobody answered",
+    advice: "Show the person at the other phone that you are waiting, and ask again.",
+    wayOut: "ask_again",
+  },
+  crowded: {
+    title: "Many phones want to come in",
+    advice: "Wait until the others are in, then ask again.",
+    wayOut: "ask_again",
+  },
+  expired: {
+    title: "This invitation has expired",
+    advice: "Ask for a new one: scan the code that the other phone shows now.",
+    wayOut: "scan",
+  },
+  removed: {
+    title: "This phone was taken out of the room",
+    advice:
+      "The person at the phone that started the room did that. You can ask to come in again, with a new code.",
+    wayOut: "scan",
   },
   internal: {
     title: "Something went wrong",

@@ -1,9 +1,30 @@
 /** Rooms for tests, with as little in them as can be. */
 
-import type { PeerView, PlanView, RoomPhase, RoomView } from "../../engine/messages.ts";
+import type { DoorConfig, PeerView, PlanView, RoomPhase, RoomView } from "../../engine/messages.ts";
+
+/** A door at which a person is asked about everybody, and that nobody remembers. */
+export const plainDoor: DoorConfig = {
+  admitsAll: false,
+  locked: false,
+  trusted: [],
+  admitted: [],
+  coordinator: null,
+  ticketKey: null,
+  opening: null,
+  nextSecret: null,
+  lifeSecs: 600,
+};
 
 export function emptyRoom(phase: RoomPhase): RoomView {
-  const nothing = { measuring: null, plan: null, model: null, links: [], error: null };
+  const nothing = {
+    door: null,
+    asking: null,
+    measuring: null,
+    plan: null,
+    model: null,
+    links: [],
+    error: null,
+  };
   return { phase, me: "aa", coordinator: "aa", peers: [], ...nothing };
 }
 
@@ -31,6 +52,7 @@ export function plainPeer(id: string): PeerView {
     device: "",
     me: false,
     coordinator: false,
+    identity: null,
     link: "open",
     flopsPerSec: null,
     flopsPerSecSpread: null,
