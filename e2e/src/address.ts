@@ -12,6 +12,10 @@ export interface PhoneQuery {
   wire?: WireType;
   balance?: "on" | "off";
   skip?: "on" | "off";
+  /** For how many seconds an invitation is good at first. */
+  life?: number;
+  /** Whether a person is asked about phones that want to come in. */
+  admit?: "all" | "ask";
 }
 
 /** The page's address on the phone, with its wishes. */

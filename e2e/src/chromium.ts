@@ -26,6 +26,8 @@ export interface ChromiumOptions {
   camera?: string;
   /** Whether its person went on past the warning of a certificate that nobody vouches for. */
   trustsServer?: boolean;
+  /** An origin whose pages count as secure although they come over plain HTTP: `http://10.100.0.1:8080`. */
+  trustedOrigin?: string;
 }
 
 /** A phone that is a Chromium process of its own, with a profile of its own that goes when it is closed. */
@@ -53,7 +55,12 @@ export function launchBrowser(options: ChromiumOptions = {}): Promise<Browser> {
   return chromium.launch({
     executablePath: options.program ?? settings().chromium,
     headless: !options.isHeaded,
-    args: [...BROWSER_FLAGS, ...(options.hasGpu === false ? [] : GPU_FLAGS), ...cameraFlags(options)],
+    args: [
+      ...BROWSER_FLAGS,
+      ...(options.hasGpu === false ? [] : GPU_FLAGS),
+      ...cameraFlags(options),
+      ...originFlags(options),
+    ],
     timeout: LAUNCH_LIMIT_MS,
   });
 }
@@ -62,6 +69,10 @@ function cameraFlags({ camera }: ChromiumOptions): string[] {
   return camera === undefined
     ? []
     : ["--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${camera}`];
+}
+
+function originFlags({ trustedOrigin }: ChromiumOptions): string[] {
+  return trustedOrigin === undefined ? [] : [`--unsafely-treat-insecure-origin-as-secure=${trustedOrigin}`];
 }
 
 const LAUNCH_LIMIT_MS = 120_000;

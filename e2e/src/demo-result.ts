@@ -33,7 +33,7 @@ export function demoResult(together: Answered, alone: Answered, server: ServerSt
     ttft_secs: stats.ttftSecs,
     decode_tokens_per_sec: stats.decodeTokensPerSec,
     dispatches_per_token: stats.dispatchesPerToken,
-    activation_bytes_through_server: server.relayed_bytes,
+    activation_bytes_through_server: server.relayed_bytes + server.turn_bytes,
     matches_single_device: isSame(stats.tokens, alone.turn.stats.tokens),
   };
 }

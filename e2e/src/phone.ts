@@ -7,9 +7,9 @@ import { until, within } from "./waiting.ts";
 
 /** A person with a phone: one page, in a browser that nobody else uses. */
 export class Phone extends Tab {
-  /** Starts a room and returns its link, once others can join. */
+  /** Starts a room and returns its link, once others can join. They come in without asking, unless `query` says `ask`. */
   async start(origin: string, query: PhoneQuery = {}): Promise<string> {
-    await this.open(address(origin, query));
+    await this.open(address(origin, { admit: "all", ...query }));
     await this.page.getByTestId("start").click();
     await this.reach("gathering", STEP_LIMIT_MS);
     return this.invitation();
@@ -36,6 +36,26 @@ export class Phone extends Tab {
     const url = new URL(link);
     await this.open(address(url.origin, query) + url.hash);
     await this.page.getByTestId("join").click();
+  }
+
+  /** Coordinator: waits until a phone asks to come in. Gives the pictures on the screen. */
+  async asked(name: string): Promise<string[]> {
+    await this.page.getByTestId("asker").filter({ hasText: name }).waitFor();
+    return this.pictures();
+  }
+
+  /** Waits until the screen says that somebody is asked whether this phone may come in. Gives the pictures on it. */
+  async asks(): Promise<string[]> {
+    await this.page.getByTestId("asking").waitFor();
+    return this.pictures();
+  }
+
+  async letIn(): Promise<void> {
+    await this.page.getByTestId("let-in").click();
+  }
+
+  private pictures(): Promise<string[]> {
+    return this.page.getByTestId("pictures").getByRole("listitem").allInnerTexts();
   }
 
   /** Leaves the room. The first tap asks, the second leaves. */

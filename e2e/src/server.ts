@@ -19,6 +19,8 @@ export interface ServerStats {
   signaling_bytes: number;
   /** Payload of every binary message that was passed on. */
   relayed_bytes: number;
+  /** What TURN passed on, but for the checks of ways that browsers make everywhere. */
+  turn_bytes: number;
 }
 
 export interface ServerOptions {
@@ -45,7 +47,7 @@ export class Server {
     /** Origin without a slash at its end. */
     readonly url: string,
     private readonly accessLogFile: string,
-    private readonly end: () => Promise<void>,
+    private readonly end: (signal: NodeJS.Signals) => Promise<void>,
   ) {}
 
   static async start(options: ServerOptions = {}): Promise<Server> {
@@ -57,9 +59,9 @@ export class Server {
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
     const kill = (): void => void child.kill("SIGKILL");
     process.once("exit", kill);
-    const end = async (): Promise<void> => {
+    const end = async (signal: NodeJS.Signals): Promise<void> => {
       process.off("exit", kill);
-      await stop(child);
+      await stop(child, signal);
       rmSync(folder, { recursive: true, force: true });
     };
     try {
@@ -71,7 +73,7 @@ export class Server {
       );
       return new Server(url, log, end);
     } catch (cause) {
-      await end();
+      await end("SIGTERM");
       throw cause;
     }
   }
@@ -96,7 +98,12 @@ export class Server {
   }
 
   stop(): Promise<void> {
-    return this.end();
+    return this.end("SIGTERM");
+  }
+
+  /** Ends it without a word to anybody. */
+  kill(): Promise<void> {
+    return this.end("SIGKILL");
   }
 }
 
@@ -154,10 +161,10 @@ async function getJson(url: string): Promise<unknown> {
   return JSON.parse(body);
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  child.kill("SIGTERM");
+  child.kill(signal);
   try {
     await within(STOP_LIMIT_MS, "the server's end", ended);
   } catch (cause) {

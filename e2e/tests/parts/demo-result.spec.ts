@@ -2,7 +2,7 @@ import { expect, test } from "@playwright/test";
 
 import { demoResult, type Answered } from "../../src/demo-result.ts";
 
-const COUNTS = { rooms: 0, peers: 0, signaling_bytes: 10, relayed_bytes: 7 };
+const COUNTS = { rooms: 0, peers: 0, signaling_bytes: 10, relayed_bytes: 7, turn_bytes: 20 };
 
 test("the tokens match when they are the same, and only then", () => {
   const matches = (alone: number[]): boolean =>
@@ -13,7 +13,7 @@ test("the tokens match when they are the same, and only then", () => {
 
 test("the activations are those that the server counted", () => {
   const result = demoResult(answered([3]), answered([3]), COUNTS);
-  expect(result.activation_bytes_through_server).toBe(COUNTS.relayed_bytes);
+  expect(result.activation_bytes_through_server).toBe(COUNTS.relayed_bytes + COUNTS.turn_bytes);
 });
 
 /** A room of one phone that answered with these tokens. */
@@ -48,6 +48,8 @@ function answered(tokens: number[]): Answered {
       me: stage.peer,
       coordinator: stage.peer,
       peers: [],
+      door: null,
+      asking: null,
       measuring: null,
       plan: {
         stages: [stage],

@@ -14,7 +14,13 @@ test("the server starts on a free port, tells its counts, and stops", async () =
   await withSite(page, async (server) => {
     url = server.url;
     expect(server.port).toBeGreaterThan(0);
-    expect(await server.stats()).toEqual({ rooms: 0, peers: 0, signaling_bytes: 0, relayed_bytes: 0 });
+    expect(await server.stats()).toEqual({
+      rooms: 0,
+      peers: 0,
+      signaling_bytes: 0,
+      relayed_bytes: 0,
+      turn_bytes: 0,
+    });
   });
   await expect(fetch(`${url}/healthz`)).rejects.toThrow();
 });

@@ -61,7 +61,7 @@ test("it reads everything and learns nothing; what it repeats or says is another
   const phones = await launch(3, server);
   const [first] = phones as [Phone];
   await gather(hostile, phones, { query: query() });
-  const secret = new URL(await first.invitation()).hash.slice(1);
+  const secret = new URL(await first.invitation()).hash.slice(1, 44);
   await answers(phones);
 
   expect(earlier.length).toBeGreaterThan(6);

@@ -80,7 +80,7 @@ test("a phone without room for the model runs it all the same, and says so", asy
 test("picked files are a model, and every phone picks the same", async ({ server, launch, picture }) => {
   const [first, second] = (await launch(2, server)) as [Phone, Phone];
   const file = bundled().file;
-  await first.open(address(server.url, { ...QUERY, pledge: "share:1.3:2", name: "first" }));
+  await first.open(address(server.url, { ...QUERY, admit: "all", pledge: "share:1.3:2", name: "first" }));
   await choose(first, [file]);
   await beExact(first);
   await first.page.getByTestId("start").click();

@@ -25,7 +25,8 @@ test("three phones hold one model and answer together", async ({ server, launch,
   await test.step("the others join through the code on the first one's screen", async () => {
     const invite = async (phone: Phone): Promise<string> => {
       const link = await phone.scan();
-      expect(link).toBe(await phone.invitation());
+      // How long it is good may be said anew in between.
+      expect(link.slice(0, -22)).toBe((await phone.invitation()).slice(0, -22));
       await phone.screenshot(picture("invitation"));
       return link;
     };
@@ -80,7 +81,7 @@ test("three phones hold one model and answer together", async ({ server, launch,
 
   await test.step("nothing but sealed signaling went through the server", async () => {
     const stats = await server.stats();
-    expect(stats.relayed_bytes).toBe(0);
+    expect(stats.relayed_bytes + stats.turn_bytes).toBe(0);
     expect(stats.signaling_bytes).toBeGreaterThan(0);
   });
 
