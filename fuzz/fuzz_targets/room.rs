@@ -4,10 +4,10 @@
 #[path = "../../crates/session/tests/common/mod.rs"]
 mod common;
 
-use base::{Estimate, Message, PeerId};
-use common::{Seen, options, room, spec};
+use base::{Estimate, Identity, Message, PeerId};
+use common::{Seen, link_up, options, room, spec};
 use libfuzzer_sys::fuzz_target;
-use protocol::peer::{AwayReason, CacheAsk, Failure, FailureCode, Frame};
+use protocol::peer::{AwayReason, CacheAsk, Failure, FailureCode, Frame, RoomSecret};
 use session::{Assignment, Command, Input};
 
 const PEERS: u32 = 3;
@@ -16,9 +16,10 @@ const MOST_OUTPUTS: usize = 200;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&first, mut rest)) = bytes.split_first() else { return };
-    let (mut room, mut seen) = (room(PeerId(0), first.is_multiple_of(2)), Seen::default());
+    let mut room = room(PeerId(0), first.is_multiple_of(2), first & 2 == 0);
+    let mut seen = Seen::default();
     for peer in 1..=PEERS {
-        seen.give(&mut room, 0.0, Input::LinkUp { peer: PeerId(peer) });
+        seen.give(&mut room, 0.0, link_up(PeerId(peer)));
     }
     let mut now_secs = 0.0;
     while let [kind, pause, len, tail @ ..] = rest {
@@ -36,7 +37,7 @@ fn input(seen: &Seen, kind: u8, bytes: &[u8]) -> Input {
     let message = || "m".to_owned();
     match kind {
         0 => Input::LinkDown { peer: PeerId(number % 4) },
-        1 => Input::LinkUp { peer: PeerId(number % 4) },
+        1 => link_up(PeerId(number % 4)),
         2 => Input::Command(Command::SetModel(spec())),
         3 => Input::Prepared { url: "/m".into() },
         4 => Input::DeviceMeasured {
@@ -69,10 +70,25 @@ fn input(seen: &Seen, kind: u8, bytes: &[u8]) -> Input {
         19 => Input::CacheWritten { epoch: seen.epoch, is_there: number % 2 == 0 },
         20 => Input::Command(Command::Away((number % 2 == 0).then_some(AwayReason::LowBattery))),
         21 if number == 0 => Input::Command(Command::Leave),
+        22 => Input::TicketChecked { peer: PeerId(number % 4), is_good: number < 128 },
+        23 => Input::Command(door_command(number)),
+        24 => Input::LinkRestarts { peer: PeerId(number % 4) },
         _ => match Frame::decode(bytes) {
             Ok(frame) => Input::Frame { peer: PeerId(1 + u32::from(kind) % PEERS), frame },
             Err(_) => Input::Timeout,
         },
+    }
+}
+
+fn door_command(number: u32) -> Command {
+    let (peer, identity) = (PeerId(number % 4), Identity([number as u8 % 4; 32]));
+    match number / 4 % 6 {
+        0 => Command::LetIn(peer),
+        1 => Command::TurnAway(peer),
+        2 => Command::Lock(number < 128),
+        3 => Command::Remove(identity),
+        4 => Command::NextSecret(RoomSecret(identity.0)),
+        _ => Command::Trust([identity].into()),
     }
 }
 

@@ -3,7 +3,9 @@
 
 use base::PeerId;
 use libfuzzer_sys::fuzz_target;
-use protocol::signal::{ClientMessage, Invitation, ServerMessage, SignalBody};
+use protocol::signal::{
+    ClientMessage, Invitation, Restart, RestartNumbers, ServerMessage, SignalBody,
+};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = str::from_utf8(bytes) else { return };
@@ -13,9 +15,32 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(message) = ServerMessage::from_json(text) {
         assert_eq!(ServerMessage::from_json(&message.to_json()), Ok(message));
     }
-    let _ = Invitation::from_fragment(text);
+    if let Ok((invitation, ticket)) = Invitation::from_fragment(text) {
+        let written = invitation.to_fragment(ticket.as_ref());
+        assert_eq!(written.as_str(), text.strip_prefix('#').unwrap_or(text));
+        let key = invitation.ticket_key([7; 32], [9; 32]);
+        assert!(
+            ticket.is_none_or(|it| key.check(&it, 0).is_err()),
+            "nobody can make one without the key"
+        );
+    }
     // What an opened seal holds.
-    let _ = serde_json::from_str::<SignalBody>(text);
+    if let Ok(SignalBody::Restart(restart)) = serde_json::from_str(text) {
+        let mut numbers = RestartNumbers::default();
+        numbers.next_offer(0.0);
+        let mut takes = || match &restart {
+            Restart::Ask { number } => numbers.takes_ask(*number),
+            Restart::Offer { number, .. } => numbers.takes_offer(*number, 0.0),
+            Restart::Answer { number, .. } => numbers.takes_answer(*number),
+        };
+        let is_new = takes();
+        let is_again = takes();
+        match restart {
+            Restart::Ask { .. } => assert!(is_new && is_again, "nothing was answered yet"),
+            Restart::Offer { number, .. } => assert_eq!((is_new, is_again), (number > 0, false)),
+            Restart::Answer { number, .. } => assert_eq!((is_new, is_again), (number == 1, false)),
+        }
+    }
     let mut opener = Invitation::from_secret([7; 32]).opener(PeerId(1));
     assert!(opener.open(PeerId(2), text).is_err(), "nobody can seal without the key");
 });

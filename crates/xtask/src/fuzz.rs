@@ -70,7 +70,9 @@ const TARGETS: &[Target] = &[
     },
     Target { name: "frame", seeds: &[], longest_bytes: 1 << 14 },
     Target { name: "slices", seeds: &[], longest_bytes: 1 << 14 },
+    Target { name: "cluster", seeds: &[], longest_bytes: 1 << 14 },
     Target { name: "signal", seeds: &[], longest_bytes: 1 << 14 },
+    Target { name: "code", seeds: &[], longest_bytes: 1 << 13 },
     Target {
         name: "tokenizer",
         seeds: &["crates/testkit/golden/tokenizers"],
@@ -78,6 +80,7 @@ const TARGETS: &[Target] = &[
     },
     Target { name: "template", seeds: &[], longest_bytes: 1 << 12 },
     Target { name: "room", seeds: &[], longest_bytes: 1 << 14 },
+    Target { name: "turn", seeds: &[], longest_bytes: 1 << 12 },
     Target { name: "picture", seeds: &[], longest_bytes: 1 << 14 },
 ];
 

@@ -27,6 +27,9 @@ pub struct Args {
     /// Where to listen [default: 0.0.0.0:8443 with --tls, else 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<String>,
+    /// Relay (TURN) between phones that cannot reach each other, as in a guests' network: 0.0.0.0:3478, say.
+    #[arg(long, value_name = "ADDR:PORT")]
+    turn: Option<String>,
     /// Another folder with .gguf files; may be repeated.
     #[arg(long, value_name = "DIR")]
     models: Vec<PathBuf>,
@@ -72,6 +75,9 @@ fn serving(project: &Project, args: &Args) -> Result<Command> {
     command.arg("--listen").arg(listen);
     if args.tls {
         command.arg("--tls");
+    }
+    if let Some(turn) = &args.turn {
+        command.arg("--turn").arg(turn);
     }
     match cable {
         Some(cable) => cable.watch(),

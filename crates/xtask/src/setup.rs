@@ -24,7 +24,7 @@ pub use wasm::wasm_toolchain;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only these parts; without it, all but peers, adb, deny and typos.
+    /// Only these parts; without it, all but peers, adb, certificates, nats, deny and typos.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Need>,
 }
@@ -54,6 +54,8 @@ pub enum Need {
     Adb,
     /// An authority and a browser's list of authorities, for the server's tests.
     Certificates,
+    /// NATS, for the tests of several servers.
+    Nats,
     /// cargo-deny; compiles for minutes.
     Deny,
     /// The spelling checker; compiles for minutes.
@@ -87,6 +89,7 @@ fn describe(project: &Project, need: Need) -> Result<String> {
         Need::Cxx => checkers::ensure_cxx(project),
         Need::Adb => checkers::ensure_adb(project),
         Need::Certificates => checkers::ensure_certificates(project),
+        Need::Nats => checkers::ensure_nats(project),
         Need::Deny => checkers::ensure_cargo_tool(project, "cargo-deny"),
         Need::Typos => checkers::ensure_cargo_tool(project, "typos-cli"),
     }

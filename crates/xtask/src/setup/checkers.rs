@@ -24,6 +24,14 @@ pub fn ensure_certificates(project: &Project) -> Result<String> {
     Ok("pebble and certutil are there".to_owned())
 }
 
+/// NATS from the search path or from Debian, whose package also starts it where the system starts services.
+pub fn ensure_nats(project: &Project) -> Result<String> {
+    if on_path("nats-server").is_none() {
+        apt::install(project, &["nats-server"], "several servers are tested with it")?;
+    }
+    Ok("nats-server is there".to_owned())
+}
+
 /// The parts of the toolchain that a minimal installation leaves out.
 pub fn ensure_components(project: &Project) -> Result<String> {
     for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {

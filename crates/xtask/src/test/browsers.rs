@@ -25,9 +25,11 @@ pub fn android(project: &Project) -> Result<Outcome> {
 
 fn playwright(project: &Project, label: &str, projects: &[&str]) -> Result<Outcome> {
     e2e::ensure(project)?;
-    // Without adb its tests skip themselves and say so, as they do without a phone.
-    if let Err(error) = setup::ensure(project, &[Need::Adb]) {
-        note(&format!("no adb: {error:#}"));
+    // Without them their tests skip themselves and say so, as they do without a phone.
+    for (need, name) in [(Need::Adb, "adb"), (Need::Nats, "nats-server")] {
+        if let Err(error) = setup::ensure(project, &[need]) {
+            note(&format!("no {name}: {error:#}"));
+        }
     }
     // The tests of the server have built it.
     let server = build::server(project, Profile::Dev)?;

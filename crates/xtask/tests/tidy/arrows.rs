@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{packages, report, root};
 
 /// Crates without input or output.
-const PURE: &[&str] = &["base", "gguf", "graph", "plan", "protocol", "session", "text"];
+const PURE: &[&str] = &["base", "gguf", "graph", "plan", "protocol", "session", "text", "turn"];
 
 /// Crates that may only be used by tests.
 const FOR_TESTS: &[&str] = &["testkit"];
