@@ -15,7 +15,6 @@
 mod code;
 mod invitation;
 mod message;
-mod pass;
 mod pictures;
 mod proof;
 mod restart;
@@ -28,7 +27,6 @@ pub use message::{
     Candidate, ClientMessage, Description, DescriptionKind, IceServer, RefusalCode, ServerMessage,
     SignalBody,
 };
-pub use pass::{HostMark, Pass};
 pub use pictures::{Picture, Pictures};
 pub use proof::{LINK_PROOF_BYTES, LinkEnd};
 pub use restart::{RESTARTS_PER_MINUTE, Restart, RestartNumbers};

@@ -2,14 +2,13 @@
 
 use std::{ops::Range, rc::Rc};
 
-use model::{Address, ByteSource, Folder, ModelError, ModelFile, Parts, Place, SourceError};
-use peer::{Fetched, Files, HttpSource};
+use model::{Address, ByteSource, Folder, ModelError, Place, SourceError};
 use web_sys::File;
 
 use crate::{
-    http::BrowserPieces,
+    http::{Fetched, HttpSource},
     local::LocalSource,
-    picked::{PickedSource, mark},
+    picked::PickedSource,
 };
 
 /// What opening files takes.
@@ -23,24 +22,6 @@ pub struct Means {
     pub picked: Vec<File>,
     /// For what a person should know though it stops nothing.
     pub warn: Rc<dyn Fn(String)>,
-}
-
-impl Files for Means {
-    type File = WebFile;
-    type Picked = File;
-
-    fn fetched(&self) -> &Rc<Fetched> {
-        &self.fetched
-    }
-
-    fn pick(&mut self, picked: Vec<File>) {
-        self.picked = picked;
-    }
-
-    async fn find(&self, address: &mut Address) -> Result<ModelFile<Parts<WebFile>>, ModelError> {
-        mark(address, self).await?;
-        ModelFile::find(&WebFolder { address, means: self }, address.name()).await
-    }
 }
 
 /// The files beside the one that an address names.
@@ -64,17 +45,16 @@ impl Folder for WebFolder<'_> {
             Place::Server { .. } => format!("?peer={me}"),
             _ => String::new(),
         };
-        let source =
-            HttpSource::open(BrowserPieces, &url, &query, fetched.clone(), warn.clone()).await?;
+        let source = HttpSource::open(&url, &query, fetched.clone(), warn.clone()).await?;
         Ok(WebFile::Http(source))
     }
 }
 
 /// One file of a model.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum WebFile {
     /// Behind an address.
-    Http(HttpSource<BrowserPieces>),
+    Http(HttpSource),
     /// Picked on this phone.
     Picked(PickedSource),
 }

@@ -9,26 +9,30 @@ use std::{
 
 use base::{PeerId, RequestId};
 use futures_channel::mpsc::{Sender, channel};
-use platform::{Timer, now_secs, timed};
+use js_sys::Function;
 use protocol::{
     peer::Frame,
     signal::{
-        Candidate, Description, DescriptionKind, HostMark, Invitation, SignalBody, SignalError,
-        TicketKey,
+        Candidate, Description, DescriptionKind, Invitation, SignalBody, SignalError, TicketKey,
     },
 };
 use session::{Command, ErrorView, Input, Room, RoomConfig, RoomLimits};
-use transport::{Link, LinkEvent};
+use transport::{Link, LinkEvent, web::WebLink};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::RtcDataChannel;
 
 use crate::{
+    clock::{Timer, now_secs, timed},
+    engine::Emit,
     introductions::{Entrance, Introductions},
-    machine::{Done, DoneOf, WantedEpoch, Work, WorkOf},
+    machine::{Done, Machine, WantedEpoch, Work},
     messages::{FromWorker, RtcCommand, RtcEvent, StartConfig, ToWorker, error},
     offering::Offering,
+    opened::Opened,
     opening::Opening,
     restarts::Restarts,
+    text::{AnswerDecoder, ModelText, TextModule},
     tickets,
-    world::{DecoderOf, MachineParts, TextOf, World},
 };
 
 /// Work that may wait for the device. The room keeps a handful of steps in flight.
@@ -37,36 +41,19 @@ const QUEUED_WORK: usize = 256;
 /// Longer than the server is asked for a room that is not open yet.
 const LONGEST_WAIT_SECS: f64 = 7200.0;
 
-/// The ear of whoever shows the room: a page, or a program's lines.
-#[derive(Clone)]
-pub struct Emit(Rc<dyn Fn(&FromWorker)>);
-
-impl Emit {
-    /// Calls `hear` for everything that is to be known, from within the driver's calls.
-    pub fn new(hear: impl Fn(&FromWorker) + 'static) -> Self {
-        Self(Rc::new(hear))
-    }
-
-    /// Tells something.
-    pub fn send(&self, message: &FromWorker) {
-        (self.0)(message);
-    }
-}
-
 /// The driver of one room.
-pub struct Driver<W: World> {
-    pub(crate) world: W,
+pub struct Driver {
     pub(crate) room: Room,
     pub(crate) emit: Emit,
-    pub(crate) work: Sender<WorkOf<W>>,
+    pub(crate) work: Sender<Work>,
     /// Of the stages that are to be loaded next, if any.
     pub(crate) wanted_epoch: WantedEpoch,
-    pub(crate) links: BTreeMap<PeerId, W::Link>,
+    pub(crate) links: BTreeMap<PeerId, WebLink>,
     /// Links whose other ends have not shown yet that they were invited.
     pub(crate) opening: BTreeMap<PeerId, Opening>,
     /// How the room's model reads and writes, on the phone that started the room.
-    pub(crate) text: Option<TextOf<W>>,
-    pub(crate) decoders: BTreeMap<RequestId, DecoderOf<W>>,
+    pub(crate) text: Option<ModelText>,
+    pub(crate) decoders: BTreeMap<RequestId, AnswerDecoder>,
     pub(crate) alarm: Option<Timer>,
     /// Inputs that outputs gave rise to.
     pub(crate) answers: Vec<Input>,
@@ -76,35 +63,31 @@ pub struct Driver<W: World> {
     pub(crate) invitation: Invitation,
     /// Where the room is started: what tells its invitations from others.
     pub(crate) ticket_key: Option<TicketKey>,
-    /// Where the room is started: what its invitations name this phone by.
-    pub(crate) host: Option<HostMark>,
-    pub(crate) introductions: Introductions<W::Socket>,
+    pub(crate) introductions: Introductions,
     pub(crate) offering: Offering,
     pub(crate) restarts: Restarts,
-    pub(crate) this: This<W>,
+    pub(crate) this: This,
 }
 
-/// Where a driver is, for what happens later.
-pub type This<W> = Weak<RefCell<Option<Driver<W>>>>;
+pub(crate) type This = Weak<RefCell<Option<Driver>>>;
 
-impl<W: World> Driver<W> {
+impl Driver {
     /// Connects to the server and opens the GPU; where the room is started, `load_text` is called.
     ///
     /// # Errors
     /// What the page should show: a wrong invitation or address, no randomness.
     pub fn start(
-        world: W,
         config: StartConfig,
-        load_text: impl FnOnce() -> Result<W::Reader, String>,
+        load_text: &Function,
         emit: Emit,
-        this: This<W>,
+        this: This,
     ) -> Result<Self, ErrorView> {
         let invited = match &config.secret {
             Some(fragment) => Invitation::from_fragment(fragment),
             None => Invitation::random().map(|invitation| (invitation, None)),
         };
         let bad = |failed: SignalError| error("room_gone", failed.to_string());
-        let (invitation, pass) = invited.map_err(bad)?;
+        let (invitation, ticket) = invited.map_err(bad)?;
         let ticket_key = tickets::key(&config.door, &invitation).map_err(bad)?;
         let me = random_peer()?;
         let coordinator = config.starts;
@@ -113,22 +96,15 @@ impl<W: World> Driver<W> {
             coordinator,
             name: config.name.clone(),
             device: config.device.clone(),
-            pledge: config.pledge.within(world.memory_bytes()),
-            door: config.door.config(pass).map_err(bad)?,
+            pledge: config.pledge.into(),
+            door: config.door.config(ticket).map_err(bad)?,
             limits: limits(&config),
         });
-        let text = coordinator.then(load_text).transpose();
-        let text = text.map_err(|failed| error("internal", failed))?;
+        let text = coordinator.then(|| TextModule::load(load_text)).transpose();
+        let text = text.map_err(|failed| error("internal", crate::browser::text(&failed)))?;
         let wanted_epoch = WantedEpoch::default();
-        let machine = MachineParts {
-            world: world.clone(),
-            me: me.to_string(),
-            text,
-            wanted_epoch: wanted_epoch.clone(),
-        };
-        let work = start_machine(machine, this.clone());
+        let work = start_machine(me, text, wanted_epoch.clone(), this.clone());
         let mut driver = Self {
-            world,
             room,
             emit,
             work,
@@ -147,7 +123,6 @@ impl<W: World> Driver<W> {
             config,
             invitation,
             ticket_key,
-            host: None,
             this,
         };
         let is_new = coordinator && !driver.config.reopens;
@@ -155,8 +130,11 @@ impl<W: World> Driver<W> {
         Ok(driver)
     }
 
-    /// Tells the page how the room looks.
+    /// Tells the page how the room looks, and the coordinator's page what others need to join.
     pub fn greet(&mut self) {
+        if self.is_coordinator() {
+            self.invite(self.config.door.life_secs);
+        }
         if let Some(url) = self.config.model_url.clone() {
             self.queue(Work::Open(url));
         }
@@ -185,7 +163,6 @@ impl<W: World> Driver<W> {
             ToWorker::Trust { identities } => {
                 self.command(Command::Trust(identities.into_iter().collect()));
             }
-            ToWorker::Own { identity } => self.know_own(identity),
             ToWorker::Invite { life_secs } => self.invite(life_secs),
             ToWorker::Home { secret, ticket_key } => self.move_home(&secret, ticket_key),
             ToWorker::LetIn { peer } => self.command(Command::LetIn(peer)),
@@ -202,11 +179,11 @@ impl<W: World> Driver<W> {
     }
 
     /// A data channel to `peer`, which may not be open yet.
-    pub fn add_channel(&mut self, peer: PeerId, channel: W::Channel) {
+    pub fn add_channel(&mut self, peer: PeerId, channel: RtcDataChannel) {
         let this = self.this.clone();
         let wake = move || with(&this, |driver| driver.poll_link(peer));
         self.opening.insert(peer, self.opening(peer));
-        self.links.insert(peer, self.world.link(channel, Rc::new(wake)));
+        self.links.insert(peer, WebLink::new(channel, Rc::new(wake)));
         self.poll_link(peer);
     }
 
@@ -232,7 +209,7 @@ impl<W: World> Driver<W> {
     }
 
     /// Puts something on the device's list.
-    pub fn queue(&mut self, work: WorkOf<W>) {
+    pub fn queue(&mut self, work: Work) {
         if self.work.try_send(work).is_err() {
             self.fail(error("internal", "This phone's list of work is full. Reload the page."));
         }
@@ -261,7 +238,7 @@ impl<W: World> Driver<W> {
 
     pub(crate) fn poll_link(&mut self, peer: PeerId) {
         while self.may_listen(peer)
-            && let Some(event) = self.links.get_mut(&peer).and_then(W::Link::poll)
+            && let Some(event) = self.links.get_mut(&peer).and_then(WebLink::poll)
         {
             match event {
                 LinkEvent::Open => self.on_channel_open(peer),
@@ -336,14 +313,11 @@ impl<W: World> Driver<W> {
         self.say(peer, &body);
     }
 
-    fn on_done(&mut self, done: DoneOf<W>) {
+    fn on_done(&mut self, done: Done) {
         match done {
             Done::GpuLost(reason) => self.fail(error("device_lost", reason)),
             Done::NoGpu(reason) => self.fail(error("no_webgpu", reason)),
-            Done::Opened(spec, text) => {
-                self.text = Some(text);
-                self.command(Command::SetModel(spec));
-            }
+            Done::Opened(opened, text) => self.on_opened(&opened, text),
             Done::OpenFailed(failed) => {
                 self.fail(error("model_unavailable", failed.to_string()));
             }
@@ -362,13 +336,23 @@ impl<W: World> Driver<W> {
         }
     }
 
+    fn on_opened(&mut self, opened: &Opened, text: ModelText) {
+        match opened.spec(&text) {
+            Ok(spec) => {
+                self.text = Some(text);
+                self.command(Command::SetModel(spec));
+            }
+            Err(failed) => self.fail(error("model_unavailable", failed.to_string())),
+        }
+    }
+
     pub(crate) fn rtc(&self, command: RtcCommand) {
         self.emit.send(&FromWorker::Rtc { command });
     }
 }
 
 /// Runs `act` on the driver, if the room has not been left.
-pub fn with<W: World>(this: &This<W>, act: impl FnOnce(&mut Driver<W>)) {
+pub(crate) fn with(this: &This, act: impl FnOnce(&mut Driver)) {
     if let Some(driver) = this.upgrade()
         && let Some(driver) = driver.borrow_mut().as_mut()
     {
@@ -376,11 +360,16 @@ pub fn with<W: World>(this: &This<W>, act: impl FnOnce(&mut Driver<W>)) {
     }
 }
 
-fn start_machine<W: World>(machine: MachineParts<W>, this: This<W>) -> Sender<WorkOf<W>> {
+fn start_machine(
+    me: PeerId,
+    text: Option<TextModule>,
+    wanted_epoch: WantedEpoch,
+    this: This,
+) -> Sender<Work> {
     let (sender, receiver) = channel(QUEUED_WORK);
     let tell = move |done| with(&this, |driver| driver.on_done(done));
-    let world = machine.world.clone();
-    world.work(machine, receiver, Rc::new(tell));
+    let machine = Machine::new(me.to_string(), text, wanted_epoch, Rc::new(tell));
+    spawn_local(machine.work(receiver));
     sender
 }
 
@@ -401,6 +390,6 @@ fn limits(config: &StartConfig) -> RoomLimits {
 fn random_peer() -> Result<PeerId, ErrorView> {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes)
-        .map_err(|_| error("internal", "This device gives no random numbers."))?;
+        .map_err(|_| error("internal", "This browser gives no random numbers."))?;
     Ok(PeerId(u32::from_be_bytes(bytes)))
 }

@@ -1,7 +1,6 @@
 //! Doing what the room wants.
 
 use base::{Message, PeerId, RequestId};
-use platform::timed;
 use protocol::{
     peer::{Failure, FailureCode, Frame, RoomSecret},
     signal::Invitation,
@@ -9,14 +8,9 @@ use protocol::{
 use session::{AskId, ErrorView, Event, Input, Output};
 use transport::{Link, LinkError};
 
-use crate::{
-    driver::Driver,
-    machine::Work,
-    messages::FromWorker,
-    world::{Decoder as _, Text as _, World},
-};
+use crate::{clock::timed, driver::Driver, machine::Work, messages::FromWorker};
 
-impl<W: World> Driver<W> {
+impl Driver {
     /// Does one output of the room.
     pub(crate) fn perform(&mut self, output: Output) {
         match output {

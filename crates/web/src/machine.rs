@@ -2,14 +2,7 @@
 
 mod copies;
 
-use std::{
-    pin::pin,
-    rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-};
+use std::{cell::Cell, pin::pin, rc::Rc};
 
 use base::{Message, ModuleRange, PeerId};
 use futures_channel::mpsc::Receiver;
@@ -19,30 +12,33 @@ use futures_util::{
 };
 use kernels::{Gpu, GpuError};
 use model::{ModelError, Parts, Stage, StageOptions, Stages, Wanted};
-use platform::{now_secs, sleep, spawn};
 use protocol::peer::{CacheAsk, Failure, FailureCode, ModelRef};
-use session::{Input, Job, LoadStage, ModelSpec, Resident, StageOutput};
+use session::{Input, Job, LoadStage, Resident, StageOutput};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::File;
 
 use copies::Loading;
 
 use crate::{
-    measure::{Speed, Trial},
+    clock::{now_secs, sleep},
+    folder::Means,
+    local::LocalSource,
+    measure::{Speed, Trial, lookup_secs},
     opened::Opened,
     step::pass,
-    world::{Files, LocalOf, MachineParts, Reader, Text, TextOf, World},
+    text::{ModelText, TextModule},
 };
 
 /// Opening a GPU takes well under a second, its process's first start included a few.
 const OPEN_SECS: f64 = 20.0;
 
-/// Something for the device to do; `P` is a picked file.
-#[allow(missing_docs, reason = "the fields are what their names say")]
+/// Something for the device to do.
 #[derive(Debug)]
-pub enum Work<P> {
+pub enum Work {
     /// Open a model that the room may run.
     Open(String),
     /// Files that were picked on this phone.
-    Picked(Vec<P>),
+    Picked(Vec<File>),
     /// Count a prompt's tokens.
     Check { ask: u32, prompt: String },
     /// Get ready to measure the device's speed on a model.
@@ -67,19 +63,15 @@ pub enum Work<P> {
     Run(Job),
 }
 
-/// What is to be done in a world.
-pub type WorkOf<W> = Work<<<W as World>::Files as Files>::Picked>;
-
-/// What came of it; `T` is how a model reads and writes.
-#[allow(missing_docs, reason = "the fields are what their names say")]
+/// What came of it.
 #[derive(Debug)]
-pub enum Done<T> {
+pub enum Done {
     /// There is no usable GPU.
     NoGpu(String),
     /// The GPU is gone.
     GpuLost(String),
-    /// The model that was to be opened, as the room knows it, and how it reads and writes.
-    Opened(ModelSpec, T),
+    /// The model that was to be opened, and how it reads and writes.
+    Opened(Rc<Opened>, ModelText),
     /// The model cannot be opened.
     OpenFailed(ModelError),
     /// What a person should know though it stops nothing.
@@ -96,66 +88,46 @@ pub enum Done<T> {
     Input(Input),
 }
 
-/// What came of something in a world.
-pub type DoneOf<W> = Done<TextOf<W>>;
-
-/// The epoch whose stages are to be loaded; nothing more is fetched for those of another. The device may be in a
-/// thread of its own.
-#[derive(Clone, Debug)]
-pub struct WantedEpoch(Arc<AtomicI64>);
-
-impl Default for WantedEpoch {
-    fn default() -> Self {
-        Self(Arc::new(AtomicI64::new(NO_EPOCH)))
-    }
-}
-
-impl WantedEpoch {
-    pub(crate) fn set(&self, epoch: Option<u32>) {
-        self.0.store(epoch.map_or(NO_EPOCH, i64::from), Ordering::Relaxed);
-    }
-
-    fn is(&self, epoch: u32) -> bool {
-        self.0.load(Ordering::Relaxed) == i64::from(epoch)
-    }
-}
-
-const NO_EPOCH: i64 = -1;
+/// The epoch whose stages are to be loaded; nothing more is fetched for those of another.
+pub type WantedEpoch = Rc<Cell<Option<u32>>>;
 
 /// The device, its model and its stage.
-pub struct Machine<W: World> {
-    world: W,
-    files: W::Files,
-    tell: Rc<dyn Fn(DoneOf<W>)>,
+pub struct Machine {
+    means: Means,
+    tell: Rc<dyn Fn(Done)>,
     gpu: Option<Gpu>,
-    opened: Option<Rc<Opened<W::Files>>>,
+    opened: Option<Rc<Opened>>,
     /// On the phone that starts a room.
-    text: Option<W::Reader>,
+    text: Option<TextModule>,
     /// How the opened model reads and writes.
-    model_text: Option<TextOf<W>>,
+    model_text: Option<ModelText>,
     /// A model that could not be prepared; perhaps its files are picked yet.
     unprepared: Option<ModelRef>,
     /// What is ready to be measured.
     trial: Option<Trial>,
-    stages: Stages<Parts<LocalOf<W>>>,
+    stages: Stages<Parts<LocalSource>>,
     /// Of the stages.
     url: String,
     /// What is loaded beside them.
-    loading: Option<Loading<W::Files>>,
+    loading: Option<Loading>,
     /// Of the stages.
     epoch: u32,
     wanted_epoch: WantedEpoch,
 }
 
-impl<W: World> Machine<W> {
-    /// A machine that tells what it did. Without a reader of texts it opens models but does not read or write for them.
-    pub fn new(parts: MachineParts<W>, tell: Rc<dyn Fn(DoneOf<W>)>) -> Self {
-        let MachineParts { world, me, text, wanted_epoch } = parts;
+impl Machine {
+    /// A machine that tells what it did; `me` is its name in the server's log. Without `text` it opens
+    /// models but does not read or write for them.
+    pub fn new(
+        me: String,
+        text: Option<TextModule>,
+        wanted_epoch: WantedEpoch,
+        tell: Rc<dyn Fn(Done)>,
+    ) -> Self {
         let told = tell.clone();
         let warn = Rc::new(move |message| told(Done::Warning(message)));
         Self {
-            files: world.files(me, warn),
-            world,
+            means: Means { me, fetched: Rc::default(), picked: Vec::new(), warn },
             tell,
             gpu: None,
             opened: None,
@@ -172,7 +144,7 @@ impl<W: World> Machine<W> {
     }
 
     /// Works until the queue is closed.
-    pub async fn work(mut self, mut queue: Receiver<WorkOf<W>>) {
+    pub async fn work(mut self, mut queue: Receiver<Work>) {
         match open_gpu().await {
             Ok(gpu) => self.gpu = Some(gpu),
             Err(error) => (self.tell)(Done::NoGpu(error.to_string())),
@@ -183,10 +155,10 @@ impl<W: World> Machine<W> {
         }
     }
 
-    async fn perform(&mut self, work: WorkOf<W>) -> Option<DoneOf<W>> {
+    async fn perform(&mut self, work: Work) -> Option<Done> {
         Some(match work {
             Work::Open(url) => match self.open_with_text(&url).await {
-                Ok((spec, text)) => Done::Opened(spec, text),
+                Ok((opened, text)) => Done::Opened(opened, text),
                 Err(error) => Done::OpenFailed(error),
             },
             Work::Picked(files) => Done::Input(self.pick(files).await?),
@@ -209,25 +181,25 @@ impl<W: World> Machine<W> {
         })
     }
 
-    async fn open(&mut self, url: &str) -> Result<Rc<Opened<W::Files>>, ModelError> {
+    async fn open(&mut self, url: &str) -> Result<Rc<Opened>, ModelError> {
         if let Some(opened) = self.opened.as_ref().filter(|opened| opened.url == url) {
             return Ok(opened.clone());
         }
-        let opened = Rc::new(Opened::open(url, &self.files).await?);
+        let opened = Rc::new(Opened::open(url, &self.means).await?);
         self.opened = Some(opened.clone());
         Ok(opened)
     }
 
-    async fn open_with_text(&mut self, url: &str) -> Result<(ModelSpec, TextOf<W>), ModelError> {
+    async fn open_with_text(&mut self, url: &str) -> Result<(Rc<Opened>, ModelText), ModelError> {
         let none = || ModelError::Unavailable("Only the phone that starts a room chooses.".into());
         let module = self.text.clone().ok_or_else(none)?;
         let opened = self.open(url).await?;
         let text = module.of(&opened.file).await?;
         self.model_text = Some(text.clone());
-        Ok((opened.spec(&text)?, text))
+        Ok((opened, text))
     }
 
-    fn check(&self, ask: u32, prompt: &str) -> DoneOf<W> {
+    fn check(&self, ask: u32, prompt: &str) -> Done {
         let (Some(opened), Some(text)) = (&self.opened, &self.model_text) else {
             return Done::CheckFailed { ask, message: "The model is not open yet.".into() };
         };
@@ -282,8 +254,8 @@ impl<W: World> Machine<W> {
     }
 
     /// Takes the picked files, and tries again what could not be done without them.
-    async fn pick(&mut self, picked: Vec<<W::Files as Files>::Picked>) -> Option<Input> {
-        self.files.pick(picked);
+    async fn pick(&mut self, files: Vec<File>) -> Option<Input> {
+        self.means.picked = files;
         let model = self.unprepared.take()?;
         Some(self.prepare(model).await)
     }
@@ -314,7 +286,7 @@ impl<W: World> Machine<W> {
             self.trial = Some(trial);
             let mut speed = measured?;
             if self.text.is_some() {
-                speed.overhead_secs += self.world.lookup_secs().await;
+                speed.overhead_secs += lookup_secs().await;
             }
             Ok(speed)
         };
@@ -362,7 +334,7 @@ impl<W: World> Machine<W> {
         }
         self.epoch = epoch;
         let loaded = self.try_load(plan).await;
-        self.files.fetched().listen(None);
+        self.means.fetched.listen(None);
         Some(match loaded {
             Ok(has_caches) => Input::StageLoaded { epoch, has_caches },
             // What was being fetched was not fetched to the end.
@@ -376,7 +348,7 @@ impl<W: World> Machine<W> {
     }
 
     fn is_wanted(&self, epoch: u32) -> bool {
-        self.wanted_epoch.is(epoch)
+        self.wanted_epoch.get() == Some(epoch)
     }
 
     /// `true` where nothing had to be loaded.
@@ -400,11 +372,7 @@ impl<W: World> Machine<W> {
     }
 
     /// Bytes of what is not on the GPU already.
-    fn total_bytes(
-        &self,
-        opened: &Opened<W::Files>,
-        stages: &[Resident],
-    ) -> Result<u64, ModelError> {
+    fn total_bytes(&self, opened: &Opened, stages: &[Resident]) -> Result<u64, ModelError> {
         let modules = stages.iter().flat_map(|stage| stage.resident.indices());
         let missing = modules.filter(|&module| !self.stages.has(module));
         missing.map(|module| opened.file.stage_bytes(ModuleRange::new(module, module + 1))).sum()
@@ -412,15 +380,15 @@ impl<W: World> Machine<W> {
 
     /// Tells the room of every piece that comes from now on.
     fn tell_progress(&self, epoch: u32, total_bytes: u64) {
-        let (tell, fetched) = (self.tell.clone(), self.files.fetched().clone());
+        let (tell, fetched) = (self.tell.clone(), self.means.fetched.clone());
         let wanted_epoch = self.wanted_epoch.clone();
         let before = fetched.bytes();
         let listener = move || {
             let loaded_bytes = fetched.bytes() - before;
             tell(Done::Input(Input::LoadProgress { epoch, loaded_bytes, total_bytes }));
-            wanted_epoch.is(epoch)
+            wanted_epoch.get() == Some(epoch)
         };
-        self.files.fetched().listen(Some(Rc::new(listener)));
+        self.means.fetched.listen(Some(Rc::new(listener)));
     }
 
     async fn read_cache(&mut self, to: PeerId, ask: CacheAsk) -> Input {

@@ -6,23 +6,23 @@ use std::{cell::Cell, collections::VecDeque};
 use super::*;
 
 /// Copies that are being loaded.
-pub(super) struct Loading<F: Files> {
+pub(super) struct Loading {
     number: u32,
-    opened: Rc<Opened<F>>,
+    opened: Rc<Opened>,
     options: StageOptions,
     /// Modules that are not on the GPU yet.
     lacking: VecDeque<usize>,
     is_wanted: Rc<Cell<bool>>,
 }
 
-impl<F: Files> Drop for Loading<F> {
+impl Drop for Loading {
     /// Nothing more is fetched for them.
     fn drop(&mut self) {
         self.is_wanted.set(false);
     }
 }
 
-impl<W: World> Machine<W> {
+impl Machine {
     /// Frees what is not to be held any longer, and begins to fetch what is lacking.
     pub(super) async fn load_copies(&mut self, number: u32, copies: LoadStage) -> Option<Input> {
         match self.begin_to_load(number, copies).await {
@@ -46,7 +46,7 @@ impl<W: World> Machine<W> {
         let (is_wanted, tell) = (Rc::new(Cell::new(true)), self.tell.clone());
         let (source, goes_on) = (opened.clone(), is_wanted.clone());
         self.loading = Some(Loading { number, opened, options, lacking, is_wanted });
-        spawn(async move {
+        spawn_local(async move {
             let fetched = fetch(&source, &ranges, || goes_on.get()).await;
             if goes_on.get() {
                 tell(Done::Fetched(number, fetched.err()));
@@ -56,11 +56,7 @@ impl<W: World> Machine<W> {
     }
 
     /// All has been fetched, or not: puts the next module on the GPU. The one after it comes behind whatever waits.
-    pub(super) async fn add(
-        &mut self,
-        number: u32,
-        failed: Option<ModelError>,
-    ) -> Option<DoneOf<W>> {
+    pub(super) async fn add(&mut self, number: u32, failed: Option<ModelError>) -> Option<Done> {
         let loading = self.loading.as_mut().filter(|loading| loading.number == number)?;
         if let Some(error) = failed {
             return Some(Done::Input(self.lacks(number, &error).await));
@@ -78,7 +74,7 @@ impl<W: World> Machine<W> {
 
     async fn add_module(
         &mut self,
-        opened: &Opened<W::Files>,
+        opened: &Opened,
         module: usize,
         options: StageOptions,
     ) -> Result<(), ModelError> {
@@ -104,8 +100,8 @@ impl<W: World> Machine<W> {
 }
 
 /// Brings modules onto this device, as far as it keeps anything.
-async fn fetch<F: Files>(
-    opened: &Opened<F>,
+async fn fetch(
+    opened: &Opened,
     ranges: &[ModuleRange],
     goes_on: impl Fn() -> bool,
 ) -> Result<(), ModelError> {
