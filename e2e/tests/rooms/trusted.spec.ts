@@ -50,6 +50,13 @@ async function nobodyAsks(first: Phone): Promise<void> {
   expect((await first.room()).door?.askers).toEqual([]);
 }
 
+/** With one tap, and nobody is asked. */
+async function comesBack(first: Phone, second: Phone): Promise<void> {
+  await second.page.getByTestId("come-back").click();
+  await meet(first, second);
+  await nobodyAsks(first);
+}
+
 async function isRefused(phone: Phone, code: string): Promise<void> {
   await expect(phone.page.getByTestId("error")).toHaveAttribute("data-code", code, { timeout: 60_000 });
 }
@@ -73,18 +80,14 @@ test("a phone that was let in and remembered comes back with one tap, and nobody
   await second.open(address(server.url, { name: "Ben" }));
   await expect(second.page.getByTestId("come-back")).toContainText("Ada’s phone");
   await second.screenshot(picture("come-back"));
-  await second.page.getByTestId("come-back").click();
-  await meet(first, second);
-  await nobodyAsks(first);
+  await comesBack(first, second);
   const identities = ({ peers }: typeof before): (string | null)[] => peers.map((peer) => peer.identity);
   expect(identities(await first.room()).sort()).toEqual(identities(before).sort());
 
   // Also into a locked room. By a link whose time is over: see below.
   await first.page.getByTestId("lock").check();
   await second.leave();
-  await second.page.getByTestId("come-back").click();
-  await meet(first, second);
-  await nobodyAsks(first);
+  await comesBack(first, second);
 });
 
 test("a phone that comes back waits until there is a room, or does not", async ({
@@ -227,9 +230,7 @@ test("a new code ends what was given out, and phones that are here find the next
   await second.open(address(server.url, { name: "Ben" }));
   await startNext(first, server);
   await expect.poll(() => first.invitation()).not.toContain(told);
-  await second.page.getByTestId("come-back").click();
-  await meet(first, second);
-  await nobodyAsks(first);
+  await comesBack(first, second);
 });
 
 test("phones that may keep nothing meet all the same, and remember each other as long as the page", async ({
