@@ -2,9 +2,9 @@
 //!
 //! Behind each frame comes the CRC-32C of its number (u32, from 0 in each direction, counted by both ends and not sent)
 //! and its bytes: a frame that was damaged, lost, doubled or overtaken shows, and ends the link. A message is either a
-//! whole frame (its first byte is the frame's version) or a slice: version + `0x80`, frame number u32, index u16, count
-//! u16, then its part; all parts but the last are full. The channel is reliable and ordered, so slices arrive in order;
-//! whole frames may pass between them.
+//! whole frame or a slice: version + `0x80`, frame number u32, index u16, count u16, then its part; all parts but the
+//! last are full. What is no frame, such as a link's proof, may begin like a slice, and goes as one. The channel is
+//! reliable and ordered, so slices arrive in order; whole frames may pass between them.
 
 use super::{DecodeError, MAX_FRAME_BYTES, PROTOCOL_VERSION};
 
@@ -20,12 +20,12 @@ pub struct Slicer {
 }
 
 impl Slicer {
-    /// The messages that carry `frame`, in order; one, the frame itself, where it is small.
+    /// The messages that carry `frame`, in order; one, usually the frame itself, where it is small.
     pub fn slice(&mut self, mut frame: Vec<u8>) -> Vec<Vec<u8>> {
         let checksum = checksum(self.next_frame, &frame);
         self.next_frame = self.next_frame.wrapping_add(1);
         frame.extend(checksum.to_le_bytes());
-        if frame.len() <= MESSAGE_BYTES {
+        if frame.len() <= MESSAGE_BYTES && frame[0] != SLICE_MARK {
             return vec![frame];
         }
         let parts = frame.chunks(PART_BYTES);
@@ -152,7 +152,7 @@ impl Header {
     }
 }
 
-/// Marks a slice; no frame begins so.
+/// Marks a slice; no frame begins so, and what does is sent in slices.
 const SLICE_MARK: u8 = PROTOCOL_VERSION | 0x80;
 const CHECKSUM_BYTES: usize = 4;
 const HEADER_BYTES: usize = 9;
@@ -186,6 +186,21 @@ mod tests {
             let messages = slicer.slice(frame(len));
             assert!(messages.iter().all(|message| message.len() <= MESSAGE_BYTES));
             assert_eq!(reassemble(&mut assembler, messages), Some(frame(len)), "{len} bytes");
+        }
+    }
+
+    /// A link's proof begins with any byte.
+    #[test]
+    fn what_begins_with_any_byte_comes_back() {
+        let (mut slicer, mut assembler) = (Slicer::default(), Assembler::default());
+        for first in 0..=u8::MAX {
+            for len in [1, 32, PART_BYTES, MESSAGE_BYTES - CHECKSUM_BYTES, MESSAGE_BYTES] {
+                let mut sent = frame(len);
+                sent[0] = first;
+                let messages = slicer.slice(sent.clone());
+                assert!(messages.iter().all(|message| message.len() <= MESSAGE_BYTES));
+                assert_eq!(reassemble(&mut assembler, messages), Some(sent), "{first:#x}, {len}");
+            }
         }
     }
 
