@@ -168,4 +168,5 @@ fn guarded(stream: TcpStream, limits: &Limits) -> Pin<Box<TimeoutStream<TcpStrea
 
 /// The first byte of a TLS connection (RFC 8446, section 5.1); no HTTP method starts with it.
 const TLS_HANDSHAKE: u8 = 22;
+/// Headers that are not whole by then are refused; the buffer for the last piece of them may be twice as large.
 const HEADERS_MAX_BYTES: usize = 64 * 1024;
