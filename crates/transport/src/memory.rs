@@ -401,7 +401,8 @@ mod tests {
     #[test]
     fn slices_that_do_not_fit_close_the_link() {
         let (clock, mut a, mut b) = open_pair(GOOD);
-        a.send(vec![protocol::peer::PROTOCOL_VERSION | 0x80, 9, 9]).expect("open");
+        a.tamper(Tamper::Double, 1);
+        a.send(frame(100_000)).expect("open");
         clock.advance_to(2.0);
         assert!(matches!(b.poll(), Some(LinkEvent::Broken(_))));
         assert_eq!(b.poll(), Some(LinkEvent::Closed));
