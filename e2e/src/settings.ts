@@ -10,6 +10,8 @@ export const HERE = fileURLToPath(new URL("..", import.meta.url));
 export interface Settings {
   /** The `signaling-server` program. */
   server: string;
+  /** The `lingualinked` program. */
+  program: string;
   /** The built page. */
   app: string;
   /** Folders with model files; the first has the bundled model and its golden answers. */
@@ -33,6 +35,14 @@ export function settings(from: Environment = process.env): Settings {
         "LINGUALINKED_SERVER_BIN",
         "../target/release/signaling-server",
         "run `cargo xtask build`",
+      );
+    },
+    get program() {
+      return mustExist(
+        from,
+        "LINGUALINKED_PROGRAM_BIN",
+        "../target/debug/lingualinked",
+        "run `cargo build --workspace --bin lingualinked`",
       );
     },
     get app() {

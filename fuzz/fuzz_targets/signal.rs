@@ -15,12 +15,12 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(message) = ServerMessage::from_json(text) {
         assert_eq!(ServerMessage::from_json(&message.to_json()), Ok(message));
     }
-    if let Ok((invitation, ticket)) = Invitation::from_fragment(text) {
-        let written = invitation.to_fragment(ticket.as_ref());
+    if let Ok((invitation, pass)) = Invitation::from_fragment(text) {
+        let written = invitation.to_fragment(pass.as_ref());
         assert_eq!(written.as_str(), text.strip_prefix('#').unwrap_or(text));
         let key = invitation.ticket_key([7; 32], [9; 32]);
         assert!(
-            ticket.is_none_or(|it| key.check(&it, 0).is_err()),
+            pass.is_none_or(|it| key.check(&it.ticket, 0).is_err()),
             "nobody can make one without the key"
         );
     }

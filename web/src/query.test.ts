@@ -68,6 +68,9 @@ describe("the address", () => {
   it("may have an invitation that says how long it is good", () => {
     const ticketed = `${secret}${"A".repeat(22)}`;
     expect(parseQuery("", `#${ticketed}`).invitation).toEqual({ kind: "secret", secret: ticketed });
+    const named = `${ticketed}${"B".repeat(22)}`;
+    expect(parseQuery("", `#${named}`).invitation).toEqual({ kind: "secret", secret: named });
+    expect(parseQuery("", `#${named}B`).invitation).toEqual({ kind: "damaged" });
   });
 
   it.each([secret.slice(1), `${secret}A`, `${secret.slice(1)}!`, `${secret}${"A".repeat(21)}`])(

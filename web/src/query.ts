@@ -29,15 +29,15 @@ export interface Query {
   invitation: Invitation;
 }
 
-/** What stands after the `#`: the secret, and behind it how long it is good. The browser never sends that to the server. */
+/** What stands after the `#`: the secret, and behind it whose room it is and how long it is good. The browser never sends that to the server. */
 export type Invitation = { kind: "none" } | { kind: "secret"; secret: string } | { kind: "damaged" };
 
 /** As many as a room takes at once. */
 const MOST_REQUESTS = 8;
 /** 32 bytes in base64url without padding. */
 export const SECRET = /^[A-Za-z0-9_-]{43}$/;
-/** The same, and 16 bytes more where there is a ticket. */
-const FRAGMENT = /^[A-Za-z0-9_-]{43}([A-Za-z0-9_-]{22})?$/;
+/** The same, and 16 bytes more where there is a ticket, with 16 before them where the host is named. */
+const FRAGMENT = /^[A-Za-z0-9_-]{43}([A-Za-z0-9_-]{22}){0,2}$/;
 
 export function parseQuery(search: string, hash: string): Query {
   const parameters = new URLSearchParams(search);
@@ -69,7 +69,7 @@ export function parseInvitation(hash: string): Invitation {
   return FRAGMENT.test(secret) ? { kind: "secret", secret } : { kind: "damaged" };
 }
 
-/** The secret of an invitation, without how long it is good. */
+/** The secret of an invitation, without whose room it is and how long it is good. */
 export function secretOf(fragment: string): string {
   return fragment.slice(0, 43);
 }

@@ -1,9 +1,11 @@
 //! `lingualinked`: the project's planner, what it is asked of models, and whole rooms in virtual time, on files and
-//! without phones.
+//! without phones; and this computer as one of them.
 
 mod disk;
 mod input;
 mod inspect;
+#[cfg(feature = "join")]
+mod join;
 mod plan;
 mod report;
 mod simulate;
@@ -13,7 +15,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// What phones would do, worked out on this computer.
+/// What phones would do, worked out on this computer, and what they do, with it among them.
 #[derive(Parser)]
 #[command(name = "lingualinked", version)]
 struct Cli {
@@ -29,6 +31,9 @@ enum Command {
     Inspect(inspect::Args),
     /// Let a room of phones answer in virtual time, with whatever happens to them.
     Simulate(simulate::Args),
+    /// Join a room with this computer's GPU, until Ctrl-C.
+    #[cfg(feature = "join")]
+    Join(join::Args),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +49,8 @@ fn main() -> ExitCode {
         Command::Plan(args) => code_of(plan::run(&args)),
         Command::Inspect(args) => inspect::run(&args),
         Command::Simulate(args) => code_of(simulate::run(&args)),
+        #[cfg(feature = "join")]
+        Command::Join(args) => code_of(join::run(&args)),
     }
 }
 

@@ -15,6 +15,7 @@
 mod code;
 mod invitation;
 mod message;
+mod pass;
 mod pictures;
 mod proof;
 mod restart;
@@ -27,6 +28,7 @@ pub use message::{
     Candidate, ClientMessage, Description, DescriptionKind, IceServer, RefusalCode, ServerMessage,
     SignalBody,
 };
+pub use pass::{HostMark, Pass};
 pub use pictures::{Picture, Pictures};
 pub use proof::{LINK_PROOF_BYTES, LinkEnd};
 pub use restart::{RESTARTS_PER_MINUTE, Restart, RestartNumbers};

@@ -9,7 +9,11 @@ use protocol::peer::{
 };
 
 use crate::{
-    Event, LinkState, Output, Room, door::Knock, facts::Facts, frames::Verdict, members::Member,
+    Event, LinkState, Output, Room,
+    door::{Checked, Knock},
+    facts::Facts,
+    frames::Verdict,
+    members::Member,
 };
 
 /// The coordinator's part.
@@ -30,11 +34,12 @@ impl Room {
 
     pub(crate) fn ticket_checked(&mut self, peer: PeerId, is_good: bool) {
         match self.door.ticket_checked(peer, is_good) {
-            Some(true) => {
+            Some(Checked::In) => self.admit(peer),
+            Some(Checked::Shown) => {
                 self.transmit(peer, Admission::Wait);
                 self.view_changes.mark();
             }
-            Some(false) => self.dismiss(peer, Refusal::Expired),
+            Some(Checked::Expired) => self.dismiss(peer, Refusal::Expired),
             None => {}
         }
     }
@@ -154,7 +159,7 @@ impl Room {
     /// A phone says that it started the room.
     pub(crate) fn ask_to_come_in(&mut self, peer: PeerId) -> Verdict {
         let other = self.members.get(&peer).map(|member| member.meeting.other);
-        if self.expected.is_some() && self.expected != other {
+        if !other.is_some_and(|other| self.may_have_started(other)) {
             self.turn_from(peer);
             return Err("it is not the phone that started the room");
         }
@@ -166,6 +171,13 @@ impl Room {
             self.ping(old, None);
         }
         Ok(())
+    }
+
+    /// Whether a phone is the coordinator that is expected, as far as that is known. A secret alone makes nobody one: who
+    /// was taken out of the room still has it.
+    fn may_have_started(&self, identity: Identity) -> bool {
+        self.expected.is_none_or(|expected| expected == identity)
+            && self.config.door.host.is_none_or(|host| host.is_of(identity))
     }
 
     fn begin_waiting(&mut self, peer: PeerId) {
@@ -206,9 +218,7 @@ impl Room {
         let (claims, is_known) = (member.claims(), self.known.contains(&identity));
         match member.link {
             LinkState::Lost => {}
-            _ if claims && self.expected.is_some_and(|expected| expected != identity) => {
-                self.turn_from(peer);
-            }
+            _ if claims && !self.may_have_started(identity) => self.turn_from(peer),
             LinkState::Waiting if is_known && !claims => self.come_in(peer),
             LinkState::Open if !is_known && !claims => self.turn_from(peer),
             _ => {}

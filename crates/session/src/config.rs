@@ -7,6 +7,7 @@ use protocol::peer::{
     ACTIVATIONS_HEADER_BYTES, MAX_CHUNK_TOKENS, ModelRef, PlannedEncoder, Pledge, RoomSecret,
     WireType,
 };
+use protocol::signal::HostMark;
 
 use crate::MAX_PARTS;
 
@@ -32,7 +33,7 @@ pub struct RoomConfig {
 /// Who may come in, at the coordinator; how to come in, elsewhere. By default a person is asked about everybody.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct DoorConfig {
-    /// Coordinator: whether everybody comes in without asking.
+    /// Coordinator: whether everybody with a good ticket comes in without asking.
     pub admits_all: bool,
     /// Coordinator: whether nobody else may come in.
     pub is_locked: bool,
@@ -46,6 +47,8 @@ pub struct DoorConfig {
     pub admitted: Vec<Identity>,
     /// Elsewhere: the coordinator that is expected. Others that say they are it are refused.
     pub coordinator: Option<Identity>,
+    /// Elsewhere: the coordinator that the invitation names, where it does. Others are refused as well.
+    pub host: Option<HostMark>,
     /// Elsewhere: what the invitation brings to the coordinator's [`crate::Output::CheckTicket`]; at most 32 bytes.
     pub ticket: Vec<u8>,
 }

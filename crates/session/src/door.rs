@@ -38,9 +38,18 @@ struct Asker {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Knock {
     In,
-    /// Its ticket is to be checked, and then a person is asked.
+    /// Its ticket is to be checked, and then a person is asked, or nobody where everybody comes in.
     Check,
     Out(Refusal),
+}
+
+/// What becomes of one whose ticket was looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Checked {
+    In,
+    /// A person is asked.
+    Shown,
+    Expired,
 }
 
 impl Door {
@@ -64,21 +73,25 @@ impl Door {
         if self.is_locked {
             return Knock::Out(Refusal::Locked);
         }
-        if self.admits_all {
-            return Knock::In;
-        }
-        if self.askers.len() >= MAX_ASKERS {
+        // Nobody's patience is tried where no person is asked.
+        if !self.admits_all && self.askers.len() >= MAX_ASKERS {
             return Knock::Out(Refusal::Crowded);
         }
         self.askers.push(Asker { peer, identity, until_secs, is_shown: false });
         Knock::Check
     }
 
-    /// Its ticket was looked at. Gives whether a person is asked now; nothing where nobody asks.
-    pub(crate) fn ticket_checked(&mut self, peer: PeerId, is_good: bool) -> Option<bool> {
+    /// Its ticket was looked at. Nothing where nobody asks.
+    pub(crate) fn ticket_checked(&mut self, peer: PeerId, is_good: bool) -> Option<Checked> {
         let asker = self.askers.iter_mut().find(|asker| asker.peer == peer && !asker.is_shown)?;
-        asker.is_shown = is_good;
-        Some(is_good)
+        if !is_good {
+            return Some(Checked::Expired);
+        }
+        if self.admits_all {
+            return Some(Checked::In);
+        }
+        asker.is_shown = true;
+        Some(Checked::Shown)
     }
 
     pub(crate) fn is_asking(&self, peer: PeerId) -> bool {
@@ -189,7 +202,12 @@ mod tests {
     #[test]
     fn an_open_door_can_be_locked() {
         let mut door = door(DoorConfig { admits_all: true, ..DoorConfig::default() });
-        assert_eq!(knock(&mut door, 1), Knock::In);
+        for number in 1..=MAX_ASKERS as u8 + 1 {
+            assert_eq!(knock(&mut door, number), Knock::Check);
+        }
+        assert_eq!(door.ticket_checked(PeerId(1), true), Some(Checked::In));
+        assert_eq!(door.ticket_checked(PeerId(2), false), Some(Checked::Expired));
+        door.forget(PeerId(2));
         door.lock(true);
         assert_eq!(knock(&mut door, 2), Knock::Out(Refusal::Locked));
     }
@@ -201,9 +219,9 @@ mod tests {
             .for_each(|number| assert_eq!(knock(&mut door, number), Knock::Check));
         assert_eq!(knock(&mut door, 9), Knock::Out(Refusal::Crowded));
         assert_eq!(door.shown().count(), 0);
-        assert_eq!(door.ticket_checked(PeerId(2), true), Some(true));
+        assert_eq!(door.ticket_checked(PeerId(2), true), Some(Checked::Shown));
         assert_eq!(door.ticket_checked(PeerId(2), false), None, "it was looked at before");
-        assert_eq!(door.ticket_checked(PeerId(3), false), Some(false));
+        assert_eq!(door.ticket_checked(PeerId(3), false), Some(Checked::Expired));
         assert_eq!(door.shown().collect::<Vec<_>>(), [PeerId(2)]);
         door.forget(PeerId(1));
         assert_eq!(knock(&mut door, 9), Knock::Check);

@@ -52,8 +52,8 @@ impl Room {
     pub(crate) fn link_up(&mut self, peer: PeerId, meeting: Meeting) {
         self.farewells.remove(&peer);
         let known = self.members.contains_key(&peer);
-        let is_back =
-            self.members.get(&peer).is_some_and(|member| member.link != LinkState::Waiting);
+        let was_in = |member: &Member| matches!(member.link, LinkState::Open | LinkState::Lost);
+        let is_back = self.members.get(&peer).is_some_and(was_in);
         if peer == self.config.me || !known && !self.make_room(meeting.other) {
             self.outputs.push_back(Output::Disconnect { peer });
             return self.note(format!("{peer} found no place: the room is full"));
@@ -85,21 +85,28 @@ impl Room {
         self.view_changes.mark();
     }
 
-    /// Whether one more fits, after forgetting someone lost if need be, or someone who is not in for one who may be.
+    /// Whether one more fits: a stranger that is not in makes room for one who may be, and someone lost for anybody.
     fn make_room(&mut self, identity: Identity) -> bool {
         if self.members.len() + 1 < MAX_PEERS {
             return true;
         }
-        let lost = self.members.iter().find(|(_, member)| member.link == LinkState::Lost);
-        if let Some(lost) = lost.map(|(peer, _)| *peer) {
-            self.forget(lost);
+        if let Some(stranger) = self.last_stranger().filter(|_| self.is_known(identity)) {
+            self.turn_from(stranger);
             return true;
         }
-        let is_outside = |(_, member): &(&PeerId, &Member)| member.link == LinkState::Waiting;
-        let outside = self.members.iter().filter(is_outside).map(|(&peer, _)| peer).next_back();
-        let Some(outside) = outside.filter(|_| self.is_known(identity)) else { return false };
-        self.turn_from(outside);
+        let lost = self.members.iter().find(|(_, member)| member.link == LinkState::Lost);
+        let Some((&lost, _)) = lost else { return false };
+        self.forget(lost);
         true
+    }
+
+    fn last_stranger(&self) -> Option<PeerId> {
+        let is_stranger = |member: &Member| {
+            matches!(member.link, LinkState::Connecting | LinkState::Waiting)
+                && !self.is_known(member.meeting.other)
+        };
+        let strangers = self.members.iter().filter(|(_, member)| is_stranger(member));
+        strangers.map(|(&peer, _)| peer).next_back()
     }
 
     fn hello(&self) -> Hello {
@@ -154,8 +161,8 @@ impl Room {
         let Some(member) = self.members.get_mut(&peer) else { return };
         match member.link {
             LinkState::Lost => return,
-            LinkState::Waiting => return self.lose_outside(peer),
-            LinkState::Connecting | LinkState::Open => {}
+            LinkState::Connecting | LinkState::Waiting => return self.lose_outside(peer),
+            LinkState::Open => {}
         }
         member.link = LinkState::Lost;
         member.lost_at_secs = self.now_secs;

@@ -123,7 +123,9 @@ impl Room {
 
     /// The room as this phone knows it.
     pub fn view(&self) -> RoomView {
-        let is_member = |(_, member): &(&PeerId, &Member)| member.link != LinkState::Waiting;
+        let is_member = |(_, member): &(&PeerId, &Member)| {
+            !matches!(member.link, LinkState::Connecting | LinkState::Waiting)
+        };
         let others = self.members.iter().filter(is_member).map(|(&peer, _)| self.peer_view(peer));
         RoomView {
             phase: self.phase,

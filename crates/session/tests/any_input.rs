@@ -318,7 +318,11 @@ fn busy_room(coordinator: bool, seen: &mut Seen) -> Room {
     }
     for (at, input) in inputs.into_iter().enumerate() {
         // Slow enough for the link that nobody answers for to count as late.
-        seen.give(&mut room, at as f64 * if at < 10 { 0.5 } else { 1.0 }, input);
+        let at_secs = at as f64 * if at < 10 { 0.5 } else { 1.0 };
+        seen.give(&mut room, at_secs, input);
+        if at == 2 && coordinator {
+            seen.give(&mut room, at_secs, Input::TicketChecked { peer, is_good: true });
+        }
     }
     assert_eq!(seen.job, JobId(1), "a step runs: {:?}", room.view());
     room

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use base::{Identity, PeerId};
 use protocol::peer::{Admission, Frame, Hello, PROTOCOL_VERSION, Pledge, Refusal, RoomSecret};
-use protocol::signal::Pictures;
+use protocol::signal::{HostMark, Pictures};
 use session::{Command, DoorConfig, Event, Input, Meeting, Output, Room, RoomConfig, RoomLimits};
 
 const HOST: PeerId = PeerId(1);
@@ -111,6 +111,20 @@ fn who_brings_no_good_invitation_is_refused() {
 }
 
 #[test]
+fn where_nobody_is_asked_about_the_invitation_has_to_be_good_all_the_same() {
+    for is_good in [false, true] {
+        let mut host = room(HOST, DoorConfig { admits_all: true, ..DoorConfig::default() });
+        let asked = knock(&mut host, &[7]);
+        assert!(said(&asked).is_empty(), "{asked:?}");
+        let heard = give(&mut host, Input::TicketChecked { peer: GUEST, is_good });
+        let members = vec![identity(GUEST)];
+        let expected =
+            if is_good { Admission::In { members } } else { Admission::Out(Refusal::Expired) };
+        assert_eq!(said(&heard), [&expected]);
+    }
+}
+
+#[test]
 fn who_is_taken_off_the_list_is_out_at_once_and_has_to_ask_again() {
     let mut host = host(true);
     knock(&mut host, &[]);
@@ -151,6 +165,22 @@ fn another_phone_is_not_followed_in_its_place() {
     assert!(remembered(&heard).is_empty());
     assert_eq!(guest.view().coordinator, "");
     meet(&mut guest, GUEST, HOST, true);
+    hear(&mut guest, HOST, Admission::In { members: vec![identity(GUEST)] });
+    assert_eq!(guest.view().coordinator, HOST.to_string());
+}
+
+#[test]
+fn a_newcomer_asks_nobody_but_the_phone_that_its_invitation_names() {
+    let (host, ticket) = (Some(HostMark::of(identity(HOST))), vec![7; 16]);
+    let door = DoorConfig { host, ticket: ticket.clone(), ..DoorConfig::default() };
+    let (mut guest, other) = (room(GUEST, door), PeerId(9));
+    let heard = meet(&mut guest, GUEST, other, true);
+    assert!(said(&heard).is_empty(), "the ticket is not its business: {heard:?}");
+    assert!(heard.contains(&Output::Disconnect { peer: other }), "{heard:?}");
+    hear(&mut guest, other, Admission::In { members: vec![] });
+    assert_eq!(guest.view().coordinator, "");
+    let asked = meet(&mut guest, GUEST, HOST, true);
+    assert_eq!(said(&asked), [&Admission::Ask { ticket }]);
     hear(&mut guest, HOST, Admission::In { members: vec![identity(GUEST)] });
     assert_eq!(guest.view().coordinator, HOST.to_string());
 }

@@ -5,10 +5,12 @@
 //! within the bounds of [`protocol::peer`]. What has come and is not polled is bounded alike.
 
 mod framing;
-#[cfg(any(target_family = "wasm", clippy, test))]
+#[cfg(any(target_family = "wasm", feature = "native", clippy, test))]
 mod incoming;
 mod link;
 pub mod memory;
+#[cfg(feature = "native")]
+pub mod native;
 #[cfg(any(target_family = "wasm", clippy))]
 pub mod web;
 

@@ -4,16 +4,17 @@ use std::{cell::RefCell, rc::Rc};
 
 use base::PeerId;
 use js_sys::{Array, Function, Reflect};
+use peer::{
+    Emit, Work,
+    messages::{FromWorker, StartConfig, ToWorker, error},
+};
 use serde::Serialize;
 use wasm_bindgen::{JsCast, prelude::*};
 use web_sys::{File, RtcDataChannel};
 
-use crate::{
-    driver::Driver,
-    machine::Work,
-    messages::{FromWorker, ToWorker, error},
-    redeem::Redeeming,
-};
+use crate::{redeem::Redeeming, text::TextModule, world::Worker};
+
+type Driver = peer::Driver<Worker>;
 
 /// One phone's engine. Construct it once in a dedicated worker.
 #[wasm_bindgen]
@@ -31,11 +32,12 @@ impl Engine {
     /// which is to give a promise of `crates/web-text`'s class `ModelText`, where it starts a room.
     #[wasm_bindgen(constructor)]
     pub fn new(emit: Function, load_text: Function) -> Self {
+        let emit = Emit::new(move |message| tell(&emit, message));
         Self {
             driver: Rc::default(),
             picked: RefCell::default(),
             redeeming: RefCell::default(),
-            emit: Emit(emit),
+            emit,
             load_text,
         }
     }
@@ -65,9 +67,16 @@ impl Engine {
         Ok(())
     }
 
-    fn start(&self, config: crate::messages::StartConfig) {
-        match Driver::start(config, &self.load_text, self.emit.clone(), Rc::downgrade(&self.driver))
-        {
+    fn start(&self, config: StartConfig) {
+        let load_text =
+            || TextModule::load(&self.load_text).map_err(|error| crate::browser::text(&error));
+        match Driver::start(
+            Worker,
+            config,
+            load_text,
+            self.emit.clone(),
+            Rc::downgrade(&self.driver),
+        ) {
             Ok(driver) => {
                 *self.driver.borrow_mut() = Some(driver);
                 if let Some(files) = self.picked.take() {
@@ -107,18 +116,12 @@ impl Engine {
     }
 }
 
-/// The page's ear.
-#[derive(Clone, Debug)]
-pub struct Emit(Function);
-
-impl Emit {
-    /// Tells the page something.
-    pub fn send(&self, message: &FromWorker) {
-        let serializer = serde_wasm_bindgen::Serializer::json_compatible();
-        let value = message.serialize(&serializer).expect("the messages are plain data");
-        // A page that throws in its handler has its own error in its own console.
-        let _ = self.0.call1(&JsValue::NULL, &value);
-    }
+/// Tells the page something.
+fn tell(page: &Function, message: &FromWorker) {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+    let value = message.serialize(&serializer).expect("the messages are plain data");
+    // A page that throws in its handler has its own error in its own console.
+    let _ = page.call1(&JsValue::NULL, &value);
 }
 
 /// The channel in a `{type: "rtc", event: {kind: "channel", peer, channel}}`.

@@ -2,13 +2,14 @@
 
 use std::{ops::Range, rc::Rc};
 
-use model::{Address, ByteSource, Folder, ModelError, Place, SourceError};
+use model::{Address, ByteSource, Folder, ModelError, ModelFile, Parts, Place, SourceError};
+use peer::{Fetched, Files, HttpSource};
 use web_sys::File;
 
 use crate::{
-    http::{Fetched, HttpSource},
+    http::BrowserPieces,
     local::LocalSource,
-    picked::PickedSource,
+    picked::{PickedSource, mark},
 };
 
 /// What opening files takes.
@@ -22,6 +23,24 @@ pub struct Means {
     pub picked: Vec<File>,
     /// For what a person should know though it stops nothing.
     pub warn: Rc<dyn Fn(String)>,
+}
+
+impl Files for Means {
+    type File = WebFile;
+    type Picked = File;
+
+    fn fetched(&self) -> &Rc<Fetched> {
+        &self.fetched
+    }
+
+    fn pick(&mut self, picked: Vec<File>) {
+        self.picked = picked;
+    }
+
+    async fn find(&self, address: &mut Address) -> Result<ModelFile<Parts<WebFile>>, ModelError> {
+        mark(address, self).await?;
+        ModelFile::find(&WebFolder { address, means: self }, address.name()).await
+    }
 }
 
 /// The files beside the one that an address names.
@@ -45,16 +64,17 @@ impl Folder for WebFolder<'_> {
             Place::Server { .. } => format!("?peer={me}"),
             _ => String::new(),
         };
-        let source = HttpSource::open(&url, &query, fetched.clone(), warn.clone()).await?;
+        let source =
+            HttpSource::open(BrowserPieces, &url, &query, fetched.clone(), warn.clone()).await?;
         Ok(WebFile::Http(source))
     }
 }
 
 /// One file of a model.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum WebFile {
     /// Behind an address.
-    Http(HttpSource),
+    Http(HttpSource<BrowserPieces>),
     /// Picked on this phone.
     Picked(PickedSource),
 }

@@ -6,6 +6,7 @@
 use std::{cell::Cell, ops::Range, rc::Rc};
 
 use js_sys::Promise;
+use peer::Store;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
     DomException, File, FileSystemDirectoryHandle, FileSystemFileHandle,
@@ -55,30 +56,6 @@ impl Kept {
         Some((Self { folder, has_failed: Cell::new(false), warn }, version))
     }
 
-    /// The piece, if it is kept and undamaged.
-    pub async fn read(&self, range: &Range<u64>) -> Option<Vec<u8>> {
-        let mut bytes = read_file(&self.folder, &name_of(range)).await.ok()?;
-        if bytes.len() < HASH_BYTES {
-            return None;
-        }
-        let piece = bytes.split_off(HASH_BYTES);
-        let is_whole = piece.len() as u64 == range.end - range.start;
-        (is_whole && sha256(&piece).await.is_ok_and(|hash| bytes == hash)).then_some(piece)
-    }
-
-    /// Keeps the piece if it can be kept. Warns once if not.
-    pub async fn write(&self, range: &Range<u64>, piece: &[u8]) {
-        if self.has_failed.get() {
-            return;
-        }
-        if let Err(error) = self.try_write(range, piece).await {
-            self.has_failed.set(true);
-            (self.warn)(format!(
-                "The model cannot be kept on this phone for the next time: {error}. It runs all the same."
-            ));
-        }
-    }
-
     async fn try_write(&self, range: &Range<u64>, piece: &[u8]) -> Result<(), KeepError> {
         let write = async {
             let bytes = [&sha256(piece).await?[..], piece].concat();
@@ -91,6 +68,30 @@ impl Kept {
                 _ => KeepError::Refused(text(&error)),
             }
         })
+    }
+}
+
+impl Store for Kept {
+    async fn read(&self, range: &Range<u64>) -> Option<Vec<u8>> {
+        let mut bytes = read_file(&self.folder, &name_of(range)).await.ok()?;
+        if bytes.len() < HASH_BYTES {
+            return None;
+        }
+        let piece = bytes.split_off(HASH_BYTES);
+        let is_whole = piece.len() as u64 == range.end - range.start;
+        (is_whole && sha256(&piece).await.is_ok_and(|hash| bytes == hash)).then_some(piece)
+    }
+
+    async fn write(&self, range: &Range<u64>, piece: &[u8]) {
+        if self.has_failed.get() {
+            return;
+        }
+        if let Err(error) = self.try_write(range, piece).await {
+            self.has_failed.set(true);
+            (self.warn)(format!(
+                "The model cannot be kept on this phone for the next time: {error}. It runs all the same."
+            ));
+        }
     }
 }
 

@@ -1,36 +1,24 @@
-//! The engine in a browser's worker: drives a [`session::Room`] with real links, a real
-//! GPU and a real server, and speaks with the page in plain messages.
+//! The engine in a browser's worker: a [`peer::Driver`] with what a browser has, which speaks with the page in plain
+//! messages.
 //!
 //! One law: `JsValue` ends here. The crates below know no JavaScript, and the page knows
-//! nothing but the messages of [`messages`].
+//! nothing but the messages of [`peer::messages`].
 
 // Clippy looks at it on any machine.
 #![cfg(any(target_family = "wasm", clippy))]
 
 mod browser;
-mod clock;
-mod driver;
 mod engine;
 mod folder;
 mod http;
-mod introductions;
 mod kept;
 mod local;
-mod machine;
-mod measure;
-mod messages;
-mod offering;
-mod opened;
-mod opening;
-mod perform;
 mod picked;
 mod planner;
 mod redeem;
-mod restarts;
-mod signaling;
-mod step;
+mod socket;
 mod text;
-mod tickets;
+mod world;
 
 use wasm_bindgen::prelude::*;
 

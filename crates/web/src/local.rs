@@ -6,13 +6,11 @@ use std::{ops::Range, pin::pin};
 use futures_util::future::{Either, select};
 use js_sys::{Array, Uint8Array};
 use model::{ByteSource, SourceError};
+use platform::sleep;
 use wasm_bindgen::JsValue;
 use web_sys::Blob;
 
-use crate::{
-    browser::{bytes_of, text},
-    clock::sleep,
-};
+use crate::browser::{bytes_of, text};
 
 /// Reading a few kilobytes takes about a millisecond.
 const READ_SECS: f64 = 10.0;
@@ -61,15 +59,6 @@ impl ByteSource for LocalSource {
 
     async fn local(&self, _: &[Range<u64>]) -> Result<Self, SourceError> {
         Ok(self.clone())
-    }
-}
-
-/// What pieces that follow each other are together.
-pub fn whole(pieces: &[Range<u64>]) -> Range<u64> {
-    match pieces {
-        [first, .., last] => first.start..last.end,
-        [only] => only.clone(),
-        [] => 0..0,
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::{ops::Range, rc::Rc};
 
-use model::{ByteSource, FileMark, ModelError, SourceError};
+use model::{Address, ByteSource, FileMark, ModelError, Place, SourceError};
+use peer::{Fetched, whole};
 use wasm_bindgen::JsValue;
 use web_sys::File;
 
 use crate::{
     browser::{bytes_of, sha256, text},
-    http::Fetched,
-    local::{LocalSource, whole},
+    folder::Means,
+    local::LocalSource,
 };
 
 /// A picked file.
@@ -91,6 +92,17 @@ impl ByteSource for PickedSource {
         self.fetched.add(range.end - range.start);
         Ok(LocalSource::new(self.len(), range, slice))
     }
+}
+
+/// Of a picked file: says in the address which it is, or checks that it is the one that is said.
+///
+/// # Errors
+/// [`ModelError::Unavailable`], with what to do.
+pub async fn mark(address: &mut Address, means: &Means) -> Result<(), ModelError> {
+    let Place::Picked { name, mark } = &mut address.place else { return Ok(()) };
+    let file = PickedSource::find(&means.picked, name, &means.fetched)?;
+    let found = file.mark().await?;
+    file.expect(found, *mark.get_or_insert(found))
 }
 
 fn failed(range: &Range<u64>, error: &JsValue) -> SourceError {

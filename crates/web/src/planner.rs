@@ -2,9 +2,8 @@
 
 use base::PlanInput;
 use plan::{Answer, Options, PlanError, Refusal, overlap};
+use platform::now_secs;
 use wasm_bindgen::prelude::*;
-
-use crate::clock::now_secs;
 
 /// Assigns modules to devices: an instance of the planner's file format to its answer, both as JSON (see
 /// `docs/planner.md`).

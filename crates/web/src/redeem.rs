@@ -3,17 +3,16 @@
 use std::{cell::RefCell, rc::Rc};
 
 use js_sys::JsString;
+use peer::{
+    Emit,
+    messages::{FromWorker, RedeemFailure},
+};
+use platform::Timer;
 use protocol::signal::{
     Awaiting, ClientMessage, Redemption, RefusalCode, ServerMessage, ShortCode,
 };
 use wasm_bindgen::{JsCast, prelude::*};
 use web_sys::{MessageEvent, WebSocket};
-
-use crate::{
-    clock::Timer,
-    engine::Emit,
-    messages::{FromWorker, RedeemFailure},
-};
 
 /// A code on its way. Dropping it gives it up.
 pub(crate) struct Redeeming {

@@ -56,6 +56,15 @@ pub fn server(project: &Project, profile: Profile) -> Result<PathBuf> {
     Ok(project.target.join(folder).join("signaling-server"))
 }
 
+/// Builds the `lingualinked` program as the tests have it, and returns it.
+pub fn program(project: &Project) -> Result<PathBuf> {
+    let mut command = project.cargo();
+    // With the whole workspace, so that the libraries are those that the tests have compiled.
+    command.args(["build", "--workspace", "--bin", "lingualinked"]);
+    step(project, "build the program that joins", command)?;
+    Ok(project.target.join("debug/lingualinked"))
+}
+
 /// Builds the server and the load on it, for use, and returns both programs.
 pub fn server_and_load(project: &Project) -> Result<[PathBuf; 2]> {
     let programs = ["signaling-server", "load"];

@@ -59,6 +59,11 @@ pub fn playwright(project: &Project, server: &Path) -> Result<Command> {
     command.args(["node_modules/@playwright/test/cli.js", "test"]);
     describe(project, server, &mut command);
     command.env("LINGUALINKED_KERNEL_CHECKS", checks);
+    command.env("LINGUALINKED_PROGRAM_BIN", build::program(project)?);
+    // What joins without a browser is to give the browsers' bits.
+    if let Some(driver) = setup::software_driver(project) {
+        command.env("LINGUALINKED_VULKAN", driver);
+    }
     Ok(command)
 }
 

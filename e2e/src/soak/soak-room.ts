@@ -68,6 +68,9 @@ export class Seat {
   }
 }
 
+/** A room lasts for hours, and its first link is used all that time. */
+const LINK_LIFE_SECS = 30 * 24 * 3600;
+
 export class SoakRoom {
   /** Those that are here; the first started the room. */
   seats: Seat[];
@@ -84,7 +87,7 @@ export class SoakRoom {
   static async open(server: Server, kind: RoomKind): Promise<SoakRoom> {
     const coordinator = await Seat.launch([]);
     const room = new SoakRoom(kind, coordinator);
-    await gather(server, [coordinator.phone], { query: room.query });
+    await gather(server, [coordinator.phone], { query: { ...room.query, life: LINK_LIFE_SECS } });
     coordinator.isHere = true;
     room.#link = await coordinator.phone.invitation();
     return room;

@@ -21,11 +21,15 @@ const test = base.extend<{ networks: Networks | string }>({
   },
 });
 
-for (const [name, mover] of [
+for (const [name, mover, isTold] of [
   ["the phone that started the room comes into another network", 0, true],
   ["a phone that joined comes into another network", 1, true],
+  ["a phone whose browser says nothing of it comes into another network", 1, false],
 ] as const) {
-  test(`${name}, and the answer goes on over the same link`, async ({ networks, launch }) => {
+  test(`${name}, and the answer goes on${isTold ? " over the same link" : ""}`, async ({
+    networks,
+    launch,
+  }) => {
     test.skip(typeof networks === "string", String(networks));
     if (typeof networks === "string") return;
     const server = await Server.start({ host: networks.server });
@@ -35,6 +39,7 @@ for (const [name, mover] of [
       phones.push(...(await launch(1, server, { program, trustedOrigin: server.url })));
     }
     await Promise.all(phones.map((phone) => phone.watchLinks()));
+    if (!isTold) await Promise.all(phones.map((phone) => phone.page.addInitScript(tellNothing)));
     await readyRoom(server, phones);
     const [first] = phones as [Phone, Phone];
     const before = await Promise.all(phones.map(linkOf));
@@ -49,6 +54,8 @@ for (const [name, mover] of [
     expect(turn.stats.tokens).toEqual(bundled().golden(PROMPT).tokens.slice(0, TOKENS));
 
     const after = await Promise.all(phones.map(linkOf));
+    // Where only silence tells, a busy machine may take so long that the link is made anew.
+    if (!isTold) return server.stop();
     for (const [index, link] of after.entries()) {
       expect(link.connections, "no link was made anew").toBe(1);
       expect(link.state).toBe("connected");
@@ -76,18 +83,26 @@ function linkOf(phone: Phone): Promise<{
   addresses: string[];
 }> {
   return phone.page.evaluate(async () => {
-    const [connection] = window.connections;
+    // Others were made to see this phone's own certificate, and led nowhere.
+    const links = window.connections.filter(({ remoteDescription }) => remoteDescription !== null);
+    const [connection] = links;
     const sdp = connection?.remoteDescription?.sdp ?? "";
     const reports = [...((await connection?.getStats())?.values() ?? [])] as Record<string, string>[];
     const selected = reports.find(({ type }) => type === "transport")?.selectedCandidatePairId;
     const pair = reports.find(({ id }) => id === selected);
     const ends = reports.filter(({ id }) => id === pair?.localCandidateId || id === pair?.remoteCandidateId);
     return {
-      connections: window.connections.length,
+      connections: links.length,
       state: connection?.connectionState ?? "none",
       credentials: /^a=ice-ufrag:(.*)$/m.exec(sdp)?.[1] ?? "",
       certificates: /^a=fingerprint:(.*)$/m.exec(sdp)?.[1] ?? "",
       addresses: ends.map(({ address }) => address ?? ""),
     };
   });
+}
+
+/** Runs in the page: a browser that does not notice. Must not use anything from around it. */
+function tellNothing(): void {
+  for (const kind of ["online", "offline"])
+    window.addEventListener(kind, (event) => event.stopImmediatePropagation(), true);
 }

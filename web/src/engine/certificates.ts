@@ -1,5 +1,18 @@
 /** Between which certificates a connection is encrypted: SHA-256 of each, as bytes. */
 
+/** Of a key that no connection uses yet, as the browser tells it or an offer with it names it. */
+export async function certificateOf(key: RTCCertificate): Promise<number[]> {
+  const told = key.getFingerprints?.().find(({ algorithm }) => algorithm?.toLowerCase() === "sha-256")?.value;
+  if (told) return fingerprint({ sdp: `a=fingerprint:sha-256 ${told}` });
+  const connection = new RTCPeerConnection({ certificates: [key] });
+  try {
+    connection.createDataChannel("");
+    return fingerprint(await connection.createOffer());
+  } finally {
+    connection.close();
+  }
+}
+
 /** Ours, as our description names it. */
 export function ownCertificate({ localDescription }: RTCPeerConnection): number[] {
   return fingerprint(localDescription);
@@ -19,7 +32,7 @@ export function namedCertificates(sdp: string): string {
 }
 
 /** RFC 8122: `a=fingerprint:sha-256 AB:CD:..`. */
-function fingerprint(description: RTCSessionDescription | null): number[] {
+function fingerprint(description: { sdp?: string } | null): number[] {
   const [, digits] =
     /^a=fingerprint:sha-256 ((?:[0-9A-F]{2}:){31}[0-9A-F]{2})\r?$/im.exec(description?.sdp ?? "") ?? [];
   if (!digits) throw new Error("a description without the fingerprint of a certificate");

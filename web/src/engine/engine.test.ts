@@ -46,11 +46,12 @@ let engine: Engine;
 beforeEach(() => {
   vi.useFakeTimers();
   workers = [];
-  engine = new Engine(() => {
+  const spawn = (): ScriptedWorker => {
     const worker = new ScriptedWorker();
     workers.push(worker);
     return worker;
-  });
+  };
+  engine = new Engine(spawn, undefined, () => Promise.resolve("ab".repeat(32)));
 });
 afterEach(() => vi.useRealTimers());
 
@@ -72,6 +73,15 @@ describe("the facade", () => {
       { type: "start", config },
       { type: "files", files: [second] },
     ]);
+  });
+
+  it("tells by what the phone is known, where it starts a room", async () => {
+    const worker = started();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(worker.received.at(-1)).toEqual({ type: "own", identity: "ab".repeat(32) });
+    engine.start({ ...config, starts: false, secret: "abc" });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(workers.at(-1)?.received.map(({ type }) => type)).toEqual(["start"]);
   });
 
   it("starts one worker and shows what it says", () => {

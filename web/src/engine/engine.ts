@@ -9,6 +9,7 @@ import type {
   StartConfig,
   ToWorker,
 } from "./messages.ts";
+import { ownIdentity } from "./key.ts";
 import { RtcHost } from "./rtc.ts";
 import { Store } from "./store.ts";
 import { emptyView, isOver, reduce, withTurn, type EngineView, type Turn } from "./view.ts";
@@ -57,6 +58,7 @@ export class Engine {
     private readonly spawn: () => EngineWorker = spawnWorker,
     private readonly host: (send: ConstructorParameters<typeof RtcHost>[0]) => RtcHost = (send) =>
       new RtcHost(send),
+    private readonly identity: () => Promise<Identity | null> = ownIdentity,
   ) {}
 
   /**
@@ -79,6 +81,13 @@ export class Engine {
     );
     if (files.length > 0) this.pick(files);
     this.#post({ type: "start", config });
+    if (config.starts) void this.#tellOwn(worker);
+  }
+
+  /** The invitation names this phone, so that nobody else can be taken for it. */
+  async #tellOwn(worker: EngineWorker): Promise<void> {
+    const identity = await this.identity();
+    if (this.#worker === worker) this.#post({ type: "own", identity });
   }
 
   /** Gives the engine model files that were picked on this phone. */

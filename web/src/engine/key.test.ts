@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 
-import { findKey, type KeyStore } from "./key.ts";
+import { findKey, ownIdentity, type KeyStore } from "./key.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -67,4 +67,12 @@ test("two tabs at the first visit have the same key", async () => {
   const first = key(365);
   const { store } = storeWith(undefined);
   expect(await findKey({ ...store, keep: async () => first }, async () => key(365))).toBe(first);
+});
+
+test("a phone tells by what it is known, or that it cannot", async () => {
+  const value = Array.from({ length: 32 }, (_, at) => at.toString(16).padStart(2, "0")).join(":");
+  const told = { ...key(200), getFingerprints: () => [{ algorithm: "sha-256", value }] };
+  expect(await ownIdentity(async () => told)).toBe(value.replaceAll(":", ""));
+  expect(await ownIdentity(async () => null)).toBeNull();
+  expect(await ownIdentity(async () => key(200))).toBeNull();
 });

@@ -1,3 +1,6 @@
+import { certificateOf } from "./certificates.ts";
+import type { Identity } from "./messages.ts";
+
 /** How long a key lasts; no browser makes one that lasts longer. */
 const LIFE_MS = 365 * 24 * 3600 * 1000;
 /** Before it ends a new one is made, and the phone is another for those who know the old one. */
@@ -40,6 +43,13 @@ let found: Promise<RTCCertificate | null> | undefined;
 /** The same for every room of this page. */
 export function deviceKey(): Promise<RTCCertificate | null> {
   return (found ??= findKey());
+}
+
+/** By what this phone is known, in every room of this page; null where that cannot be told. */
+export async function ownIdentity(key = deviceKey): Promise<Identity | null> {
+  const known = await key();
+  const bytes = known && (await quietly(certificateOf(known)));
+  return bytes ? bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("") : null;
 }
 
 /** Nothing where it fails or takes too long. */

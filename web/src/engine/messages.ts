@@ -30,6 +30,11 @@ export type ToWorker =
   | { type: "away"; why: AwayReason | null }
   /** Coordinator: these phones come in without asking, in place of those that were named before. At most 256 count. */
   | { type: "trust"; identities: Identity[] }
+  /**
+   * Coordinator: by what this phone is known, which its invitations name; null where every link has another key. The first
+   * invitation waits for it.
+   */
+  | { type: "own"; identity: Identity | null }
   /** Coordinator: another invitation, good for so long from now; null is as long as the room is open. */
   | { type: "invite"; lifeSecs: number | null }
   /** Coordinator: another home; invitations that were given out are over, and phones that are remembered and here hear of it. */

@@ -9,8 +9,8 @@ use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    LinkEnd, OPENING_BYTES, Opener, Pictures, Sealer, SignalError, Ticket, TicketKey, pictures,
-    proof, ticket::TICKET_CHARS,
+    LinkEnd, OPENING_BYTES, Opener, Pass, Pictures, Sealer, SignalError, TicketKey,
+    pass::PASS_MAX_CHARS, pictures, proof,
 };
 
 /// A room's secret. It lives in the part of a link after `#`, which browsers
@@ -36,25 +36,25 @@ impl Invitation {
         Self { secret: Zeroizing::new(secret) }
     }
 
-    /// Reads the part of a link after `#`, which may stand first: the secret, and behind it the ticket of those who
-    /// are not known to the phone that started the room.
+    /// Reads the part of a link after `#`, which may stand first: the secret, and behind it what those bring who are
+    /// not known to the phone that started the room.
     ///
     /// # Errors
-    /// [`SignalError::BadInvitation`] unless they are base64url, without padding, of 32 and 16 bytes.
-    pub fn from_fragment(fragment: &str) -> Result<(Self, Option<Ticket>), SignalError> {
+    /// [`SignalError::BadInvitation`] unless they are base64url, without padding, of 32 and of 16 or twice 16 bytes.
+    pub fn from_fragment(fragment: &str) -> Result<(Self, Option<Pass>), SignalError> {
         let text = fragment.strip_prefix('#').unwrap_or(fragment);
-        let (secret, ticket) =
+        let (secret, pass) =
             text.split_at_checked(SECRET_CHARS).ok_or(SignalError::BadInvitation)?;
-        let ticket = (!ticket.is_empty()).then(|| ticket.parse()).transpose()?;
-        Ok((Self { secret: read_secret(secret)? }, ticket))
+        let pass = (!pass.is_empty()).then(|| pass.parse()).transpose()?;
+        Ok((Self { secret: read_secret(secret)? }, pass))
     }
 
-    /// The part of the link after `#`, without it: 43 characters, and 22 more with a ticket.
-    pub fn to_fragment(&self, ticket: Option<&Ticket>) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(SECRET_CHARS + TICKET_CHARS));
+    /// The part of the link after `#`, without it: 43 characters, 22 more with a ticket, and 22 more with its host.
+    pub fn to_fragment(&self, pass: Option<&Pass>) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(SECRET_CHARS + PASS_MAX_CHARS));
         URL_SAFE_NO_PAD.encode_string(self.secret.as_slice(), &mut text);
-        if let Some(ticket) = ticket {
-            text.push_str(&ticket.to_string());
+        if let Some(pass) = pass {
+            text.push_str(&pass.to_string());
         }
         text
     }
@@ -157,7 +157,10 @@ const SECRET_CHARS: usize = 43;
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::TicketLife, *};
+    use super::{
+        super::{HostMark, TicketLife},
+        *,
+    };
 
     #[test]
     fn room_and_key_differ_and_stay_the_same_between_versions() {
@@ -188,35 +191,47 @@ mod tests {
         let long = format!("{}A", good.as_str());
         let ticketed = format!("{}{TICKET}", good.as_str());
         let (short, odd) = (&ticketed[..64], format!("{ticketed}A"));
+        let hosted = format!("{ticketed}{TICKET}");
+        let torn_host = format!("{}{}{TICKET}", good.as_str(), "é".repeat(11));
+        let (cut, long_host) = (&hosted[..86], format!("{hosted}A"));
         let torn = format!("{}{}", &good[..42], "é".repeat(12));
         let padded = format!("{}=", good.as_str());
         let trailing_bits = format!("{}9", &good[..42]);
         let plain_alphabet = good.replace('_', "/");
         let bad =
             [&good[..42], &long, &padded, &trailing_bits, &plain_alphabet, short, &odd, &torn];
-        for text in ["", "#"].into_iter().chain(bad) {
+        let bad_hosts = [cut, &long_host, &torn_host];
+        for text in ["", "#"].into_iter().chain(bad).chain(bad_hosts) {
             let refused = Invitation::from_fragment(text);
             assert_eq!(refused.err(), Some(SignalError::BadInvitation), "{text}");
         }
         assert!(Invitation::from_fragment(&ticketed).is_ok());
+        assert!(Invitation::from_fragment(&hosted).is_ok());
     }
 
     proptest! {
         #[test]
-        fn fragments_round_trip(secret: [u8; 32], hash: bool, expires: Option<u32>) {
+        fn fragments_round_trip(
+            secret: [u8; 32],
+            hash: bool,
+            expires: Option<u32>,
+            host: Option<[u8; 32]>,
+        ) {
             let invitation = Invitation::from_secret(secret);
             let key = invitation.ticket_key([3; 32], [4; OPENING_BYTES]);
-            let ticket = expires.map(|at| key.issue(TicketLife::Until(at)));
-            let written = invitation.to_fragment(ticket.as_ref());
+            let host = host.map(|identity| HostMark::of(Identity(identity)));
+            let pass = |at| Pass { host, ticket: key.issue(TicketLife::Until(at)) };
+            let pass = expires.map(pass);
+            let written = invitation.to_fragment(pass.as_ref());
             let fragment = format!("{}{}", if hash { "#" } else { "" }, *written);
             let (again, read) = Invitation::from_fragment(&fragment).unwrap();
-            prop_assert_eq!(read, ticket);
+            prop_assert_eq!(read, pass);
             prop_assert_eq!(*again.secret, secret);
             prop_assert_eq!(again.room(), invitation.room());
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in ".{0,80}") {
+        fn any_text_is_read_or_refused(text in ".{0,100}") {
             let _ = Invitation::from_fragment(&text);
         }
     }

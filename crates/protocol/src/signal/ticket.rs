@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::SignalError;
 
-/// What stands behind the secret in a link: until when those may ask to come in who are not known.
+/// What stands at the end of a link: until when those may ask to come in who are not known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ticket {
     expires: u32,

@@ -34,6 +34,16 @@ impl Offer {
         Ok(Self { code, invitation, wrong_tries: 0, call: None })
     }
 
+    /// From now on the code brings this, as where the invitation was renewed while it is shown.
+    ///
+    /// # Errors
+    /// [`SignalError::TooLarge`] over [`CODE_INVITATION_MAX_BYTES`]; it brings then what it brought.
+    pub fn renew(&mut self, invitation: Zeroizing<String>) -> Result<(), SignalError> {
+        check_size("an invitation", invitation.len(), CODE_INVITATION_MAX_BYTES)?;
+        self.invitation = invitation;
+        Ok(())
+    }
+
     /// What to show.
     pub fn code(&self) -> &ShortCode {
         &self.code

@@ -18,6 +18,16 @@ fn the_right_code_brings_the_invitation() {
 }
 
 #[test]
+fn a_code_brings_the_invitation_of_now() {
+    let mut offer = offer(INVITATION);
+    offer.renew("another".to_owned().into()).unwrap();
+    assert_eq!(redeem(&mut offer, 1, &code()).0.unwrap().as_str(), "another");
+    let long = "A".repeat(CODE_INVITATION_MAX_BYTES + 1);
+    assert!(matches!(offer.renew(long.into()), Err(SignalError::TooLarge { .. })));
+    assert_eq!(redeem(&mut offer, 2, &code()).0.unwrap().as_str(), "another");
+}
+
+#[test]
 fn a_wrong_code_brings_nothing_and_three_of_them_spend_the_right_one() {
     let mut offer = offer(INVITATION);
     for (call, left) in (1..).zip((0..CODE_TRIES).rev()) {

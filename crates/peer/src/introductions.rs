@@ -7,16 +7,17 @@ use std::{
 };
 
 use base::PeerId;
+use platform::{Timer, now_secs};
 use protocol::signal::{
     ClientMessage, Invitation, PEERS_MAX, RefusalCode, ServerMessage, SignalBody,
 };
 use session::ErrorView;
 
 use crate::{
-    clock::{Timer, now_secs},
     driver::{Driver, with},
     messages::{FromWorker, RtcCommand, error},
     signaling::{Seals, SignalEvent, Signaling},
+    world::World,
 };
 
 /// How a socket enters the room.
@@ -30,10 +31,10 @@ pub enum Entrance {
 
 /// The socket to the server, and the way back to it.
 #[derive(Debug)]
-pub struct Introductions {
+pub struct Introductions<S> {
     /// They outlive the sockets: a number that was used is not used again.
     seals: Rc<Seals>,
-    socket: Option<Signaling>,
+    socket: Option<Signaling<S>>,
     /// Whether the socket is in the room.
     is_entered: bool,
     /// Whether any socket ever was.
@@ -57,7 +58,7 @@ struct Offers {
     next: Option<Timer>,
 }
 
-impl Introductions {
+impl<S> Introductions<S> {
     /// Nothing is connected yet.
     pub fn new(invitation: &Invitation, me: PeerId) -> Self {
         Self {
@@ -99,7 +100,7 @@ impl Introductions {
     }
 }
 
-impl Driver {
+impl<W: World> Driver<W> {
     /// Connects to the server in place of the socket there was.
     ///
     /// # Errors
@@ -113,9 +114,10 @@ impl Driver {
             Entrance::Join => ClientMessage::Join { room, peer: self.me },
         };
         let seals = self.introductions.seals.clone();
-        let socket = Signaling::connect(&self.config.signal_url, &hello, seals, Rc::new(listener));
+        let connect = |listener| self.world.connect(&self.config.signal_url, listener);
+        let socket = Signaling::connect(connect, &hello, seals, Rc::new(listener));
         self.introductions.is_entered = false;
-        self.introductions.socket = Some(socket.map_err(|_| unreachable_server())?);
+        self.introductions.socket = Some(socket.ok_or_else(unreachable_server)?);
         Ok(())
     }
 
@@ -277,7 +279,7 @@ impl Driver {
 }
 
 /// Links that break while both phones are there.
-impl Driver {
+impl<W: World> Driver<W> {
     pub(crate) fn link_opened(&mut self, peer: PeerId) {
         let offers = self.introductions.offers.entry(peer).or_default();
         (offers.opened_at_secs, offers.next) = (Some(now_secs()), None);
@@ -302,6 +304,15 @@ impl Driver {
         offers.attempts += 1;
         let ring = move || with(&this, |driver| driver.offer_again(peer));
         offers.next = Some(Timer::after(secs, ring));
+    }
+
+    /// A new link to a phone that takes an old one for open, which we have not any more.
+    pub(crate) fn offer_in_place(&mut self, peer: PeerId) {
+        let offers = self.introductions.offers.entry(peer).or_default();
+        if offers.attempts < MOST_OFFERS && !self.links.contains_key(&peer) {
+            offers.attempts += 1;
+            self.rtc(RtcCommand::Offer { peer });
+        }
     }
 
     /// No new link to a phone that speaks otherwise.

@@ -2,10 +2,9 @@
 
 use kernels::Step;
 use model::{ByteSource, HEAD_ROWS, Logprobs, ModelError, Sampler, Stage, StageInput};
+use platform::timed;
 use protocol::peer::{Alternative, Sampling, TokenLogprobs};
 use session::{Job, JobInput, MAX_PARTS, Part, Pass, SamplingStep, StageOutput, Wants};
-
-use crate::clock::timed;
 
 const _: () = assert!(MAX_PARTS <= HEAD_ROWS, "every part may want a token");
 

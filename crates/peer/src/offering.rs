@@ -1,12 +1,13 @@
 //! Showing a short code that others type in place of scanning (see [`protocol::signal::ShortCode`]).
 
+use platform::Timer;
 use protocol::signal::{ClientMessage, Offer, RefusalCode, ServerMessage, ShortCode, SignalError};
 
 use crate::{
-    clock::Timer,
     driver::{Driver, with},
     messages::{CodeEnd, CodeView, FromWorker},
     signaling::SignalEvent,
+    world::World,
 };
 
 /// The code that this phone shows, if it does.
@@ -27,7 +28,7 @@ pub(crate) enum Offering {
     },
 }
 
-impl Driver {
+impl<W: World> Driver<W> {
     /// The page wants a code that brings `invitation`: what goes after the `#` of a link, whatever that is.
     pub(crate) fn offer_code(&mut self, invitation: String) {
         if !self.tell_server(&ClientMessage::OfferCode {}) {
@@ -42,6 +43,19 @@ impl Driver {
     pub(crate) fn withdraw_code(&mut self) {
         self.put_away();
         self.show_code();
+    }
+
+    /// The invitation was made anew: a code that is shown brings this one.
+    pub(crate) fn renew_code(&mut self, fragment: &str) {
+        match &mut self.offering {
+            Offering::None => {}
+            Offering::Asked { invitation, .. } => fragment.clone_into(invitation),
+            Offering::Shown { offer, .. } => {
+                if let Err(failed) = offer.renew(fragment.to_owned().into()) {
+                    self.remark(failed.to_string());
+                }
+            }
+        }
     }
 
     /// The socket that the code was bound to is gone.

@@ -8,13 +8,14 @@
 use std::collections::BTreeMap;
 
 use base::PeerId;
+use platform::{Timer, now_secs};
 use protocol::signal::{DescriptionKind, Restart, RestartNumbers, SignalBody};
 use session::{Input, RESTART_SECS};
 
 use crate::{
-    clock::{Timer, now_secs},
     driver::{Driver, with},
     messages::RtcCommand,
+    world::World,
 };
 
 /// All links' restarts.
@@ -55,7 +56,7 @@ impl Restarts {
 }
 
 /// What tells that a link wants another way.
-impl Driver {
+impl<W: World> Driver<W> {
     /// The browser says that this phone has come into another network: its links and its socket are those of the old one.
     pub(crate) fn on_network_change(&mut self) {
         self.renew_socket();
@@ -133,7 +134,7 @@ impl Driver {
 }
 
 /// What the two phones say.
-impl Driver {
+impl<W: World> Driver<W> {
     /// Offers another way, or asks for one, as soon as there is a way to the server; and again later.
     fn say_restart(&mut self, peer: PeerId) {
         let (this, is_ours) = (self.this.clone(), self.me < peer);
@@ -192,6 +193,10 @@ impl Driver {
     /// What the other end says.
     pub(crate) fn on_restart(&mut self, peer: PeerId, restart: Restart) {
         if !self.is_proven(peer) {
+            // It still hopes for a link that we have given up; what we say to ourselves is for the socket's sake.
+            if peer != self.me {
+                self.offer_in_place(peer);
+            }
             return;
         }
         match restart {

@@ -4,7 +4,7 @@
 use base::{Identity, Message, PeerId};
 use protocol::{
     peer::{AwayReason, RoomSecret, WireType},
-    signal::{IceServer, SignalError, Ticket, read_secret},
+    signal::{IceServer, Pass, SignalError, read_secret},
 };
 use serde::{Deserialize, Serialize};
 use session::{Assignment, ErrorView, RoomView};
@@ -27,6 +27,9 @@ pub enum ToWorker {
     Away { why: Option<AwayReason> },
     /// Coordinator: these phones come in without asking, in place of those that were named before.
     Trust { identities: Vec<Identity> },
+    /// Coordinator: by what this phone is known, which its invitations name; none where every link has another key. The
+    /// first invitation waits for it.
+    Own { identity: Option<Identity> },
     /// Coordinator: another invitation, good for so many seconds from now, or as long as the room is open.
     Invite { life_secs: Option<f64> },
     /// Coordinator: another secret for the rooms to come, and another key: invitations that were given out are over.
@@ -82,7 +85,7 @@ pub struct StartConfig {
 }
 
 /// Who may come in, or how this phone does.
-#[derive(Deserialize, Debug, Clone)]
+#[derive(Deserialize, Debug, Clone, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct Door {
     /// Coordinator: everybody comes in without asking.
@@ -220,7 +223,7 @@ pub enum RedeemFailure {
 }
 
 /// What the engine asks of the page's peer connections.
-#[derive(Serialize, Debug)]
+#[derive(Serialize, Debug, Clone)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum RtcCommand {
     Config { ice_servers: Vec<IceServer> },
@@ -239,7 +242,7 @@ impl Door {
     ///
     /// # Errors
     /// The secret to come is none.
-    pub fn config(&self, ticket: Option<Ticket>) -> Result<session::DoorConfig, SignalError> {
+    pub fn config(&self, pass: Option<Pass>) -> Result<session::DoorConfig, SignalError> {
         let door = self.clone();
         let next_secret = door.next_secret.as_deref().map(read_secret).transpose()?;
         Ok(session::DoorConfig {
@@ -248,17 +251,19 @@ impl Door {
             trusted: door.trusted.into_iter().collect(),
             admitted: door.admitted,
             coordinator: door.coordinator,
+            host: pass.and_then(|pass| pass.host),
             next_secret: next_secret.map(|secret| RoomSecret(*secret)),
-            ticket: ticket.map(|ticket| ticket.to_bytes().to_vec()).unwrap_or_default(),
+            ticket: pass.map(|pass| pass.ticket.to_bytes().to_vec()).unwrap_or_default(),
         })
     }
 }
 
-impl From<Pledge> for protocol::peer::Pledge {
-    fn from(pledge: Pledge) -> Self {
-        match pledge {
-            Pledge::Bytes(bytes) => Self::Bytes(bytes.min(crate::browser::memory_bytes()) as u64),
-            Pledge::Share { factor, phones } => Self::Share { factor, phones },
+impl Pledge {
+    /// As others are told of it, of a device with so much memory.
+    pub(crate) fn within(self, memory_bytes: f64) -> protocol::peer::Pledge {
+        match self {
+            Self::Bytes(bytes) => protocol::peer::Pledge::Bytes(bytes.min(memory_bytes) as u64),
+            Self::Share { factor, phones } => protocol::peer::Pledge::Share { factor, phones },
         }
     }
 }

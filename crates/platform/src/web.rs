@@ -2,13 +2,17 @@
 
 use js_sys::Object;
 use wasm_bindgen::{JsCast, prelude::*};
-
-use crate::browser::scope;
+use web_sys::WorkerGlobalScope;
 
 /// Seconds since the worker started.
 pub fn now_secs() -> f64 {
     let performance = scope().performance().expect("every browser with WebGPU has it");
     performance.now() / 1000.0
+}
+
+/// Seconds since 1970, as this device's clock says.
+pub fn unix_secs() -> f64 {
+    js_sys::Date::now() / 1000.0
 }
 
 #[wasm_bindgen]
@@ -70,4 +74,13 @@ impl Drop for Timer {
     fn drop(&mut self) {
         scope().clear_timeout_with_handle(self.id);
     }
+}
+
+/// Lets a task run beside this one.
+pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    wasm_bindgen_futures::spawn_local(task);
+}
+
+fn scope() -> WorkerGlobalScope {
+    js_sys::global().unchecked_into()
 }

@@ -2,7 +2,14 @@
 
 mod copies;
 
-use std::{cell::Cell, pin::pin, rc::Rc};
+use std::{
+    pin::pin,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use base::{Message, ModuleRange, PeerId};
 use futures_channel::mpsc::Receiver;
@@ -12,33 +19,30 @@ use futures_util::{
 };
 use kernels::{Gpu, GpuError};
 use model::{ModelError, Parts, Stage, StageOptions, Stages, Wanted};
+use platform::{now_secs, sleep, spawn};
 use protocol::peer::{CacheAsk, Failure, FailureCode, ModelRef};
-use session::{Input, Job, LoadStage, Resident, StageOutput};
-use wasm_bindgen_futures::spawn_local;
-use web_sys::File;
+use session::{Input, Job, LoadStage, ModelSpec, Resident, StageOutput};
 
 use copies::Loading;
 
 use crate::{
-    clock::{now_secs, sleep},
-    folder::Means,
-    local::LocalSource,
-    measure::{Speed, Trial, lookup_secs},
+    measure::{Speed, Trial},
     opened::Opened,
     step::pass,
-    text::{ModelText, TextModule},
+    world::{Files, LocalOf, MachineParts, Reader, Text, TextOf, World},
 };
 
 /// Opening a GPU takes well under a second, its process's first start included a few.
 const OPEN_SECS: f64 = 20.0;
 
-/// Something for the device to do.
+/// Something for the device to do; `P` is a picked file.
+#[allow(missing_docs, reason = "the fields are what their names say")]
 #[derive(Debug)]
-pub enum Work {
+pub enum Work<P> {
     /// Open a model that the room may run.
     Open(String),
     /// Files that were picked on this phone.
-    Picked(Vec<File>),
+    Picked(Vec<P>),
     /// Count a prompt's tokens.
     Check { ask: u32, prompt: String },
     /// Get ready to measure the device's speed on a model.
@@ -63,15 +67,19 @@ pub enum Work {
     Run(Job),
 }
 
-/// What came of it.
+/// What is to be done in a world.
+pub type WorkOf<W> = Work<<<W as World>::Files as Files>::Picked>;
+
+/// What came of it; `T` is how a model reads and writes.
+#[allow(missing_docs, reason = "the fields are what their names say")]
 #[derive(Debug)]
-pub enum Done {
+pub enum Done<T> {
     /// There is no usable GPU.
     NoGpu(String),
     /// The GPU is gone.
     GpuLost(String),
-    /// The model that was to be opened, and how it reads and writes.
-    Opened(Rc<Opened>, ModelText),
+    /// The model that was to be opened, as the room knows it, and how it reads and writes.
+    Opened(ModelSpec, T),
     /// The model cannot be opened.
     OpenFailed(ModelError),
     /// What a person should know though it stops nothing.
@@ -88,46 +96,66 @@ pub enum Done {
     Input(Input),
 }
 
-/// The epoch whose stages are to be loaded; nothing more is fetched for those of another.
-pub type WantedEpoch = Rc<Cell<Option<u32>>>;
+/// What came of something in a world.
+pub type DoneOf<W> = Done<TextOf<W>>;
+
+/// The epoch whose stages are to be loaded; nothing more is fetched for those of another. The device may be in a
+/// thread of its own.
+#[derive(Clone, Debug)]
+pub struct WantedEpoch(Arc<AtomicI64>);
+
+impl Default for WantedEpoch {
+    fn default() -> Self {
+        Self(Arc::new(AtomicI64::new(NO_EPOCH)))
+    }
+}
+
+impl WantedEpoch {
+    pub(crate) fn set(&self, epoch: Option<u32>) {
+        self.0.store(epoch.map_or(NO_EPOCH, i64::from), Ordering::Relaxed);
+    }
+
+    fn is(&self, epoch: u32) -> bool {
+        self.0.load(Ordering::Relaxed) == i64::from(epoch)
+    }
+}
+
+const NO_EPOCH: i64 = -1;
 
 /// The device, its model and its stage.
-pub struct Machine {
-    means: Means,
-    tell: Rc<dyn Fn(Done)>,
+pub struct Machine<W: World> {
+    world: W,
+    files: W::Files,
+    tell: Rc<dyn Fn(DoneOf<W>)>,
     gpu: Option<Gpu>,
-    opened: Option<Rc<Opened>>,
+    opened: Option<Rc<Opened<W::Files>>>,
     /// On the phone that starts a room.
-    text: Option<TextModule>,
+    text: Option<W::Reader>,
     /// How the opened model reads and writes.
-    model_text: Option<ModelText>,
+    model_text: Option<TextOf<W>>,
     /// A model that could not be prepared; perhaps its files are picked yet.
     unprepared: Option<ModelRef>,
     /// What is ready to be measured.
     trial: Option<Trial>,
-    stages: Stages<Parts<LocalSource>>,
+    stages: Stages<Parts<LocalOf<W>>>,
     /// Of the stages.
     url: String,
     /// What is loaded beside them.
-    loading: Option<Loading>,
+    loading: Option<Loading<W::Files>>,
     /// Of the stages.
     epoch: u32,
     wanted_epoch: WantedEpoch,
 }
 
-impl Machine {
-    /// A machine that tells what it did; `me` is its name in the server's log. Without `text` it opens
-    /// models but does not read or write for them.
-    pub fn new(
-        me: String,
-        text: Option<TextModule>,
-        wanted_epoch: WantedEpoch,
-        tell: Rc<dyn Fn(Done)>,
-    ) -> Self {
+impl<W: World> Machine<W> {
+    /// A machine that tells what it did. Without a reader of texts it opens models but does not read or write for them.
+    pub fn new(parts: MachineParts<W>, tell: Rc<dyn Fn(DoneOf<W>)>) -> Self {
+        let MachineParts { world, me, text, wanted_epoch } = parts;
         let told = tell.clone();
         let warn = Rc::new(move |message| told(Done::Warning(message)));
         Self {
-            means: Means { me, fetched: Rc::default(), picked: Vec::new(), warn },
+            files: world.files(me, warn),
+            world,
             tell,
             gpu: None,
             opened: None,
@@ -144,7 +172,7 @@ impl Machine {
     }
 
     /// Works until the queue is closed.
-    pub async fn work(mut self, mut queue: Receiver<Work>) {
+    pub async fn work(mut self, mut queue: Receiver<WorkOf<W>>) {
         match open_gpu().await {
             Ok(gpu) => self.gpu = Some(gpu),
             Err(error) => (self.tell)(Done::NoGpu(error.to_string())),
@@ -155,10 +183,10 @@ impl Machine {
         }
     }
 
-    async fn perform(&mut self, work: Work) -> Option<Done> {
+    async fn perform(&mut self, work: WorkOf<W>) -> Option<DoneOf<W>> {
         Some(match work {
             Work::Open(url) => match self.open_with_text(&url).await {
-                Ok((opened, text)) => Done::Opened(opened, text),
+                Ok((spec, text)) => Done::Opened(spec, text),
                 Err(error) => Done::OpenFailed(error),
             },
             Work::Picked(files) => Done::Input(self.pick(files).await?),
@@ -181,25 +209,25 @@ impl Machine {
         })
     }
 
-    async fn open(&mut self, url: &str) -> Result<Rc<Opened>, ModelError> {
+    async fn open(&mut self, url: &str) -> Result<Rc<Opened<W::Files>>, ModelError> {
         if let Some(opened) = self.opened.as_ref().filter(|opened| opened.url == url) {
             return Ok(opened.clone());
         }
-        let opened = Rc::new(Opened::open(url, &self.means).await?);
+        let opened = Rc::new(Opened::open(url, &self.files).await?);
         self.opened = Some(opened.clone());
         Ok(opened)
     }
 
-    async fn open_with_text(&mut self, url: &str) -> Result<(Rc<Opened>, ModelText), ModelError> {
+    async fn open_with_text(&mut self, url: &str) -> Result<(ModelSpec, TextOf<W>), ModelError> {
         let none = || ModelError::Unavailable("Only the phone that starts a room chooses.".into());
         let module = self.text.clone().ok_or_else(none)?;
         let opened = self.open(url).await?;
         let text = module.of(&opened.file).await?;
         self.model_text = Some(text.clone());
-        Ok((opened, text))
+        Ok((opened.spec(&text)?, text))
     }
 
-    fn check(&self, ask: u32, prompt: &str) -> Done {
+    fn check(&self, ask: u32, prompt: &str) -> DoneOf<W> {
         let (Some(opened), Some(text)) = (&self.opened, &self.model_text) else {
             return Done::CheckFailed { ask, message: "The model is not open yet.".into() };
         };
@@ -254,8 +282,8 @@ impl Machine {
     }
 
     /// Takes the picked files, and tries again what could not be done without them.
-    async fn pick(&mut self, files: Vec<File>) -> Option<Input> {
-        self.means.picked = files;
+    async fn pick(&mut self, picked: Vec<<W::Files as Files>::Picked>) -> Option<Input> {
+        self.files.pick(picked);
         let model = self.unprepared.take()?;
         Some(self.prepare(model).await)
     }
@@ -286,7 +314,7 @@ impl Machine {
             self.trial = Some(trial);
             let mut speed = measured?;
             if self.text.is_some() {
-                speed.overhead_secs += lookup_secs().await;
+                speed.overhead_secs += self.world.lookup_secs().await;
             }
             Ok(speed)
         };
@@ -334,7 +362,7 @@ impl Machine {
         }
         self.epoch = epoch;
         let loaded = self.try_load(plan).await;
-        self.means.fetched.listen(None);
+        self.files.fetched().listen(None);
         Some(match loaded {
             Ok(has_caches) => Input::StageLoaded { epoch, has_caches },
             // What was being fetched was not fetched to the end.
@@ -348,7 +376,7 @@ impl Machine {
     }
 
     fn is_wanted(&self, epoch: u32) -> bool {
-        self.wanted_epoch.get() == Some(epoch)
+        self.wanted_epoch.is(epoch)
     }
 
     /// `true` where nothing had to be loaded.
@@ -372,7 +400,11 @@ impl Machine {
     }
 
     /// Bytes of what is not on the GPU already.
-    fn total_bytes(&self, opened: &Opened, stages: &[Resident]) -> Result<u64, ModelError> {
+    fn total_bytes(
+        &self,
+        opened: &Opened<W::Files>,
+        stages: &[Resident],
+    ) -> Result<u64, ModelError> {
         let modules = stages.iter().flat_map(|stage| stage.resident.indices());
         let missing = modules.filter(|&module| !self.stages.has(module));
         missing.map(|module| opened.file.stage_bytes(ModuleRange::new(module, module + 1))).sum()
@@ -380,15 +412,15 @@ impl Machine {
 
     /// Tells the room of every piece that comes from now on.
     fn tell_progress(&self, epoch: u32, total_bytes: u64) {
-        let (tell, fetched) = (self.tell.clone(), self.means.fetched.clone());
+        let (tell, fetched) = (self.tell.clone(), self.files.fetched().clone());
         let wanted_epoch = self.wanted_epoch.clone();
         let before = fetched.bytes();
         let listener = move || {
             let loaded_bytes = fetched.bytes() - before;
             tell(Done::Input(Input::LoadProgress { epoch, loaded_bytes, total_bytes }));
-            wanted_epoch.get() == Some(epoch)
+            wanted_epoch.is(epoch)
         };
-        self.means.fetched.listen(Some(Rc::new(listener)));
+        self.files.fetched().listen(Some(Rc::new(listener)));
     }
 
     async fn read_cache(&mut self, to: PeerId, ask: CacheAsk) -> Input {

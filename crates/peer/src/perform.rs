@@ -1,6 +1,7 @@
 //! Doing what the room wants.
 
 use base::{Message, PeerId, RequestId};
+use platform::timed;
 use protocol::{
     peer::{Failure, FailureCode, Frame, RoomSecret},
     signal::Invitation,
@@ -8,9 +9,14 @@ use protocol::{
 use session::{AskId, ErrorView, Event, Input, Output};
 use transport::{Link, LinkError};
 
-use crate::{clock::timed, driver::Driver, machine::Work, messages::FromWorker};
+use crate::{
+    driver::Driver,
+    machine::Work,
+    messages::FromWorker,
+    world::{Decoder as _, Text as _, World},
+};
 
-impl Driver {
+impl<W: World> Driver<W> {
     /// Does one output of the room.
     pub(crate) fn perform(&mut self, output: Output) {
         match output {

@@ -1,37 +1,30 @@
 //! A model whose front has been read: what the room needs to know of it.
 
-use model::{Address, ModelError, ModelFile, Parts, Place};
+use model::{Address, ModelError, ModelFile, Parts};
 use protocol::peer::ModelRef;
 use session::{EncoderSpec, ModelSpec};
 
-use crate::{
-    folder::{Means, WebFile, WebFolder},
-    picked::PickedSource,
-    text::ModelText,
-};
+use crate::world::{Files, Text};
 
 /// The longest request where nobody says another.
 const CONTEXT_TOKENS: u32 = 4096;
 
 /// An opened model.
-#[derive(Debug)]
-pub struct Opened {
+pub struct Opened<F: Files> {
     /// Its [`Address`], as other phones open it.
     pub url: String,
     /// Its files.
-    pub file: ModelFile<Parts<WebFile>>,
+    pub file: ModelFile<Parts<F::File>>,
     /// The longest request that is wished for.
     wished_tokens: usize,
 }
 
-impl Opened {
+impl<F: Files> Opened<F> {
     /// Reads the fronts of the files at `url`, an [`Address`] in a line.
-    pub async fn open(url: &str, means: &Means) -> Result<Self, ModelError> {
+    pub async fn open(url: &str, files: &F) -> Result<Self, ModelError> {
         let mut address: Address =
             url.parse().map_err(|error| ModelError::Unavailable(format!("{error}.")))?;
-        mark(&mut address, means).await?;
-        let folder = WebFolder { address: &address, means };
-        let file = ModelFile::find(&folder, address.name()).await?;
+        let file = files.find(&mut address).await?;
         let file = file.with_precision(address.precision).with_cache(address.cache);
         let wished_tokens = address.context_tokens.unwrap_or(CONTEXT_TOKENS) as usize;
         Ok(Self { url: address.to_string(), file, wished_tokens })
@@ -43,7 +36,7 @@ impl Opened {
     }
 
     /// What the coordinator plans with.
-    pub fn spec(&self, text: &ModelText) -> Result<ModelSpec, ModelError> {
+    pub fn spec(&self, text: &impl Text) -> Result<ModelSpec, ModelError> {
         let profiles = self.file.profiles(self.context_tokens(), 1)?;
         let config = self.file.config();
         Ok(ModelSpec {
@@ -69,12 +62,4 @@ impl Opened {
             slots: 1,
         })
     }
-}
-
-/// Of a picked file: says in the address which it is, or checks that it is the one that is said.
-async fn mark(address: &mut Address, means: &Means) -> Result<(), ModelError> {
-    let Place::Picked { name, mark } = &mut address.place else { return Ok(()) };
-    let file = PickedSource::find(&means.picked, name, &means.fetched)?;
-    let found = file.mark().await?;
-    file.expect(found, *mark.get_or_insert(found))
 }

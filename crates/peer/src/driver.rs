@@ -9,30 +9,26 @@ use std::{
 
 use base::{PeerId, RequestId};
 use futures_channel::mpsc::{Sender, channel};
-use js_sys::Function;
+use platform::{Timer, now_secs, timed};
 use protocol::{
     peer::Frame,
     signal::{
-        Candidate, Description, DescriptionKind, Invitation, SignalBody, SignalError, TicketKey,
+        Candidate, Description, DescriptionKind, HostMark, Invitation, SignalBody, SignalError,
+        TicketKey,
     },
 };
 use session::{Command, ErrorView, Input, Room, RoomConfig, RoomLimits};
-use transport::{Link, LinkEvent, web::WebLink};
-use wasm_bindgen_futures::spawn_local;
-use web_sys::RtcDataChannel;
+use transport::{Link, LinkEvent};
 
 use crate::{
-    clock::{Timer, now_secs, timed},
-    engine::Emit,
     introductions::{Entrance, Introductions},
-    machine::{Done, Machine, WantedEpoch, Work},
+    machine::{Done, DoneOf, WantedEpoch, Work, WorkOf},
     messages::{FromWorker, RtcCommand, RtcEvent, StartConfig, ToWorker, error},
     offering::Offering,
-    opened::Opened,
     opening::Opening,
     restarts::Restarts,
-    text::{AnswerDecoder, ModelText, TextModule},
     tickets,
+    world::{DecoderOf, MachineParts, TextOf, World},
 };
 
 /// Work that may wait for the device. The room keeps a handful of steps in flight.
@@ -41,19 +37,36 @@ const QUEUED_WORK: usize = 256;
 /// Longer than the server is asked for a room that is not open yet.
 const LONGEST_WAIT_SECS: f64 = 7200.0;
 
+/// The ear of whoever shows the room: a page, or a program's lines.
+#[derive(Clone)]
+pub struct Emit(Rc<dyn Fn(&FromWorker)>);
+
+impl Emit {
+    /// Calls `hear` for everything that is to be known, from within the driver's calls.
+    pub fn new(hear: impl Fn(&FromWorker) + 'static) -> Self {
+        Self(Rc::new(hear))
+    }
+
+    /// Tells something.
+    pub fn send(&self, message: &FromWorker) {
+        (self.0)(message);
+    }
+}
+
 /// The driver of one room.
-pub struct Driver {
+pub struct Driver<W: World> {
+    pub(crate) world: W,
     pub(crate) room: Room,
     pub(crate) emit: Emit,
-    pub(crate) work: Sender<Work>,
+    pub(crate) work: Sender<WorkOf<W>>,
     /// Of the stages that are to be loaded next, if any.
     pub(crate) wanted_epoch: WantedEpoch,
-    pub(crate) links: BTreeMap<PeerId, WebLink>,
+    pub(crate) links: BTreeMap<PeerId, W::Link>,
     /// Links whose other ends have not shown yet that they were invited.
     pub(crate) opening: BTreeMap<PeerId, Opening>,
     /// How the room's model reads and writes, on the phone that started the room.
-    pub(crate) text: Option<ModelText>,
-    pub(crate) decoders: BTreeMap<RequestId, AnswerDecoder>,
+    pub(crate) text: Option<TextOf<W>>,
+    pub(crate) decoders: BTreeMap<RequestId, DecoderOf<W>>,
     pub(crate) alarm: Option<Timer>,
     /// Inputs that outputs gave rise to.
     pub(crate) answers: Vec<Input>,
@@ -63,31 +76,35 @@ pub struct Driver {
     pub(crate) invitation: Invitation,
     /// Where the room is started: what tells its invitations from others.
     pub(crate) ticket_key: Option<TicketKey>,
-    pub(crate) introductions: Introductions,
+    /// Where the room is started: what its invitations name this phone by.
+    pub(crate) host: Option<HostMark>,
+    pub(crate) introductions: Introductions<W::Socket>,
     pub(crate) offering: Offering,
     pub(crate) restarts: Restarts,
-    pub(crate) this: This,
+    pub(crate) this: This<W>,
 }
 
-pub(crate) type This = Weak<RefCell<Option<Driver>>>;
+/// Where a driver is, for what happens later.
+pub type This<W> = Weak<RefCell<Option<Driver<W>>>>;
 
-impl Driver {
+impl<W: World> Driver<W> {
     /// Connects to the server and opens the GPU; where the room is started, `load_text` is called.
     ///
     /// # Errors
     /// What the page should show: a wrong invitation or address, no randomness.
     pub fn start(
+        world: W,
         config: StartConfig,
-        load_text: &Function,
+        load_text: impl FnOnce() -> Result<W::Reader, String>,
         emit: Emit,
-        this: This,
+        this: This<W>,
     ) -> Result<Self, ErrorView> {
         let invited = match &config.secret {
             Some(fragment) => Invitation::from_fragment(fragment),
             None => Invitation::random().map(|invitation| (invitation, None)),
         };
         let bad = |failed: SignalError| error("room_gone", failed.to_string());
-        let (invitation, ticket) = invited.map_err(bad)?;
+        let (invitation, pass) = invited.map_err(bad)?;
         let ticket_key = tickets::key(&config.door, &invitation).map_err(bad)?;
         let me = random_peer()?;
         let coordinator = config.starts;
@@ -96,15 +113,22 @@ impl Driver {
             coordinator,
             name: config.name.clone(),
             device: config.device.clone(),
-            pledge: config.pledge.into(),
-            door: config.door.config(ticket).map_err(bad)?,
+            pledge: config.pledge.within(world.memory_bytes()),
+            door: config.door.config(pass).map_err(bad)?,
             limits: limits(&config),
         });
-        let text = coordinator.then(|| TextModule::load(load_text)).transpose();
-        let text = text.map_err(|failed| error("internal", crate::browser::text(&failed)))?;
+        let text = coordinator.then(load_text).transpose();
+        let text = text.map_err(|failed| error("internal", failed))?;
         let wanted_epoch = WantedEpoch::default();
-        let work = start_machine(me, text, wanted_epoch.clone(), this.clone());
+        let machine = MachineParts {
+            world: world.clone(),
+            me: me.to_string(),
+            text,
+            wanted_epoch: wanted_epoch.clone(),
+        };
+        let work = start_machine(machine, this.clone());
         let mut driver = Self {
+            world,
             room,
             emit,
             work,
@@ -123,6 +147,7 @@ impl Driver {
             config,
             invitation,
             ticket_key,
+            host: None,
             this,
         };
         let is_new = coordinator && !driver.config.reopens;
@@ -130,11 +155,8 @@ impl Driver {
         Ok(driver)
     }
 
-    /// Tells the page how the room looks, and the coordinator's page what others need to join.
+    /// Tells the page how the room looks.
     pub fn greet(&mut self) {
-        if self.is_coordinator() {
-            self.invite(self.config.door.life_secs);
-        }
         if let Some(url) = self.config.model_url.clone() {
             self.queue(Work::Open(url));
         }
@@ -163,6 +185,7 @@ impl Driver {
             ToWorker::Trust { identities } => {
                 self.command(Command::Trust(identities.into_iter().collect()));
             }
+            ToWorker::Own { identity } => self.know_own(identity),
             ToWorker::Invite { life_secs } => self.invite(life_secs),
             ToWorker::Home { secret, ticket_key } => self.move_home(&secret, ticket_key),
             ToWorker::LetIn { peer } => self.command(Command::LetIn(peer)),
@@ -179,11 +202,11 @@ impl Driver {
     }
 
     /// A data channel to `peer`, which may not be open yet.
-    pub fn add_channel(&mut self, peer: PeerId, channel: RtcDataChannel) {
+    pub fn add_channel(&mut self, peer: PeerId, channel: W::Channel) {
         let this = self.this.clone();
         let wake = move || with(&this, |driver| driver.poll_link(peer));
         self.opening.insert(peer, self.opening(peer));
-        self.links.insert(peer, WebLink::new(channel, Rc::new(wake)));
+        self.links.insert(peer, self.world.link(channel, Rc::new(wake)));
         self.poll_link(peer);
     }
 
@@ -209,7 +232,7 @@ impl Driver {
     }
 
     /// Puts something on the device's list.
-    pub fn queue(&mut self, work: Work) {
+    pub fn queue(&mut self, work: WorkOf<W>) {
         if self.work.try_send(work).is_err() {
             self.fail(error("internal", "This phone's list of work is full. Reload the page."));
         }
@@ -238,7 +261,7 @@ impl Driver {
 
     pub(crate) fn poll_link(&mut self, peer: PeerId) {
         while self.may_listen(peer)
-            && let Some(event) = self.links.get_mut(&peer).and_then(WebLink::poll)
+            && let Some(event) = self.links.get_mut(&peer).and_then(W::Link::poll)
         {
             match event {
                 LinkEvent::Open => self.on_channel_open(peer),
@@ -313,11 +336,14 @@ impl Driver {
         self.say(peer, &body);
     }
 
-    fn on_done(&mut self, done: Done) {
+    fn on_done(&mut self, done: DoneOf<W>) {
         match done {
             Done::GpuLost(reason) => self.fail(error("device_lost", reason)),
             Done::NoGpu(reason) => self.fail(error("no_webgpu", reason)),
-            Done::Opened(opened, text) => self.on_opened(&opened, text),
+            Done::Opened(spec, text) => {
+                self.text = Some(text);
+                self.command(Command::SetModel(spec));
+            }
             Done::OpenFailed(failed) => {
                 self.fail(error("model_unavailable", failed.to_string()));
             }
@@ -336,23 +362,13 @@ impl Driver {
         }
     }
 
-    fn on_opened(&mut self, opened: &Opened, text: ModelText) {
-        match opened.spec(&text) {
-            Ok(spec) => {
-                self.text = Some(text);
-                self.command(Command::SetModel(spec));
-            }
-            Err(failed) => self.fail(error("model_unavailable", failed.to_string())),
-        }
-    }
-
     pub(crate) fn rtc(&self, command: RtcCommand) {
         self.emit.send(&FromWorker::Rtc { command });
     }
 }
 
 /// Runs `act` on the driver, if the room has not been left.
-pub(crate) fn with(this: &This, act: impl FnOnce(&mut Driver)) {
+pub fn with<W: World>(this: &This<W>, act: impl FnOnce(&mut Driver<W>)) {
     if let Some(driver) = this.upgrade()
         && let Some(driver) = driver.borrow_mut().as_mut()
     {
@@ -360,16 +376,11 @@ pub(crate) fn with(this: &This, act: impl FnOnce(&mut Driver)) {
     }
 }
 
-fn start_machine(
-    me: PeerId,
-    text: Option<TextModule>,
-    wanted_epoch: WantedEpoch,
-    this: This,
-) -> Sender<Work> {
+fn start_machine<W: World>(machine: MachineParts<W>, this: This<W>) -> Sender<WorkOf<W>> {
     let (sender, receiver) = channel(QUEUED_WORK);
     let tell = move |done| with(&this, |driver| driver.on_done(done));
-    let machine = Machine::new(me.to_string(), text, wanted_epoch, Rc::new(tell));
-    spawn_local(machine.work(receiver));
+    let world = machine.world.clone();
+    world.work(machine, receiver, Rc::new(tell));
     sender
 }
 
@@ -390,6 +401,6 @@ fn limits(config: &StartConfig) -> RoomLimits {
 fn random_peer() -> Result<PeerId, ErrorView> {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes)
-        .map_err(|_| error("internal", "This browser gives no random numbers."))?;
+        .map_err(|_| error("internal", "This device gives no random numbers."))?;
     Ok(PeerId(u32::from_be_bytes(bytes)))
 }

@@ -3,14 +3,12 @@
 use std::{cell::RefCell, rc::Rc};
 
 use base::PeerId;
-use js_sys::JsString;
+use platform::Timer;
 use protocol::signal::{
     ClientMessage, Invitation, Opener, Sealer, ServerMessage, SignalBody, SignalError,
 };
-use wasm_bindgen::{JsCast, prelude::*};
-use web_sys::{MessageEvent, WebSocket};
 
-use crate::clock::Timer;
+use crate::world::{Socket, SocketEvent};
 
 /// How long the server may take to let us in.
 const ENTER_TIMEOUT_SECS: f64 = 15.0;
@@ -47,38 +45,53 @@ impl Seals {
 
 /// An open socket. Dropping it closes it.
 #[derive(Debug)]
-pub struct Signaling {
-    socket: WebSocket,
+pub struct Signaling<S> {
+    /// Empty for as long as it takes to make it.
+    socket: Rc<RefCell<Option<S>>>,
     seals: Rc<Seals>,
-    _opened: Closure<dyn FnMut()>,
-    _message: Closure<dyn FnMut(MessageEvent)>,
-    _closed: Closure<dyn FnMut()>,
     entering: Rc<RefCell<Option<Timer>>>,
 }
 
-impl Signaling {
-    /// Connects, and says `hello` to enter a room.
-    ///
-    /// # Errors
-    /// The address is not one of a WebSocket.
+impl<S: Socket + 'static> Signaling<S> {
+    /// Connects, and says `hello` to enter a room; none where the address is not one of a WebSocket.
     pub fn connect(
-        url: &str,
+        connect: impl FnOnce(Rc<dyn Fn(SocketEvent)>) -> Option<S>,
         hello: &ClientMessage,
         seals: Rc<Seals>,
         listener: Listener,
-    ) -> Result<Self, JsValue> {
-        let socket = WebSocket::new(url)?;
-        let opened = on_open(&socket, hello);
+    ) -> Option<Self> {
+        let socket = Rc::<RefCell<Option<S>>>::default();
         let entering = Rc::new(RefCell::new(Some(enter_timeout(&listener))));
-        let message = on_message(&socket, seals.clone(), &listener, &entering);
-        let closed = Closure::<dyn FnMut()>::new(move || listener(SignalEvent::Closed));
-        socket.set_onclose(Some(closed.as_ref().unchecked_ref()));
-        Ok(Self { socket, seals, _opened: opened, _message: message, _closed: closed, entering })
+        let (hello, opened, greeter) = (hello.to_json(), seals.clone(), Rc::downgrade(&socket));
+        let let_in = entering.clone();
+        let on_event = move |event| {
+            // What a socket says that nobody has any more is not of the one that may be there by now.
+            let Some(socket) = greeter.upgrade() else { return };
+            match event {
+                SocketEvent::Open => {
+                    if let Some(socket) = &*socket.borrow() {
+                        socket.send(hello.clone());
+                    }
+                }
+                SocketEvent::Text(text) => {
+                    let event = read(&mut opened.opener.borrow_mut(), &text);
+                    if matches!(event, SignalEvent::Server(_)) {
+                        let_in.borrow_mut().take();
+                    }
+                    listener(event);
+                }
+                SocketEvent::Closed => listener(SignalEvent::Closed),
+            }
+        };
+        *socket.borrow_mut() = Some(connect(Rc::new(on_event))?);
+        Some(Self { socket, seals, entering })
     }
 
     /// Says something to the server. A closed socket is not an error: its closing was told.
     pub fn tell(&self, message: &ClientMessage) {
-        let _ = self.socket.send_with_str(&message.to_json());
+        if let Some(socket) = &*self.socket.borrow() {
+            socket.send(message.to_json());
+        }
     }
 
     /// Seals a body for `to` and sends it.
@@ -92,47 +105,16 @@ impl Signaling {
     }
 }
 
-impl Drop for Signaling {
+impl<S> Drop for Signaling<S> {
     fn drop(&mut self) {
-        self.socket.set_onopen(None);
-        self.socket.set_onmessage(None);
-        self.socket.set_onclose(None);
         self.entering.borrow_mut().take();
-        let _ = self.socket.close();
+        self.socket.borrow_mut().take();
     }
-}
-
-fn on_open(socket: &WebSocket, hello: &ClientMessage) -> Closure<dyn FnMut()> {
-    let (greeter, hello) = (socket.clone(), hello.to_json());
-    let opened = Closure::<dyn FnMut()>::new(move || {
-        let _ = greeter.send_with_str(&hello);
-    });
-    socket.set_onopen(Some(opened.as_ref().unchecked_ref()));
-    opened
 }
 
 fn enter_timeout(listener: &Listener) -> Timer {
     let listener = listener.clone();
     Timer::after(ENTER_TIMEOUT_SECS, move || listener(SignalEvent::Closed))
-}
-
-fn on_message(
-    socket: &WebSocket,
-    seals: Rc<Seals>,
-    listener: &Listener,
-    entering: &Rc<RefCell<Option<Timer>>>,
-) -> Closure<dyn FnMut(MessageEvent)> {
-    let (listener, entering) = (listener.clone(), entering.clone());
-    let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        let Ok(text) = event.data().dyn_into::<JsString>() else { return };
-        let event = read(&mut seals.opener.borrow_mut(), &String::from(text));
-        if matches!(event, SignalEvent::Server(_)) {
-            entering.borrow_mut().take();
-        }
-        listener(event);
-    });
-    socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
-    message
 }
 
 fn read(opener: &mut Opener, text: &str) -> SignalEvent {

@@ -3,13 +3,9 @@
 use base::{Estimate, ModuleRange};
 use kernels::{Gpu, Step};
 use model::{ByteSource, ModelError, ModelFile, Stage, StageInput, StageOptions};
+use platform::{now_secs, sleep};
 
-use crate::{
-    browser::bytes_of,
-    clock::{now_secs, sleep},
-    local::blob_of,
-    opened::Opened,
-};
+use crate::{opened::Opened, world::Files};
 
 /// Steps while a phone gets ready: so often, and the browser compiles its code for speed.
 const PREPARING_STEPS: usize = 16;
@@ -21,8 +17,6 @@ const ROUNDS: usize = 5;
 const STEPS: usize = 3;
 /// Before each step, as long as a phone in a room waits for the others about: a GPU clocks down meanwhile.
 const PAUSE_SECS: f64 = 0.02;
-/// About a row of an embedding.
-const ROW_BYTES: usize = 2048;
 /// The most weights that are put on the GPU for measuring.
 const MAX_BYTES: u64 = 64 << 20;
 /// The most layers that are measured at once, so that the cost of starting a step weighs
@@ -67,7 +61,7 @@ impl Trial {
     ///
     /// # Errors
     /// Whatever keeps this device from running the model's layers.
-    pub async fn new(gpu: &Gpu, opened: &Opened) -> Result<Self, ModelError> {
+    pub async fn new<F: Files>(gpu: &Gpu, opened: &Opened<F>) -> Result<Self, ModelError> {
         let (file, context_tokens) = (&opened.file, opened.context_tokens());
         let layer = Layer::of(file);
         let range = layer.measured(file)?;
@@ -144,15 +138,13 @@ impl Trial {
     }
 }
 
-/// How long it takes to read a row of an embedding: a header does that for every token.
-pub async fn lookup_secs() -> f64 {
-    // Where a browser refuses it, loading will say so.
-    let Ok(blob) = blob_of(&[0; ROW_BYTES]) else { return 0.0 };
+/// How long it takes to `read` a row of an embedding: a header does that for every token.
+pub async fn mean_secs(read: impl AsyncFn()) -> f64 {
     let mut rounds = [0.0; ROUNDS];
     for secs in &mut rounds {
         sleep(PAUSE_SECS).await;
         let started = now_secs();
-        let _ = bytes_of(blob.array_buffer()).await;
+        read().await;
         *secs = now_secs() - started;
     }
     Estimate::of(&rounds).mean

@@ -6,23 +6,23 @@ use std::{cell::Cell, collections::VecDeque};
 use super::*;
 
 /// Copies that are being loaded.
-pub(super) struct Loading {
+pub(super) struct Loading<F: Files> {
     number: u32,
-    opened: Rc<Opened>,
+    opened: Rc<Opened<F>>,
     options: StageOptions,
     /// Modules that are not on the GPU yet.
     lacking: VecDeque<usize>,
     is_wanted: Rc<Cell<bool>>,
 }
 
-impl Drop for Loading {
+impl<F: Files> Drop for Loading<F> {
     /// Nothing more is fetched for them.
     fn drop(&mut self) {
         self.is_wanted.set(false);
     }
 }
 
-impl Machine {
+impl<W: World> Machine<W> {
     /// Frees what is not to be held any longer, and begins to fetch what is lacking.
     pub(super) async fn load_copies(&mut self, number: u32, copies: LoadStage) -> Option<Input> {
         match self.begin_to_load(number, copies).await {
@@ -46,7 +46,7 @@ impl Machine {
         let (is_wanted, tell) = (Rc::new(Cell::new(true)), self.tell.clone());
         let (source, goes_on) = (opened.clone(), is_wanted.clone());
         self.loading = Some(Loading { number, opened, options, lacking, is_wanted });
-        spawn_local(async move {
+        spawn(async move {
             let fetched = fetch(&source, &ranges, || goes_on.get()).await;
             if goes_on.get() {
                 tell(Done::Fetched(number, fetched.err()));
@@ -56,7 +56,11 @@ impl Machine {
     }
 
     /// All has been fetched, or not: puts the next module on the GPU. The one after it comes behind whatever waits.
-    pub(super) async fn add(&mut self, number: u32, failed: Option<ModelError>) -> Option<Done> {
+    pub(super) async fn add(
+        &mut self,
+        number: u32,
+        failed: Option<ModelError>,
+    ) -> Option<DoneOf<W>> {
         let loading = self.loading.as_mut().filter(|loading| loading.number == number)?;
         if let Some(error) = failed {
             return Some(Done::Input(self.lacks(number, &error).await));
@@ -74,7 +78,7 @@ impl Machine {
 
     async fn add_module(
         &mut self,
-        opened: &Opened,
+        opened: &Opened<W::Files>,
         module: usize,
         options: StageOptions,
     ) -> Result<(), ModelError> {
@@ -100,8 +104,8 @@ impl Machine {
 }
 
 /// Brings modules onto this device, as far as it keeps anything.
-async fn fetch(
-    opened: &Opened,
+async fn fetch<F: Files>(
+    opened: &Opened<F>,
     ranges: &[ModuleRange],
     goes_on: impl Fn() -> bool,
 ) -> Result<(), ModelError> {

@@ -2,13 +2,14 @@
 //! [`Invitation::prove_link`](protocol::signal::Invitation::prove_link)). Before that nothing of the other end is heard.
 
 use base::{Identity, PeerId};
+use platform::Timer;
 use protocol::signal::LinkEnd;
 use session::{Input, Meeting};
 use transport::Link as _;
 
 use crate::{
-    clock::Timer,
     driver::{Driver, with},
+    world::World,
 };
 
 /// A link whose other end has not shown yet that it was invited.
@@ -21,7 +22,7 @@ pub(crate) struct Opening {
     _time: Timer,
 }
 
-impl Driver {
+impl<W: World> Driver<W> {
     pub(crate) fn opening(&self, peer: PeerId) -> Opening {
         let this = self.this.clone();
         let give_up = move || with(&this, |driver| driver.drop_link(peer));

@@ -1,0 +1,174 @@
+//! Pieces of files kept on this computer, each with its SHA-256; in the layout of a browser's (`crates/web/src/kept.rs`).
+
+use std::{
+    cell::Cell,
+    fs, io,
+    io::Write as _,
+    ops::Range,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use peer::Store;
+use sha2::{Digest as _, Sha256};
+
+/// A file beside the pieces that says which version of the file they are of.
+const VERSION: &str = "version";
+const HASH_BYTES: usize = 32;
+
+/// The kept pieces of one file.
+pub struct Kept {
+    folder: PathBuf,
+    /// Whether a piece could not be kept; no other is tried then.
+    has_failed: Cell<bool>,
+    warn: Rc<dyn Fn(String)>,
+}
+
+impl Kept {
+    /// The pieces of the file at `url` in this `version`, below `root`; those of others are removed. None where nothing
+    /// can be kept.
+    pub fn open(root: &Path, url: &str, version: &str, warn: Rc<dyn Fn(String)>) -> Option<Self> {
+        let folder = folder_of(root, url);
+        match of_version(&folder, version) {
+            Ok(()) => Some(Self { folder, has_failed: Cell::new(false), warn }),
+            Err(error) => {
+                warn(unkept(&error));
+                None
+            }
+        }
+    }
+
+    /// Those of the version of the last time, and that version. None where nothing is kept.
+    pub fn latest(root: &Path, url: &str, warn: Rc<dyn Fn(String)>) -> Option<(Self, String)> {
+        let folder = folder_of(root, url);
+        let version = fs::read_to_string(folder.join(VERSION)).ok()?;
+        Some((Self { folder, has_failed: Cell::new(false), warn }, version))
+    }
+
+    fn path_of(&self, range: &Range<u64>) -> PathBuf {
+        self.folder.join(format!("{}-{}", range.start, range.end))
+    }
+}
+
+impl Store for Kept {
+    async fn read(&self, range: &Range<u64>) -> Option<Vec<u8>> {
+        let path = self.path_of(range);
+        let expected = range.end - range.start + HASH_BYTES as u64;
+        if fs::metadata(&path).ok()?.len() != expected {
+            return None;
+        }
+        let mut bytes = fs::read(path).ok()?;
+        if bytes.len() as u64 != expected {
+            return None;
+        }
+        let piece = bytes.split_off(HASH_BYTES);
+        (bytes == Sha256::digest(&piece)[..]).then_some(piece)
+    }
+
+    async fn write(&self, range: &Range<u64>, piece: &[u8]) {
+        if self.has_failed.get() {
+            return;
+        }
+        let bytes = [&Sha256::digest(piece)[..], piece].concat();
+        if let Err(error) = write(&self.folder, &self.path_of(range), &bytes) {
+            self.has_failed.set(true);
+            (self.warn)(unkept(&error));
+        }
+    }
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").field("has_failed", &self.has_failed).finish_non_exhaustive()
+    }
+}
+
+fn unkept(error: &io::Error) -> String {
+    format!(
+        "The model cannot be kept on this computer for the next time: {error}. It runs all the same."
+    )
+}
+
+fn folder_of(root: &Path, url: &str) -> PathBuf {
+    let digest = Sha256::digest(url.as_bytes());
+    root.join(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+/// Empties the folder, unless what it has is of this version.
+fn of_version(folder: &Path, version: &str) -> io::Result<()> {
+    let path = folder.join(VERSION);
+    if fs::read(&path).is_ok_and(|known| known == version.as_bytes()) {
+        return Ok(());
+    }
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => fs::create_dir_all(folder)?,
+    }
+    write(folder, &path, version.as_bytes())
+}
+
+/// Writes a whole file. It is there when all of it is, and not before.
+fn write(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    const URL: &str = "https://host/models/x.gguf";
+
+    #[test]
+    fn pieces_come_back_in_the_same_version_only() {
+        let root = tempfile::tempdir().unwrap();
+        let open = |version| Kept::open(root.path(), URL, version, Rc::new(|_| ())).unwrap();
+        assert!(Kept::latest(root.path(), URL, Rc::new(|_| ())).is_none());
+        let kept = open("9 a");
+        pollster::block_on(kept.write(&(2..5), b"abc"));
+        let (latest, version) = Kept::latest(root.path(), URL, Rc::new(|_| ())).unwrap();
+        assert_eq!(version, "9 a");
+        assert_eq!(pollster::block_on(latest.read(&(2..5))).unwrap(), b"abc");
+        assert_eq!(pollster::block_on(open("9 a").read(&(2..5))).unwrap(), b"abc");
+        assert_eq!(pollster::block_on(open("9 a").read(&(2..6))), None);
+        assert_eq!(pollster::block_on(open("9 b").read(&(2..5))), None);
+        assert_eq!(pollster::block_on(open("9 a").read(&(2..5))), None, "it was removed");
+    }
+
+    #[test]
+    fn a_damaged_piece_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let kept = Kept::open(root.path(), URL, "9", Rc::new(|_| ())).unwrap();
+        pollster::block_on(kept.write(&(0..3), b"abc"));
+        let path = kept.path_of(&(0..3));
+        let whole = fs::read(&path).unwrap();
+        for bytes in [&whole[..HASH_BYTES], &whole[1..], &[&whole[..], b"d"].concat()] {
+            fs::write(&path, bytes).unwrap();
+            assert_eq!(pollster::block_on(kept.read(&(0..3))), None);
+        }
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            fs::write(&path, damaged).unwrap();
+            assert_eq!(pollster::block_on(kept.read(&(0..3))), None, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_told_once() {
+        let root = tempfile::tempdir().unwrap();
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let hear = told.clone();
+        let warn = Rc::new(move |text| hear.borrow_mut().push(text));
+        let kept = Kept::open(root.path(), URL, "9", warn).unwrap();
+        fs::remove_dir_all(root.path()).unwrap();
+        for _ in 0..3 {
+            pollster::block_on(kept.write(&(0..3), b"abc"));
+        }
+        assert_eq!(told.borrow().len(), 1);
+    }
+}

@@ -1,0 +1,131 @@
+//! The WebSocket to the server.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use futures_util::{SinkExt as _, Stream, StreamExt as _};
+use peer::{Socket, SocketEvent};
+use protocol::signal::MESSAGE_MAX_BYTES;
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::mpsc::{Receiver, Sender, channel},
+    task::spawn_local,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::{
+    client_async_with_config,
+    tungstenite::{self, Message, protocol::WebSocketConfig},
+};
+
+use crate::{Invited, lines::say, world::Program};
+
+/// How long it may take to be connected.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long the server may take to take a message.
+const WRITE: Duration = Duration::from_secs(10);
+/// Messages that wait for that; a link takes some ten.
+const QUEUED_MESSAGES: usize = 256;
+
+/// A socket. Dropping it closes it.
+#[derive(Debug)]
+pub struct NativeSocket(Sender<String>);
+
+impl NativeSocket {
+    /// Connects to the server that `program` was invited to; none where `url` is not one of a WebSocket.
+    pub fn connect(
+        url: &str,
+        program: &Program,
+        listener: Rc<dyn Fn(SocketEvent)>,
+    ) -> Option<Self> {
+        if !url.starts_with("ws") {
+            return None;
+        }
+        let (sender, messages) = channel(QUEUED_MESSAGES);
+        let (url, invited) = (url.to_owned(), program.invited.clone());
+        let tls = program.trust.tls.clone();
+        spawn_local(async move {
+            if let Err(error) = serve(&url, &invited, tls, messages, &listener).await {
+                say(&format!("  (the server: {error}{})", hint(&*error)));
+            }
+            listener(SocketEvent::Closed);
+        });
+        Some(Self(sender))
+    }
+}
+
+impl Socket for NativeSocket {
+    fn send(&self, text: String) {
+        // One whose queue is full is as good as closed, and will be told so.
+        let _ = self.0.try_send(text);
+    }
+}
+
+/// What may help.
+fn hint(error: &dyn std::error::Error) -> &'static str {
+    match error.to_string().contains("UnknownIssuer") {
+        true => "; with --trust you can say by which authority it is known",
+        false => "",
+    }
+}
+
+type Ended = Result<(), Box<dyn std::error::Error>>;
+
+async fn serve(
+    url: &str,
+    invited: &Invited,
+    tls: Arc<ClientConfig>,
+    messages: Receiver<String>,
+    listener: &Rc<dyn Fn(SocketEvent)>,
+) -> Ended {
+    let stream = TcpStream::connect((invited.host.as_str(), invited.port));
+    let stream = timeout(CONNECT, stream).await??;
+    stream.set_nodelay(true)?;
+    if !invited.is_secure {
+        return talk(url, stream, messages, listener).await;
+    }
+    let name = ServerName::try_from(invited.host.clone())?;
+    let stream = timeout(CONNECT, TlsConnector::from(tls).connect(name, stream)).await??;
+    talk(url, stream, messages, listener).await
+}
+
+async fn talk(
+    url: &str,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    mut messages: Receiver<String>,
+    listener: &Rc<dyn Fn(SocketEvent)>,
+) -> Ended {
+    let most = MESSAGE_MAX_BYTES + 1;
+    let config = WebSocketConfig::default().max_message_size(Some(most)).max_frame_size(Some(most));
+    let socket = client_async_with_config(url, stream, Some(config));
+    let (socket, _) = timeout(CONNECT, socket).await??;
+    listener(SocketEvent::Open);
+    let (mut sink, mut stream) = socket.split();
+    loop {
+        tokio::select! {
+            message = messages.recv() => match message {
+                Some(text) => timeout(WRITE, sink.send(Message::text(text))).await??,
+                None => return Ok(timeout(WRITE, sink.close()).await??),
+            },
+            text = next_text(&mut stream) => match text {
+                Some(text) => listener(SocketEvent::Text(text)),
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+/// The next text; pings are answered on the way. None at the end. The server says something often enough to be known to
+/// be there: else its own time-out ends the connection.
+async fn next_text(
+    stream: &mut (impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin),
+) -> Option<String> {
+    loop {
+        match stream.next().await? {
+            Ok(Message::Text(text)) => return Some(text.to_string()),
+            Ok(Message::Close(_)) | Err(_) => return None,
+            Ok(_) => {}
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What a peer finds around it in a program.
+
+use std::{cell::RefCell, ops::Deref, path::PathBuf, rc::Rc, sync::Arc, thread};
+
+use base::Message;
+use futures_channel::mpsc::{Receiver, Sender, channel};
+use futures_util::{SinkExt as _, StreamExt as _};
+use model::{ByteSource, ModelError, ModelFile};
+use peer::{Decoder, DoneOf, Machine, MachineParts, Reader, SocketEvent, Text, WorkOf, World};
+use platform::spawn;
+use tokio::task::LocalSet;
+use transport::native::NativeLink;
+use webrtc::data_channel::DataChannel;
+
+use crate::{Invited, files::ProgramFiles, socket::NativeSocket, trust::Trust};
+
+/// What the device did and the driver has not heard yet.
+const TOLD: usize = 256;
+
+/// A program in a room.
+#[derive(Clone)]
+pub struct Program(Arc<Surroundings>);
+
+/// What it was told and what it found.
+pub struct Surroundings {
+    pub(crate) invited: Invited,
+    pub(crate) trust: Trust,
+    /// Where what stays is kept.
+    pub(crate) folder: PathBuf,
+    /// What it lends at most.
+    pub(crate) memory_bytes: u64,
+}
+
+impl Program {
+    /// One in these surroundings.
+    pub fn new(surroundings: Surroundings) -> Self {
+        Self(Arc::new(surroundings))
+    }
+}
+
+impl Deref for Program {
+    type Target = Surroundings;
+
+    fn deref(&self) -> &Surroundings {
+        &self.0
+    }
+}
+
+impl World for Program {
+    type Channel = Arc<dyn DataChannel>;
+    type Link = NativeLink;
+    type Socket = NativeSocket;
+    type Files = ProgramFiles;
+    type Reader = NoReader;
+
+    fn link(&self, channel: Arc<dyn DataChannel>, wake: Rc<dyn Fn()>) -> NativeLink {
+        NativeLink::new(channel, wake)
+    }
+
+    fn connect(&self, url: &str, listener: Rc<dyn Fn(SocketEvent)>) -> Option<NativeSocket> {
+        NativeSocket::connect(url, self, listener)
+    }
+
+    fn files(&self, me: String, warn: Rc<dyn Fn(String)>) -> ProgramFiles {
+        ProgramFiles { program: self.clone(), me, fetched: Rc::default(), warn }
+    }
+
+    /// In a thread of its own: compiling kernels, hashing pieces and waiting for some drivers holds it up.
+    fn work(
+        &self,
+        machine: MachineParts<Self>,
+        queue: Receiver<WorkOf<Self>>,
+        tell: Rc<dyn Fn(DoneOf<Self>)>,
+    ) {
+        let (sender, mut receiver) = channel(TOLD);
+        let failed = sender.clone();
+        let started = thread::Builder::new()
+            .name("device".into())
+            .spawn(move || run_machine(machine, queue, sender));
+        if let Err(error) = started {
+            tell_from_outside(&RefCell::new(failed), peer::Done::NoGpu(error.to_string()));
+        }
+        spawn(async move {
+            while let Some(done) = receiver.next().await {
+                tell(done);
+            }
+        });
+    }
+
+    async fn lookup_secs(&self) -> f64 {
+        // Of who starts a room, which no program does.
+        0.0
+    }
+
+    fn memory_bytes(&self) -> f64 {
+        self.memory_bytes as f64
+    }
+}
+
+fn run_machine(
+    machine: MachineParts<Program>,
+    queue: Receiver<WorkOf<Program>>,
+    sender: Sender<DoneOf<Program>>,
+) {
+    let sender = RefCell::new(sender);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return tell_from_outside(&sender, peer::Done::NoGpu(error.to_string())),
+    };
+    let tell = move |done| tell_from_outside(&sender, done);
+    LocalSet::new().block_on(&runtime, Machine::new(machine, Rc::new(tell)).work(queue));
+}
+
+/// Waits while the driver has not heard of much; where there is no driver any more, nobody wants to know.
+fn tell_from_outside(sender: &RefCell<Sender<DoneOf<Program>>>, done: DoneOf<Program>) {
+    let _ = pollster::block_on(sender.borrow_mut().send(done));
+}
+
+/// A program starts no rooms, and so makes no prompts and reads no tokens: there is no value of this.
+#[derive(Clone, Debug)]
+pub enum NoReader {}
+
+impl Reader for NoReader {
+    type Text = Self;
+
+    async fn of<S: ByteSource>(&self, _: &ModelFile<S>) -> Result<Self, ModelError> {
+        match *self {}
+    }
+}
+
+impl Text for NoReader {
+    type Decoder = Self;
+
+    fn prompt(&self, _: &[Message]) -> Result<Vec<u32>, String> {
+        match *self {}
+    }
+
+    fn eos(&self) -> Vec<u32> {
+        match *self {}
+    }
+
+    fn takes_chats(&self) -> bool {
+        match *self {}
+    }
+
+    fn decoder(&self) -> Self {
+        match *self {}
+    }
+}
+
+impl Decoder for NoReader {
+    fn push(&mut self, _: u32) -> String {
+        match *self {}
+    }
+
+    fn finish(&mut self) -> String {
+        match *self {}
+    }
+}
