@@ -94,6 +94,11 @@ impl<S> Introductions<S> {
         self.is_entered
     }
 
+    /// The server ends a socket that speaks before it is in the room.
+    fn entered_socket(&self) -> Option<&Signaling<S>> {
+        self.socket.as_ref().filter(|_| self.is_entered)
+    }
+
     /// Whether the server says that a phone has no socket to it.
     pub(crate) fn is_absent(&self, peer: PeerId) -> bool {
         self.is_entered && !self.present.contains(&peer)
@@ -123,20 +128,16 @@ impl<W: World> Driver<W> {
 
     /// Seals something for a peer and gives it to the server, if there is a way to it.
     pub(crate) fn say(&mut self, peer: PeerId, body: &SignalBody) {
-        let Introductions { socket, is_entered, .. } = &self.introductions;
-        // The server ends a socket that speaks before it is in the room.
-        let socket = socket.as_ref().filter(|_| *is_entered);
-        if let Some(Err(failed)) = socket.map(|socket| socket.send(peer, body)) {
+        let said = self.introductions.entered_socket().map(|socket| socket.send(peer, body));
+        if let Some(Err(failed)) = said {
             self.fail(error("internal", failed.to_string()));
         }
     }
 
-    /// Says something to the server itself, if there is a way to it.
+    /// Says something to the server itself, if there is a way to it. Gives whether there is.
     pub(crate) fn tell_server(&self, message: &ClientMessage) -> bool {
-        let Introductions { socket, is_entered, .. } = &self.introductions;
-        let Some(socket) = socket.as_ref().filter(|_| *is_entered) else { return false };
-        socket.tell(message);
-        true
+        let socket = self.introductions.entered_socket();
+        socket.map(|socket| socket.tell(message)).is_some()
     }
 
     fn on_signal(&mut self, event: SignalEvent) {

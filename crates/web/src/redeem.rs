@@ -1,30 +1,30 @@
 //! Typing a short code that another phone shows: a socket of its own, until it has brought the invitation.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::RefCell,
+    rc::{Rc, Weak},
+};
 
-use js_sys::JsString;
 use peer::{
-    Emit,
+    Emit, Socket, SocketEvent,
     messages::{FromWorker, RedeemFailure},
 };
 use platform::Timer;
 use protocol::signal::{
     Awaiting, ClientMessage, Redemption, RefusalCode, ServerMessage, ShortCode,
 };
-use wasm_bindgen::{JsCast, prelude::*};
-use web_sys::{MessageEvent, WebSocket};
+
+use crate::socket::WebSignaling;
 
 /// A code on its way. Dropping it gives it up.
 pub(crate) struct Redeeming {
-    call: Rc<RefCell<Call>>,
-    _opened: Closure<dyn FnMut()>,
-    _message: Closure<dyn FnMut(MessageEvent)>,
-    _closed: Closure<dyn FnMut()>,
+    _call: Rc<RefCell<Call>>,
     _time: Timer,
 }
 
 struct Call {
-    socket: WebSocket,
+    /// Until the call has ended.
+    socket: Option<WebSignaling>,
     emit: Emit,
     step: Step,
     is_open: bool,
@@ -33,7 +33,8 @@ struct Call {
 }
 
 enum Step {
-    Calling(Redemption),
+    /// What is said as soon as the socket is open.
+    Calling(Redemption, ClientMessage),
     Confirmed(Awaiting),
     Over,
 }
@@ -48,47 +49,48 @@ impl Redeeming {
         let (redemption, message) =
             Redemption::start(&code).map_err(|_| RedeemFailure::Unreachable)?;
         let hello = ClientMessage::Redeem { place: code.place(), message };
-        let socket = WebSocket::new(url).map_err(|_| RedeemFailure::Unreachable)?;
-        let step = Step::Calling(redemption);
-        let call = Call { socket: socket.clone(), emit, step, is_open: false, is_confirmed: false };
+        let step = Step::Calling(redemption, hello);
+        let call = Call { socket: None, emit, step, is_open: false, is_confirmed: false };
         let call = Rc::new(RefCell::new(call));
-        let opened = on_open(&call, hello);
-        let message = on_message(&call);
-        let ear = call.clone();
-        let closed = Closure::<dyn FnMut()>::new(move || ear.borrow_mut().give_up());
-        socket.set_onopen(Some(opened.as_ref().unchecked_ref()));
-        socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
-        socket.set_onclose(Some(closed.as_ref().unchecked_ref()));
-        let ear = call.clone();
-        let time = Timer::after(PATIENCE_SECS, move || ear.borrow_mut().give_up());
-        Ok(Self { call, _opened: opened, _message: message, _closed: closed, _time: time })
+        let ear = Rc::downgrade(&call);
+        let listener = Rc::new(move |event| with(&ear, |call| call.on_socket(event)));
+        let socket = WebSignaling::connect(url, listener).ok_or(RedeemFailure::Unreachable)?;
+        call.borrow_mut().socket = Some(socket);
+        let ear = Rc::downgrade(&call);
+        let time = Timer::after(PATIENCE_SECS, move || with(&ear, Call::give_up));
+        Ok(Self { _call: call, _time: time })
     }
 }
 
-fn on_open(call: &Rc<RefCell<Call>>, hello: ClientMessage) -> Closure<dyn FnMut()> {
-    let call = call.clone();
-    Closure::new(move || {
-        let mut call = call.borrow_mut();
-        call.is_open = true;
-        call.say(&hello);
-    })
-}
-
-fn on_message(call: &Rc<RefCell<Call>>) -> Closure<dyn FnMut(MessageEvent)> {
-    let call = call.clone();
-    Closure::new(move |event: MessageEvent| {
-        let Ok(text) = event.data().dyn_into::<JsString>() else { return };
-        if let Ok(message) = ServerMessage::from_json(&String::from(text)) {
-            call.borrow_mut().hear(message);
-        }
-    })
+/// Runs `act` on the call, if it has not been given up.
+fn with(call: &Weak<RefCell<Call>>, act: impl FnOnce(&mut Call)) {
+    if let Some(call) = call.upgrade() {
+        act(&mut call.borrow_mut());
+    }
 }
 
 impl Call {
+    fn on_socket(&mut self, event: SocketEvent) {
+        match event {
+            SocketEvent::Open => {
+                self.is_open = true;
+                if let Step::Calling(_, hello) = &self.step {
+                    self.say(hello);
+                }
+            }
+            SocketEvent::Text(text) => {
+                if let Ok(message) = ServerMessage::from_json(&text) {
+                    self.hear(message);
+                }
+            }
+            SocketEvent::Closed => self.give_up(),
+        }
+    }
+
     fn hear(&mut self, message: ServerMessage) {
         match (std::mem::replace(&mut self.step, Step::Over), message) {
             (Step::Over, _) => {}
-            (Step::Calling(redemption), ServerMessage::CallAnswered { message }) => {
+            (Step::Calling(redemption, _), ServerMessage::CallAnswered { message }) => {
                 match redemption.answered(&message) {
                     Ok((awaiting, message)) => {
                         self.step = Step::Confirmed(awaiting);
@@ -127,23 +129,14 @@ impl Call {
     }
 
     fn end(&mut self, outcome: &FromWorker) {
+        self.socket = None;
         self.emit.send(outcome);
-        let _ = self.socket.close();
     }
 
     fn say(&self, message: &ClientMessage) {
-        // A closed socket tells so by itself.
-        let _ = self.socket.send_with_str(&message.to_json());
-    }
-}
-
-impl Drop for Redeeming {
-    fn drop(&mut self) {
-        let call = self.call.borrow();
-        call.socket.set_onopen(None);
-        call.socket.set_onmessage(None);
-        call.socket.set_onclose(None);
-        let _ = call.socket.close();
+        if let Some(socket) = &self.socket {
+            socket.send(message.to_json());
+        }
     }
 }
 
