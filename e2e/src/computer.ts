@@ -13,6 +13,8 @@ export interface JoinOptions {
   memory?: number;
   /** A file with the certificate of the server's authority, or its fingerprint. */
   trust?: string;
+  /** What is started instead of the program, with its arguments: one that starts it in a network of its own. */
+  program?: string;
 }
 
 const END_LIMIT_MS = 20_000;
@@ -29,9 +31,9 @@ export class Computer {
 
   /** Joins the room of a link. It keeps nothing from one time to the next. */
   constructor(link: string, options: JoinOptions) {
-    const { name, memory = 1, trust } = options;
+    const { name, memory = 1, trust, program = settings().program } = options;
     const args = ["join", link, "--name", name, "--memory", String(memory), "--folder", this.#folder];
-    this.#child = spawn(settings().program, [...args, ...(trust === undefined ? [] : ["--trust", trust])], {
+    this.#child = spawn(program, [...args, ...(trust === undefined ? [] : ["--trust", trust])], {
       stdio: ["ignore", "pipe", "pipe"],
       env: environment(),
     });

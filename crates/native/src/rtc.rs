@@ -44,7 +44,8 @@ struct Place {
 pub struct Connections {
     identity: Identity,
     tell: Rc<dyn Fn(Happened)>,
-    ice_servers: RefCell<Vec<RTCIceServer>>,
+    /// Those of now; their credentials end, and others come.
+    ice_servers: Rc<RefCell<Vec<RTCIceServer>>>,
     seats: RefCell<BTreeMap<PeerId, Place>>,
     /// Those that go on until their channels have been closed.
     tasks: RefCell<Vec<JoinHandle<()>>>,
@@ -56,7 +57,7 @@ impl Connections {
         Self {
             identity,
             tell: Rc::new(tell),
-            ice_servers: RefCell::default(),
+            ice_servers: Rc::default(),
             seats: RefCell::default(),
             tasks: RefCell::default(),
         }
@@ -100,7 +101,7 @@ impl Connections {
         let seat = Seat {
             peer,
             identity: self.identity.clone(),
-            ice_servers: self.ice_servers.borrow().clone(),
+            ice_servers: self.ice_servers.clone(),
             tell: self.tell.clone(),
             current: Rc::downgrade(&current),
         };

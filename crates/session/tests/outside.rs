@@ -52,11 +52,11 @@ fn who_says_nothing_is_seen_nowhere() {
 fn who_says_nothing_makes_room_for_one_that_was_in() {
     let mut room = with_guest();
     give(&mut room, Input::LinkDown { peer: GUEST });
-    let strangers = 2..MAX_PEERS as u64;
+    let strangers = 2..MAX_PEERS as u32;
     strangers.clone().for_each(|stranger| drop(give(&mut room, common::link_up(PeerId(stranger)))));
     assert_eq!(others(&room), [(GUEST, LinkState::Lost)], "there was room for all");
     // The guest, with another number as after its page was loaded anew.
-    let (peer, back) = (PeerId(MAX_PEERS as u64), common::link_up(GUEST));
+    let (peer, back) = (PeerId(MAX_PEERS as u32), common::link_up(GUEST));
     let Input::LinkUp { meeting, .. } = back else { unreachable!("it is a link") };
     let heard = give(&mut room, Input::LinkUp { peer, meeting });
     let last = PeerId(strangers.end - 1);

@@ -2,9 +2,11 @@ import { createHash } from "node:crypto";
 
 import { Computer, type JoinOptions } from "../../src/computer.ts";
 import { bundled } from "../../src/golden.ts";
+import { Networks, whyNoNetworks } from "../../src/networks.ts";
 import type { Phone } from "../../src/phone.ts";
 import { prepare } from "../../src/room.ts";
 import { Server } from "../../src/server.ts";
+import { settings } from "../../src/settings.ts";
 import { isWholeModel } from "../../src/stages.ts";
 import { expect, test as base } from "../fixtures.ts";
 
@@ -13,8 +15,12 @@ const STEP_LIMIT_MS = 60_000;
 const BEGIN_LIMIT_MS = 300_000;
 const STALL_LIMIT_MS = 120_000;
 
-/** Computers that end with the test, whatever state they are in. */
-const test = base.extend<{ join: (link: string, options: JoinOptions) => Computer }>({
+interface Fixtures {
+  /** Computers that end with the test, whatever state they are in. */
+  join: (link: string, options: JoinOptions) => Computer;
+}
+
+const test = base.extend<Fixtures>({
   join: async ({}, use, testInfo) => {
     const computers: Computer[] = [];
     await use((link, options) => {
@@ -133,6 +139,52 @@ test("a computer that is not let in says why", async ({ server, join }) => {
   expect(await nothing.end()).toBe(1);
   expect(nothing.lines.join("\n")).toContain("no invitation");
 });
+
+for (const reach of ["server-alone", "each-other"] as const) {
+  test(`a computer in another network answers with a phone: ${reach}`, async ({ launch, join, seats }) => {
+    test.skip(seats === "android", "an Android phone has a network of its own");
+    const reason = whyNoNetworks();
+    test.skip(reason !== null, reason ?? "");
+    const networks = new Networks({ phones: 2, reach });
+    const server = await Server.start({ host: networks.server, args: ["--turn", `${networks.server}:0`] });
+    try {
+      const chromium = networks.phone(0).wrap(settings().chromium);
+      const [phone] = (await launch(1, server, { program: chromium, trustedOrigin: server.url })) as [Phone];
+      await phone.watchLinks();
+      const golden = bundled().golden(PROMPT);
+      const query = {
+        model: bundled().url,
+        pledge: "share:1.3:2",
+        temperature: 0,
+        tokens: golden.tokens.length,
+      };
+      const link = await phone.start(server.url, { ...query, wire: "f32", balance: "off", name: phone.name });
+      const desk = join(link, { name: "Desk", program: networks.phone(1).wrap(settings().program) });
+      await desk.says(/^in the room/, STEP_LIMIT_MS);
+      await phone.meet(2);
+      await prepare([phone]);
+      const turn = await phone.answer(await phone.type(PROMPT), STALL_LIMIT_MS);
+      expect(turn.stats.tokens).toEqual(golden.tokens);
+      const relayed = (await server.stats()).turn_bytes;
+      if (reach === "server-alone") expect(relayed).toBeGreaterThan(0);
+      else expect(relayed).toBe(0);
+
+      await test.step("it comes into yet another one in the midst of an answer", async () => {
+        const ask = await phone.type(PROMPT);
+        await expect.poll(async () => (await phone.view()).turns.at(-1)?.text.length).toBeGreaterThan(10);
+        networks.phone(1).move();
+        const next = await phone.answer(ask, BEGIN_LIMIT_MS);
+        expect(next.stats.tokens).toEqual(golden.tokens);
+        expect((await phone.room()).peers.map(({ link }) => link)).toEqual(["open", "open"]);
+      });
+      expect(await desk.leave()).toBe(0);
+      await phone.close();
+    } finally {
+      await server.stop();
+      networks.close();
+    }
+  });
+}
 
 function flipped(byte: string): string {
   return (255 - parseInt(byte, 16)).toString(16).padStart(2, "0");

@@ -1,6 +1,7 @@
 //! One other peer: a connection to it, from its first step to its end.
 
 use std::{
+    cell::RefCell,
     rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
@@ -20,7 +21,7 @@ use webrtc::{
     data_channel::{DataChannel, RTCDataChannelState},
     error::{Error, Result},
     peer_connection::{
-        PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
+        PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration, RTCConfigurationBuilder,
         RTCIceCandidateInit, RTCIceServer, RTCPeerConnectionIceEvent, RTCPeerConnectionState,
         RTCSessionDescription, SettingEngineBuilder,
     },
@@ -75,7 +76,7 @@ enum Told {
 pub struct Seat {
     pub(super) peer: PeerId,
     pub(super) identity: Identity,
-    pub(super) ice_servers: Vec<RTCIceServer>,
+    pub(super) ice_servers: Rc<RefCell<Vec<RTCIceServer>>>,
     pub(super) tell: Rc<dyn Fn(Happened)>,
     /// Whether it is still the one to its peer.
     pub(super) current: Weak<()>,
@@ -133,18 +134,21 @@ impl Seat {
         names: MulticastDnsMode,
     ) -> Result<Arc<dyn PeerConnection>> {
         let settings = SettingEngineBuilder::new().with_multicast_dns_mode(names).build();
-        let configuration = RTCConfigurationBuilder::new()
-            .with_ice_servers(self.ice_servers.clone())
-            .with_certificates(vec![self.identity.certificate.clone()])
-            .build();
         let connection = PeerConnectionBuilder::new()
-            .with_configuration(configuration)
+            .with_configuration(self.configuration())
             .with_setting_engine(settings)
             .with_handler(Arc::new(Ear(told)))
             .with_udp_addrs(addresses.to_vec())
             .build()
             .await?;
         Ok(Arc::new(connection))
+    }
+
+    fn configuration(&self) -> RTCConfiguration {
+        RTCConfigurationBuilder::new()
+            .with_ice_servers(self.ice_servers.borrow().clone())
+            .with_certificates(vec![self.identity.certificate.clone()])
+            .build()
     }
 
     fn happened(&self, happened: Happened) {
@@ -216,7 +220,12 @@ impl Open<'_> {
 
     /// A step of a restart, and what the other end is told of it. One that fails leaves the connection as it is.
     async fn restart(&self, number: u32, restart: Restart) {
-        if let Ok(Some((description, sdp))) = in_time(restart.step(&*self.connection)).await {
+        let step = async {
+            // Credentials of a relay that were good at the beginning may be over; without others there are still other ways.
+            let _ = self.connection.set_configuration(self.seat.configuration()).await;
+            restart.step(&*self.connection).await
+        };
+        if let Ok(Some((description, sdp))) = in_time(step).await {
             let peer = self.seat.peer;
             self.seat.event(RtcEvent::Restart { peer, number, description, sdp });
         }
