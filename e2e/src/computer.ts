@@ -13,6 +13,8 @@ export interface JoinOptions {
   memory?: number;
   /** A file with the certificate of the server's authority, or its fingerprint. */
   trust?: string;
+  /** Whether the link is an argument, and not a line of its standard input. */
+  showsLink?: boolean;
   /** What is started instead of the program, with its arguments: one that starts it in a network of its own. */
   program?: string;
 }
@@ -31,12 +33,23 @@ export class Computer {
 
   /** Joins the room of a link. It keeps nothing from one time to the next. */
   constructor(link: string, options: JoinOptions) {
-    const { name, memory = 1, trust, program = settings().program } = options;
-    const args = ["join", link, "--name", name, "--memory", String(memory), "--folder", this.#folder];
+    const { name, memory = 1, trust, showsLink = false, program = settings().program } = options;
+    const args = [
+      "join",
+      ...(showsLink ? [link] : []),
+      "--name",
+      name,
+      "--memory",
+      String(memory),
+      "--folder",
+      this.#folder,
+    ];
     this.#child = spawn(program, [...args, ...(trust === undefined ? [] : ["--trust", trust])], {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
       env: environment(),
     });
+    // One that has ended already hears nothing.
+    this.#child.stdin?.on("error", () => {}).end(showsLink ? "" : `${link}\n`);
     process.once("exit", this.#kill);
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream) createInterface({ input: stream }).on("line", (line) => this.#note(line));

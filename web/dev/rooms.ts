@@ -183,7 +183,7 @@ function makePeer(
     me: index === 0,
     coordinator: index === 0,
     identity: id.repeat(8),
-    link: isLost ? "lost" : phase === "gathering" && index === 2 ? "connecting" : "open",
+    link: isLost ? "lost" : "open",
     flopsPerSec: isMeasured ? person.flopsPerSec : null,
     flopsPerSecSpread: isMeasured ? person.flopsPerSec / 30 : null,
     remark: null,

@@ -34,7 +34,7 @@ pub enum GpuError {
     Unavailable(String),
     /// There is no memory for a buffer. What is on the GPU stays; buffers made since the last read are
     /// not usable.
-    #[error("the GPU has no memory left for it; lend less memory, or close other tabs and apps")]
+    #[error("the GPU has no memory left for it; lend less memory, or close what else uses it")]
     OutOfMemory,
     /// A queued operation failed. Perhaps the device is lost: [`Gpu::is_alive`] tells.
     #[error("the GPU stopped: {0}")]

@@ -61,7 +61,11 @@ impl Folder for Beside<'_> {
             }
             _ => (beside, String::new(), &program.trust.public),
         };
-        let pieces = DiskPieces { agent: agent.clone(), folder: program.folder.join(MODELS) };
+        let pieces = DiskPieces {
+            agent: agent.clone(),
+            folder: program.folder.join(MODELS),
+            most_bytes: program.kept_bytes,
+        };
         Ok(HttpSource::open(pieces, &url, &query, fetched.clone(), warn.clone()).await?)
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     Invited, NativeError,
     identity::Identity,
-    lines::{Lines, say},
+    lines::{Lines, finish_saying, say},
     rtc::{Connections, Happened},
     trust::Trust,
     world::{Program, Surroundings},
@@ -32,6 +32,8 @@ pub struct Joining {
     pub name: String,
     /// What this computer lends.
     pub memory_bytes: u64,
+    /// How much of models stays on its disk when another is opened.
+    pub kept_bytes: u64,
     /// Where this computer's certificate and pieces of models are kept.
     pub folder: PathBuf,
     /// A file with the certificate of the server's authority, or its fingerprint.
@@ -43,7 +45,7 @@ pub struct Joining {
 /// # Errors
 /// [`NativeError`]; of a room that cannot be entered, or a GPU that cannot be used, too.
 pub fn join(joining: &Joining) -> Result<(), NativeError> {
-    let Joining { invited, memory_bytes, folder, trust, .. } = joining;
+    let Joining { invited, memory_bytes, kept_bytes, folder, trust, .. } = joining;
     fs::create_dir_all(folder).map_err(|error| NativeError::file(folder, error))?;
     let identity = Identity::load_or_make(folder)?;
     let surroundings = Surroundings {
@@ -51,6 +53,7 @@ pub fn join(joining: &Joining) -> Result<(), NativeError> {
         trust: Trust::of(trust.as_deref(), invited)?,
         folder: folder.clone(),
         memory_bytes: *memory_bytes,
+        kept_bytes: *kept_bytes,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(LINK_THREADS)
@@ -91,6 +94,7 @@ async fn be_there(
     if outcome.is_ok() {
         say("left the room");
     }
+    finish_saying();
     outcome
 }
 
@@ -139,7 +143,7 @@ fn emit(connections: Rc<Connections>, end: Sender<ErrorView>) -> Emit {
     })
 }
 
-/// Why this computer is not let in, or is to leave: nobody asks again by itself.
+/// Why this computer does not come in, or is to leave: nobody asks again by itself.
 fn refusal(message: &FromWorker) -> Option<ErrorView> {
     let FromWorker::Room { room } = message else { return None };
     room.error.clone().filter(|error| REFUSALS.contains(&error.code))
@@ -169,8 +173,8 @@ async fn asked_to_end() -> std::io::Result<()> {
 /// Threads for encrypting and sending; the room itself and the device have one each.
 const LINK_THREADS: usize = 2;
 /// What a page would have to be loaded anew for, or nothing helps against.
-const FATAL: [&str; 5] =
-    ["room_gone", "room_full", "server_unreachable", "no_webgpu", "device_lost"];
-/// As `protocol::peer::Refusal` names them.
-const REFUSALS: [&str; 6] =
-    ["turned_away", "locked", "unanswered", "crowded", "expired", "removed"];
+const FATAL: [&str; 6] =
+    ["room_gone", "room_full", "server_unreachable", "no_webgpu", "device_lost", "internal"];
+/// As `protocol::peer::Refusal` names them; and there was no way to the phone that started the room.
+const REFUSALS: [&str; 7] =
+    ["turned_away", "locked", "unanswered", "crowded", "expired", "removed", "unreachable"];

@@ -25,11 +25,18 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// The pieces of the file at `url` in this `version`, below `root`; those of others are removed. None where nothing
-    /// can be kept.
-    pub fn open(root: &Path, url: &str, version: &str, warn: Rc<dyn Fn(String)>) -> Option<Self> {
+    /// The pieces of the file at `url` in this `version`, below `root`; those of its other versions are removed, and those
+    /// of the files that were opened the longest ago, until no more than `most_bytes` are left. None where nothing can be
+    /// kept.
+    pub fn open(
+        root: &Path,
+        url: &str,
+        version: &str,
+        most_bytes: u64,
+        warn: Rc<dyn Fn(String)>,
+    ) -> Option<Self> {
         let folder = folder_of(root, url);
-        match of_version(&folder, version) {
+        match of_version(&folder, version).and_then(|()| make_room(root, &folder, most_bytes)) {
             Ok(()) => Some(Self { folder, has_failed: Cell::new(false), warn }),
             Err(error) => {
                 warn(unkept(&error));
@@ -94,17 +101,46 @@ fn folder_of(root: &Path, url: &str) -> PathBuf {
     root.join(digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
-/// Empties the folder, unless what it has is of this version.
+/// Empties the folder, unless what it has is of this version. The version is written anew each time, which tells when the
+/// file was opened last.
 fn of_version(folder: &Path, version: &str) -> io::Result<()> {
     let path = folder.join(VERSION);
     if fs::read(&path).is_ok_and(|known| known == version.as_bytes()) {
-        return Ok(());
+        return write(folder, &path, version.as_bytes());
     }
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => fs::create_dir_all(folder)?,
     }
     write(folder, &path, version.as_bytes())
+}
+
+/// Removes the folders below `root` but `folder` that were opened the longest ago, until there are no more than
+/// `most_bytes` in all.
+fn make_room(root: &Path, folder: &Path, most_bytes: u64) -> io::Result<()> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let path = entry?.path();
+        if !path.is_dir() {
+            continue;
+        }
+        let opened = fs::metadata(path.join(VERSION)).and_then(|version| version.modified()).ok();
+        folders.push((opened, bytes_in(&path)?, path));
+    }
+    folders.sort();
+    let mut kept_bytes: u64 = folders.iter().map(|(_, bytes, _)| bytes).sum();
+    for (_, bytes, path) in folders.iter().filter(|(_, _, path)| path != folder) {
+        if kept_bytes <= most_bytes {
+            break;
+        }
+        fs::remove_dir_all(path)?;
+        kept_bytes -= bytes;
+    }
+    Ok(())
+}
+
+fn bytes_in(folder: &Path) -> io::Result<u64> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.metadata()?.len())).sum()
 }
 
 /// Writes a whole file. It is there when all of it is, and not before.
@@ -123,10 +159,14 @@ mod tests {
 
     const URL: &str = "https://host/models/x.gguf";
 
+    fn open(root: &Path, url: &str, version: &str, most_bytes: u64) -> Kept {
+        Kept::open(root, url, version, most_bytes, Rc::new(|_| ())).unwrap()
+    }
+
     #[test]
     fn pieces_come_back_in_the_same_version_only() {
         let root = tempfile::tempdir().unwrap();
-        let open = |version| Kept::open(root.path(), URL, version, Rc::new(|_| ())).unwrap();
+        let open = |version| open(root.path(), URL, version, u64::MAX);
         assert!(Kept::latest(root.path(), URL, Rc::new(|_| ())).is_none());
         let kept = open("9 a");
         pollster::block_on(kept.write(&(2..5), b"abc"));
@@ -140,9 +180,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_opened_the_longest_ago_makes_room() {
+        let root = tempfile::tempdir().unwrap();
+        let piece = |at| format!("{URL}.{at}");
+        let is_kept = |at| Kept::latest(root.path(), &piece(at), Rc::new(|_| ())).is_some();
+        for at in 0..3 {
+            let kept = open(root.path(), &piece(at), "9", u64::MAX);
+            pollster::block_on(kept.write(&(0..1000), &[0; 1000]));
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        open(root.path(), &piece(0), "9", u64::MAX);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        open(root.path(), &piece(3), "9", 2500);
+        assert_eq!([0, 1, 2, 3].map(is_kept), [true, false, true, true]);
+        open(root.path(), &piece(3), "9", 0);
+        assert_eq!([0, 1, 2, 3].map(is_kept), [false, false, false, true]);
+    }
+
+    #[test]
     fn a_damaged_piece_is_none() {
         let root = tempfile::tempdir().unwrap();
-        let kept = Kept::open(root.path(), URL, "9", Rc::new(|_| ())).unwrap();
+        let kept = open(root.path(), URL, "9", u64::MAX);
         pollster::block_on(kept.write(&(0..3), b"abc"));
         let path = kept.path_of(&(0..3));
         let whole = fs::read(&path).unwrap();
@@ -164,7 +222,7 @@ mod tests {
         let told = Rc::new(RefCell::new(Vec::new()));
         let hear = told.clone();
         let warn = Rc::new(move |text| hear.borrow_mut().push(text));
-        let kept = Kept::open(root.path(), URL, "9", warn).unwrap();
+        let kept = Kept::open(root.path(), URL, "9", u64::MAX, warn).unwrap();
         fs::remove_dir_all(root.path()).unwrap();
         for _ in 0..3 {
             pollster::block_on(kept.write(&(0..3), b"abc"));

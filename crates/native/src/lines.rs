@@ -1,6 +1,15 @@
 //! The room in plain lines, one for each thing that changes.
 
-use std::{collections::BTreeMap, io::Write as _};
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    sync::{
+        LazyLock,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
 
 use base::PeerId;
 use peer::messages::FromWorker;
@@ -112,10 +121,43 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(MOST_CHARS).collect()
 }
 
-/// Where nobody reads it any more, the room goes on.
+/// Prints a line. Where nobody reads it the room goes on, and lines that have no room to wait are lost.
 pub fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{}", line.replace(char::is_control, " "));
+    let _ = PRINTER.try_send(Print::Line(line.replace(char::is_control, " ")));
 }
+
+/// Waits for what was said before, but not for a terminal that stands still.
+pub fn finish_saying() {
+    let (sender, done) = sync_channel(1);
+    if PRINTER.try_send(Print::Done(sender)).is_ok() {
+        let _ = done.recv_timeout(LAST_WORDS);
+    }
+}
+
+/// What a thread does that may be held up.
+enum Print {
+    Line(String),
+    /// What was to be printed before has been.
+    Done(SyncSender<()>),
+}
+
+static PRINTER: LazyLock<SyncSender<Print>> = LazyLock::new(|| {
+    let (sender, lines) = sync_channel(WAITING_LINES);
+    thread::spawn(move || print_all(&lines));
+    sender
+});
+
+fn print_all(lines: &Receiver<Print>) {
+    for print in lines {
+        match print {
+            Print::Line(line) => drop(writeln!(std::io::stdout(), "{line}")),
+            Print::Done(sender) => drop(sender.send(())),
+        }
+    }
+}
+
+const WAITING_LINES: usize = 256;
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Of a name on a line.
 const MOST_CHARS: usize = 60;

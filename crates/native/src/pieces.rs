@@ -16,6 +16,8 @@ pub struct DiskPieces {
     pub agent: Agent,
     /// Where pieces are kept.
     pub folder: PathBuf,
+    /// How much of other files stays when one is opened.
+    pub most_bytes: u64,
 }
 
 impl Pieces for DiskPieces {
@@ -30,7 +32,7 @@ impl Pieces for DiskPieces {
     }
 
     async fn store(&self, url: &str, version: &str, warn: Rc<dyn Fn(String)>) -> Option<Kept> {
-        Kept::open(&self.folder, url, version, warn)
+        Kept::open(&self.folder, url, version, self.most_bytes, warn)
     }
 
     async fn latest(&self, url: &str, warn: Rc<dyn Fn(String)>) -> Option<(Kept, String)> {

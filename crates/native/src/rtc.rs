@@ -8,7 +8,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duratio
 
 use base::PeerId;
 use peer::messages::{RtcCommand, RtcEvent};
-use protocol::signal::IceServer;
+use protocol::signal::{IceServer, PEERS_MAX};
 use tokio::{
     sync::mpsc::{Sender, channel},
     task::{JoinHandle, spawn_local},
@@ -25,6 +25,8 @@ use seat::{Beginning, Seat, Step};
 const QUEUED_STEPS: usize = 128;
 /// How long the connections may take to be closed at the end.
 const CLOSE: Duration = Duration::from_secs(4);
+/// Connections at once, with those that are ending: as many as a room has phones, and each of them begun anew a few times.
+const MOST_CONNECTIONS: usize = 4 * PEERS_MAX;
 
 /// What happened to a connection.
 pub enum Happened {
@@ -95,8 +97,13 @@ impl Connections {
         let _ = timeout(CLOSE, futures_util::future::join_all(tasks)).await;
     }
 
-    /// A fresh connection; one that was there for the same peer ends.
+    /// A fresh connection; one that was there for the same peer ends. Whoever begins too many gets none.
     fn begin(&self, peer: PeerId, beginning: Beginning) {
+        let mut tasks = self.tasks.borrow_mut();
+        tasks.retain(|task| !task.is_finished());
+        if tasks.len() >= MOST_CONNECTIONS {
+            return;
+        }
         let ((sender, steps), current) = (channel(QUEUED_STEPS), Rc::new(()));
         let seat = Seat {
             peer,
@@ -106,8 +113,6 @@ impl Connections {
             current: Rc::downgrade(&current),
         };
         self.seats.borrow_mut().insert(peer, Place { steps: sender, _current: current });
-        let mut tasks = self.tasks.borrow_mut();
-        tasks.retain(|task| !task.is_finished());
         tasks.push(spawn_local(seat.run(beginning, steps)));
     }
 

@@ -1,6 +1,6 @@
 //! The WebSocket to the server.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt as _, Stream, StreamExt as _};
 use peer::{Socket, SocketEvent};
@@ -25,12 +25,14 @@ use crate::{Invited, lines::say, world::Program};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long the server may take to take a message.
 const WRITE: Duration = Duration::from_secs(10);
+/// A server that says nothing for so long, not even a ping, is gone; it pings three times as often.
+const SILENCE: Duration = Duration::from_secs(75);
 /// Messages that wait for that; a link takes some ten.
 const QUEUED_MESSAGES: usize = 256;
 
 /// A socket. Dropping it closes it.
 #[derive(Debug)]
-pub struct NativeSocket(Sender<String>);
+pub struct NativeSocket(RefCell<Option<Sender<String>>>);
 
 impl NativeSocket {
     /// Connects to the server that `program` was invited to; none where `url` is not one of a WebSocket.
@@ -51,14 +53,17 @@ impl NativeSocket {
             }
             listener(SocketEvent::Closed);
         });
-        Some(Self(sender))
+        Some(Self(RefCell::new(Some(sender))))
     }
 }
 
 impl Socket for NativeSocket {
     fn send(&self, text: String) {
-        // One whose queue is full is as good as closed, and will be told so.
-        let _ = self.0.try_send(text);
+        let mut sender = self.0.borrow_mut();
+        // What is not taken would be missed: the socket ends, as its closing tells, and another is made.
+        if sender.as_ref().is_some_and(|sender| sender.try_send(text).is_err()) {
+            *sender = None;
+        }
     }
 }
 
@@ -116,13 +121,12 @@ async fn talk(
     }
 }
 
-/// The next text; pings are answered on the way. None at the end. The server says something often enough to be known to
-/// be there: else its own time-out ends the connection.
+/// The next text; pings are answered on the way. None at the end, and where the server is gone without a word.
 async fn next_text(
     stream: &mut (impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin),
 ) -> Option<String> {
     loop {
-        match stream.next().await? {
+        match timeout(SILENCE, stream.next()).await.ok()?? {
             Ok(Message::Text(text)) => return Some(text.to_string()),
             Ok(Message::Close(_)) | Err(_) => return None,
             Ok(_) => {}

@@ -1,4 +1,4 @@
-//! By what the room's server is known: the authorities that browsers trust, and one that was named.
+//! By what the room's server is known: the authorities that browsers trust, or the one that was named and no other.
 
 use std::{fs, io::Read as _, sync::Arc, time::Duration};
 
@@ -36,7 +36,10 @@ impl Trust {
             Some((_, Some(hash))) => vec![fetch(invited, hash)?],
             Some((path, None)) => read(path)?,
         };
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let mut roots = RootCertStore::empty();
+        if named.is_empty() {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
         for certificate in &named {
             let refused = |error: rustls::Error| {
                 NativeError::Trust(format!("no authority's certificate: {error}"))
@@ -54,12 +57,14 @@ impl Trust {
                 RootCerts::new_with_certs(&owned.collect::<Vec<_>>())
             }
         };
-        let [own, public] = [own_roots, RootCerts::WebPki].map(agent);
+        // As in a page, nothing that came over https leads to what did not.
+        let [own, public] =
+            [own_roots, RootCerts::WebPki].map(|roots| agent(roots, invited.is_secure));
         Ok(Self { tls: Arc::new(tls), own, public })
     }
 }
 
-fn agent(roots: RootCerts) -> Agent {
+fn agent(roots: RootCerts, https_only: bool) -> Agent {
     let tls = TlsConfig::builder()
         .root_certs(roots)
         .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
@@ -68,6 +73,7 @@ fn agent(roots: RootCerts) -> Agent {
         .tls_config(tls)
         .timeout_global(Some(Duration::from_millis(peer::REQUEST_TIMEOUT_MS.into())))
         .http_status_as_error(false)
+        .https_only(https_only)
         .max_redirects(MOST_REDIRECTS)
         .build();
     config.new_agent()
@@ -95,7 +101,8 @@ fn fetch(invited: &Invited, hash: [u8; 32]) -> Result<CertificateDer<'static>, N
     let failed = |error: &dyn ToString| {
         NativeError::Trust(format!("the server does not show its authority: {}", error.to_string()))
     };
-    let mut answer = agent(RootCerts::WebPki).get(&url).call().map_err(|error| failed(&error))?;
+    let mut answer =
+        agent(RootCerts::WebPki, false).get(&url).call().map_err(|error| failed(&error))?;
     let body = answer.body_mut().with_config().limit(MOST_BYTES).read_to_vec();
     let body = body.map_err(|error| failed(&error))?;
     if <[u8; 32]>::from(Sha256::digest(&body)) != hash {
@@ -139,6 +146,18 @@ mod tests {
         assert_eq!(fingerprint(&"ff".repeat(32)), Some([255; 32]));
         for text in ["", "authority.pem", &"0a".repeat(31), &"0g".repeat(32), "éé"] {
             assert_eq!(fingerprint(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_secure_leads_to_what_is_not() {
+        let link = |origin: &str| format!("{origin}/#{}A", "B".repeat(42));
+        for (origin, is_refused) in [("https://host", true), ("http://127.0.0.1:1", false)] {
+            let trust = Trust::of(None, &Invited::read(&link(origin)).unwrap()).unwrap();
+            for agent in [&trust.own, &trust.public] {
+                let error = agent.get("http://127.0.0.1:1/x").call().unwrap_err();
+                assert_eq!(matches!(error, ureq::Error::RequireHttpsOnly(_)), is_refused, "{error}");
+            }
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Surroundings {
     pub(crate) folder: PathBuf,
     /// What it lends at most.
     pub(crate) memory_bytes: u64,
+    /// What it keeps on its disk at most, when a file is opened.
+    pub(crate) kept_bytes: u64,
 }
 
 impl Program {
@@ -84,6 +86,8 @@ impl World for Program {
             while let Some(done) = receiver.next().await {
                 tell(done);
             }
+            // After a leave nobody hears it.
+            tell(peer::Done::GpuLost("the device's thread has ended".into()));
         });
     }
 

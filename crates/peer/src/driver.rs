@@ -234,7 +234,10 @@ impl<W: World> Driver<W> {
     /// Puts something on the device's list.
     pub fn queue(&mut self, work: WorkOf<W>) {
         if self.work.try_send(work).is_err() {
-            self.fail(error("internal", "This phone's list of work is full. Reload the page."));
+            self.fail(error(
+                "internal",
+                "This device's list of work is full. Leave the room and join again.",
+            ));
         }
     }
 

@@ -491,7 +491,7 @@ async fn open_gpu() -> Result<Gpu, GpuError> {
     match select(pin!(Gpu::open()), pin!(sleep(OPEN_SECS))).await {
         Either::Left((opened, _)) => opened,
         Either::Right(_) => Err(GpuError::Unavailable(format!(
-            "it did not open within {OPEN_SECS} s; close other tabs or restart the browser"
+            "it did not open within {OPEN_SECS} s; close other programs that use it, or restart"
         ))),
     }
 }

@@ -39,7 +39,7 @@ fn frames_of_all_sizes_come_whole_and_in_order() {
 }
 
 #[test]
-fn a_token_does_not_wait_for_an_answer_of_the_other_end() {
+fn small_frames_go_to_and_fro() {
     with_links(async |mut ann, mut ben| {
         for number in 0..200_u32 {
             let (from, to) =

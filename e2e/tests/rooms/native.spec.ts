@@ -36,7 +36,7 @@ const test = base.extend<Fixtures>({
   },
 });
 
-test("a computer joins without a browser, runs a part, and may be lost or leave", async ({
+test("a computer is told the link by its standard input, runs a part, and may be lost or leave", async ({
   server,
   launch,
   join,
@@ -135,7 +135,7 @@ test("a computer that is not let in says why", async ({ server, join }) => {
   const nobody = join(`${server.url}/#${"A".repeat(43)}`, { name: "Desk" });
   expect(await nobody.end()).toBe(1);
   expect(nobody.lines.join("\n")).toMatch(/room/);
-  const nothing = join(`${server.url}/`, { name: "Desk" });
+  const nothing = join(`${server.url}/`, { name: "Desk", showsLink: true });
   expect(await nothing.end()).toBe(1);
   expect(nothing.lines.join("\n")).toContain("no invitation");
 });

@@ -244,7 +244,7 @@ export interface PeerView {
   coordinator: boolean;
   /** By what it is known again; null for a phone that was never linked to another. */
   identity: Identity | null;
-  link: "connecting" | "open" | "lost";
+  link: "open" | "lost";
   /** Measured speed of the real kernels; null until measured. */
   flopsPerSec: number | null;
   /** Its standard deviation over the rounds. */

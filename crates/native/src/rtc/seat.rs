@@ -21,9 +21,9 @@ use webrtc::{
     data_channel::{DataChannel, RTCDataChannelState},
     error::{Error, Result},
     peer_connection::{
-        PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration, RTCConfigurationBuilder,
-        RTCIceCandidateInit, RTCIceServer, RTCPeerConnectionIceEvent, RTCPeerConnectionState,
-        RTCSessionDescription, SettingEngineBuilder,
+        PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration,
+        RTCConfigurationBuilder, RTCIceCandidateInit, RTCIceServer, RTCPeerConnectionIceEvent,
+        RTCPeerConnectionState, RTCSessionDescription, SettingEngineBuilder,
     },
 };
 
@@ -33,12 +33,10 @@ use super::{Happened, restart::Restart};
 
 /// Name of the one data channel between two peers.
 const CHANNEL_LABEL: &str = "lingualinked";
-/// Every local address of either family, and the names that browsers have for theirs; without what a computer lacks.
-const WAYS: [(&[&str], MulticastDnsMode); 3] = [
-    (&["0.0.0.0:0", "[::]:0"], MulticastDnsMode::QueryOnly),
-    (&["0.0.0.0:0"], MulticastDnsMode::QueryOnly),
-    (&["0.0.0.0:0"], MulticastDnsMode::Disabled),
-];
+/// Every local address of either family; one that this computer lacks is passed over.
+const ADDRESSES: [&str; 2] = ["0.0.0.0:0", "[::]:0"];
+/// Whether the names are looked up that browsers have for their addresses: without, where there is no multicast.
+const NAMES: [MulticastDnsMode; 2] = [MulticastDnsMode::QueryOnly, MulticastDnsMode::Disabled];
 /// Candidates kept while a remote description is on its way; more than any browser gathers.
 const EARLY_CANDIDATES: usize = 64;
 /// What a connection tells and was not heard yet.
@@ -89,6 +87,11 @@ impl Seat {
         let Ok((connection, channel)) = in_time(self.open(sender)).await else {
             return self.failed();
         };
+        if self.current.strong_count() == 0 {
+            // Another has taken its place meanwhile, and nobody hears of its channel.
+            let _ = in_time(connection.close()).await;
+            return;
+        }
         self.happened(Happened::Channel(self.peer, channel.clone()));
         let mut open = Open { seat: &self, connection, early: Some(Vec::new()) };
         let mut is_well = in_time(open.begin(beginning)).await.is_ok();
@@ -116,9 +119,9 @@ impl Seat {
         told: Sender<Told>,
     ) -> Result<(Arc<dyn PeerConnection>, Arc<dyn DataChannel>)> {
         let mut connection = Err(Error::ErrConnectionClosed);
-        for (addresses, names) in WAYS {
+        for names in NAMES {
             if connection.is_err() {
-                connection = self.connect(told.clone(), addresses, names).await;
+                connection = self.connect(told.clone(), names).await;
             }
         }
         let connection = connection?;
@@ -130,15 +133,18 @@ impl Seat {
     async fn connect(
         &self,
         told: Sender<Told>,
-        addresses: &[&'static str],
         names: MulticastDnsMode,
     ) -> Result<Arc<dyn PeerConnection>> {
-        let settings = SettingEngineBuilder::new().with_multicast_dns_mode(names).build();
+        // A restart is for another network: the addresses of the old one are of no use.
+        let settings = SettingEngineBuilder::new()
+            .with_multicast_dns_mode(names)
+            .with_discard_local_candidates_during_ice_restart(true)
+            .build();
         let connection = PeerConnectionBuilder::new()
             .with_configuration(self.configuration())
             .with_setting_engine(settings)
             .with_handler(Arc::new(Ear(told)))
-            .with_udp_addrs(addresses.to_vec())
+            .with_udp_addrs(ADDRESSES.to_vec())
             .build()
             .await?;
         Ok(Arc::new(connection))

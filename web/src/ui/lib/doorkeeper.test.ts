@@ -92,7 +92,7 @@ describe("the door", () => {
     trust(trusted, ANN);
     let nowMs = 10;
     keepDoor(worker, trusted, () => nowMs++);
-    worker.view.set({ ...emptyView(), room: roomWith(guest(ANN, "connecting")) });
+    worker.view.set({ ...emptyView(), room: roomWith(guest(ANN, "lost")) });
     expect(trusted.get(ANN)?.seenMs).toBe(1);
     const room = roomWith(guest(ANN), guest(BEN));
     worker.view.set({ ...emptyView(), room });

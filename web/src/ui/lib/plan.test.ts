@@ -108,8 +108,8 @@ describe("newcomers", () => {
       ...room,
       peers: [...room.peers, { ...plainPeer("cc"), ...change }],
     });
-    expect(ids(changed({ link: "connecting" }))).toEqual([]);
-    expect(ids(changed({ link: "connecting", me: true }))).toEqual(["cc"]);
+    expect(ids(changed({ link: "lost" }))).toEqual([]);
+    expect(ids(changed({ link: "lost", me: true }))).toEqual(["cc"]);
     expect(ids(changed({ remark: "It runs no part." }))).toEqual([]);
   });
 
