@@ -156,7 +156,11 @@ mod tests {
             let trust = Trust::of(None, &Invited::read(&link(origin)).unwrap()).unwrap();
             for agent in [&trust.own, &trust.public] {
                 let error = agent.get("http://127.0.0.1:1/x").call().unwrap_err();
-                assert_eq!(matches!(error, ureq::Error::RequireHttpsOnly(_)), is_refused, "{error}");
+                assert_eq!(
+                    matches!(error, ureq::Error::RequireHttpsOnly(_)),
+                    is_refused,
+                    "{error}"
+                );
             }
         }
     }
