@@ -33,7 +33,7 @@ export function settings(from: Environment = process.env): Settings {
       return mustExist(
         from,
         "LINGUALINKED_SERVER_BIN",
-        "../target/release/signaling-server",
+        "../target/xtask/programs/signaling-server",
         "run `cargo xtask build`",
       );
     },

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::files;
 use crate::progress::{done, note, step};
-use crate::project::Project;
+use crate::project::{Project, ask};
 use crate::setup::{self, Need};
 
 #[derive(clap::Args)]
@@ -45,15 +45,19 @@ pub enum Profile {
 
 /// Builds the server and returns its program.
 pub fn server(project: &Project, profile: Profile) -> Result<PathBuf> {
-    let (args, folder): (&[&str], _) = match profile {
-        // With the whole workspace, so that the libraries are those that the tests have compiled.
-        Profile::Dev => (&["--workspace"], "debug"),
-        Profile::Release => (&["--package", "signaling-server", "--release"], "release"),
-    };
-    let mut command = project.cargo();
-    command.args(["build", "--bin", "signaling-server"]).args(args);
-    step(project, "build the server", command)?;
-    Ok(project.target.join(folder).join("signaling-server"))
+    match profile {
+        Profile::Dev => {
+            let mut command = project.cargo();
+            // With the whole workspace, so that the libraries are those that the tests have compiled.
+            command.args(["build", "--workspace", "--bin", "signaling-server"]);
+            step(project, "build the server", command)?;
+            Ok(project.target.join("debug/signaling-server"))
+        }
+        Profile::Release => {
+            let [server] = for_use(project, ["signaling-server"])?;
+            Ok(server)
+        }
+    }
 }
 
 /// Builds the `lingualinked` program as the tests have it, and returns it.
@@ -67,11 +71,37 @@ pub fn program(project: &Project) -> Result<PathBuf> {
 
 /// Builds the server and the load on it, for use, and returns both programs.
 pub fn server_and_load(project: &Project) -> Result<[PathBuf; 2]> {
-    let programs = ["signaling-server", "load"];
+    for_use(project, ["signaling-server", "load"])
+}
+
+/// Builds programs and puts them where they stay. On Linux they need no library of the system that they run on.
+fn for_use<const N: usize>(project: &Project, programs: [&str; N]) -> Result<[PathBuf; N]> {
+    let host = host()?;
     let mut command = project.cargo();
     command.args(["build", "--release"]).args(programs.map(|name| format!("--package={name}")));
-    step(project, "build the server and its load", command)?;
-    Ok(programs.map(|name| project.target.join("release").join(name)))
+    let mut built = project.target.clone();
+    if host.ends_with("-linux-gnu") {
+        // The target is named, so that what runs while they are compiled is linked as ever.
+        command.args(["--target", &host]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+        built.push(host);
+    }
+    step(project, &format!("build {} for use", programs.join(" and ")), command)?;
+    let folder = project.scratch("programs")?;
+    for name in programs {
+        // One that runs goes on as it is.
+        let _ = fs::remove_file(folder.join(name));
+        let from = built.join("release").join(name);
+        fs::copy(&from, folder.join(name))
+            .with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    Ok(programs.map(|name| folder.join(name)))
+}
+
+/// What programs of this machine are compiled for.
+fn host() -> Result<String> {
+    let version = ask("rustc", &["--version", "--verbose"]).context("cannot run rustc")?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc does not say what it compiles for")?.to_owned())
 }
 
 /// Compiles the engine and the kernels' own checks side by side: linking either takes minutes of one processor.
