@@ -162,6 +162,7 @@ impl<W: World> Driver<W> {
             }
             SignalEvent::Server(ServerMessage::PeerEntered { peer }) => {
                 self.introductions.meet(peer);
+                self.expect_offer(peer);
                 self.resume_restarts(&[peer]);
             }
             SignalEvent::Server(ServerMessage::PeerLeft { peer }) => {
@@ -286,6 +287,19 @@ impl<W: World> Driver<W> {
         (offers.opened_at_secs, offers.next) = (Some(now_secs()), None);
     }
 
+    /// Who enters offers. Where that does not come we do: an offer may be lost, and where servers share rooms and had lost
+    /// each other, neither of two who entered meanwhile knows that it was to offer.
+    fn expect_offer(&mut self, peer: PeerId) {
+        if !self.introductions.present.contains(&peer) {
+            return;
+        }
+        let this = self.this.clone();
+        let ring = move || with(&this, |driver| driver.offer_again(peer));
+        // Not both at once.
+        let secs = if self.me < peer { EXPECTED_SECS } else { 1.5 * EXPECTED_SECS };
+        self.introductions.offers.entry(peer).or_default().next = Some(Timer::after(secs, ring));
+    }
+
     /// A link is gone. A new one is offered after a pause, a few times: by one of the two where it
     /// had been open, by whoever misses it where it never was.
     pub(crate) fn link_lost(&mut self, peer: PeerId) {
@@ -342,6 +356,8 @@ const LONGEST_PAUSE_SECS: f64 = 30.0;
 const MOST_TURNS: u32 = 4;
 /// With the longest pause between them, that is an hour.
 const MOST_WAITS: u32 = 120;
+/// Longer than an offer takes on slow phones, so that two do not cross.
+const EXPECTED_SECS: f64 = 20.0;
 /// A link that does not come about so often does not come about.
 const MOST_OFFERS: u32 = 5;
 /// A link that held for so long may be offered as often again.

@@ -1,0 +1,156 @@
+//! How a phone and another get to know each other, as a played world tells it.
+
+#![allow(clippy::unwrap_used, reason = "where a test unwraps, it fails")]
+
+mod common;
+
+use std::time::Duration;
+
+use base::PeerId;
+use common::{Channel, Play};
+use peer::messages::RtcEvent;
+use protocol::signal::{LinkEnd, Restart, ServerMessage, SignalBody};
+use tokio::{task::LocalSet, time::advance};
+use transport::LinkEvent;
+
+/// Greater than this phone's number, and smaller: one of two has to begin.
+const OTHERS: [PeerId; 2] = [PeerId(u32::MAX), PeerId(0)];
+const OURS: [u8; 32] = [0xaa; 32];
+const THEIRS: [u8; 32] = [0xbb; 32];
+const NOBODYS: [u8; 32] = [0xcc; 32];
+
+/// In a thread's own time, which passes when told to.
+fn play(story: impl AsyncFnOnce(Play)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true);
+    let runtime = runtime.build().unwrap();
+    LocalSet::new().block_on(&runtime, async { story(Play::join()).await });
+}
+
+async fn pass(secs: u64) {
+    for _ in 0..secs {
+        advance(Duration::from_secs(1)).await;
+        // What rings now gets its turn.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// A link as far as its proofs: it is open, and the page has seen the certificates.
+fn secured(play: &Play, peer: PeerId) -> Channel {
+    let channel = play.channel(peer);
+    channel.happens(LinkEvent::Open);
+    play.page(RtcEvent::Secured { peer, own: OURS, theirs: THEIRS });
+    channel
+}
+
+/// What the end `from` shows the end `to`.
+fn proof(play: &Play, from: (PeerId, [u8; 32]), to: (PeerId, [u8; 32])) -> Vec<u8> {
+    let [from, to] = [from, to].map(|(peer, certificate)| LinkEnd { peer, certificate });
+    play.invitation.prove_link(&from, &to)
+}
+
+#[test]
+fn both_ends_show_what_certificates_they_see() {
+    play(async |play| {
+        let (other, me) = (OTHERS[0], play.me);
+        let channel = secured(&play, other);
+        assert_eq!(channel.sent(), [proof(&play, (me, OURS), (other, THEIRS))]);
+        channel.happens(LinkEvent::Frame(proof(&play, (other, THEIRS), (me, OURS))));
+        assert_ne!(channel.sent(), Vec::<Vec<u8>>::new(), "it introduces itself");
+        assert_eq!(play.commands(other), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn who_is_between_two_phones_hears_nothing() {
+    play(async |play| {
+        let (other, me) = (OTHERS[0], play.me);
+        for shown in [
+            // The other end has seen another certificate than ours, and we another than its own.
+            proof(&play, (other, THEIRS), (me, NOBODYS)),
+            proof(&play, (other, NOBODYS), (me, OURS)),
+            // Ours comes back.
+            proof(&play, (me, OURS), (other, THEIRS)),
+            vec![0; 32],
+            Vec::new(),
+        ] {
+            let channel = secured(&play, other);
+            channel.sent();
+            channel.happens(LinkEvent::Frame(shown.clone()));
+            assert_eq!(play.commands(other), ["close"], "{shown:?}");
+            assert_eq!(channel.sent(), Vec::<Vec<u8>>::new(), "{shown:?}");
+            pass(60).await;
+            assert_eq!(play.commands(other), Vec::<&str>::new(), "it is not offered again");
+        }
+    });
+}
+
+/// A proof may come before the page has told of the certificates.
+#[test]
+fn a_proof_waits_for_the_certificates() {
+    play(async |play| {
+        let (other, me) = (OTHERS[0], play.me);
+        let channel = play.channel(other);
+        channel.happens(LinkEvent::Open);
+        channel.happens(LinkEvent::Frame(proof(&play, (other, THEIRS), (me, OURS))));
+        assert_eq!(channel.sent(), Vec::<Vec<u8>>::new());
+        play.page(RtcEvent::Secured { peer: other, own: OURS, theirs: THEIRS });
+        assert!(channel.sent().len() > 1, "the proof, and a greeting");
+    });
+}
+
+#[test]
+fn a_link_on_its_way_has_its_time() {
+    play(async |play| {
+        let channel = play.channel(OTHERS[0]);
+        channel.happens(LinkEvent::Open);
+        pass(29).await;
+        assert_eq!(play.commands(OTHERS[0]), Vec::<&str>::new());
+        pass(2).await;
+        assert_eq!(play.commands(OTHERS[0]), ["close"]);
+    });
+}
+
+/// Usually who enters offers; but servers that had lost each other let in two who do not know of each other.
+#[test]
+fn who_has_entered_and_offers_nothing_is_offered_a_link() {
+    for (other, secs) in OTHERS.into_iter().zip([20, 30]) {
+        play(async |play| {
+            play.server(ServerMessage::PeerEntered { peer: other });
+            pass(secs - 1).await;
+            assert_eq!(play.commands(other), Vec::<&str>::new());
+            pass(2).await;
+            assert_eq!(play.commands(other), ["offer"]);
+            pass(60).await;
+            assert_eq!(play.commands(other), Vec::<&str>::new(), "once");
+        });
+    }
+}
+
+#[test]
+fn who_offers_or_leaves_is_offered_nothing() {
+    play(async |play| {
+        let [linked, gone] = OTHERS;
+        for peer in OTHERS {
+            play.server(ServerMessage::PeerEntered { peer });
+        }
+        let _channel = secured(&play, linked);
+        play.server(ServerMessage::PeerLeft { peer: gone });
+        pass(25).await;
+        let offered = OTHERS.map(|peer| play.commands(peer).contains(&"offer"));
+        assert_eq!(offered, [false, false]);
+    });
+}
+
+#[test]
+fn who_hopes_for_a_link_that_was_given_up_is_offered_a_new_one() {
+    play(async |play| {
+        let hope = SignalBody::Restart(Restart::Ask { number: 0 });
+        play.says(OTHERS[0], &hope);
+        assert_eq!(play.commands(OTHERS[0]), ["offer"]);
+        // It says the same to itself, to see whether the server hears.
+        play.says(play.me, &hope);
+        assert_eq!(play.commands(play.me), Vec::<&str>::new());
+    });
+}
