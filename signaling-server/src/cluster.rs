@@ -7,10 +7,12 @@
 //!   missing asks for everything. A server that is not heard for a lease is gone, and its phones have left.
 //! - **Who may enter** ([`claims`]): a server first tells all others that somebody wants to, and waits for their answers. As
 //!   each of two sees the other's wish, or the other's phone in the room, both find the same one of the two.
+//! - **Short codes** are numbered changes, too: so every server knows where the code is shown that is typed at it, and a
+//!   place is taken once. What the two phones say then goes between their servers alone ([`crate::codes`]).
 //! - **Servers that find each other again** and have phones in one room each, who cannot know of each other: the one with
 //!   the higher number sends its phones away, and they come back by the usual way ([`hear`]).
 //!
-//! Locks are taken in one order: the rooms', then the cluster's. What is told is put into the queue under both, so that its
+//! Locks are taken in one order: the rooms' or the codes', then the cluster's. What is told is put into the queue under both, so that its
 //! order is that of the changes.
 
 mod claims;
@@ -22,7 +24,7 @@ mod others;
 mod queue;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -66,6 +68,8 @@ struct State {
     changes: u64,
     /// The rooms here, by their names among servers.
     names: BTreeMap<RoomKey, RoomId>,
+    /// The places of short codes that are shown here.
+    codes: BTreeSet<u16>,
     last_beat: Instant,
 }
 
@@ -78,6 +82,7 @@ impl Cluster {
             claims: Claims::default(),
             changes: 0,
             names: BTreeMap::new(),
+            codes: BTreeSet::new(),
             last_beat: Instant::now(),
         };
         Self {
@@ -111,6 +116,26 @@ impl Cluster {
         state.changes += 1;
         let news = News::Left { changes: state.changes, room: key, peer };
         self.tell_all(&state, news);
+    }
+
+    /// A short code is shown here, or is not any more; under the codes' lock.
+    pub(crate) fn code_changed(&self, place: u16, is_shown: bool) {
+        let mut state = self.lock();
+        state.changes += 1;
+        let changes = state.changes;
+        let news = if is_shown {
+            state.codes.insert(place);
+            News::CodeShown { changes, place }
+        } else {
+            state.codes.remove(&place);
+            News::CodeGone { changes, place }
+        };
+        self.tell_all(&state, news);
+    }
+
+    /// The other server where a short code is shown.
+    pub(crate) fn place_of_code(&self, place: u16) -> Option<ServerId> {
+        self.lock().others.place_of_code(place)
     }
 
     /// Passes something on to a phone at another server. Nothing where none has it, or there is no way.
@@ -150,7 +175,7 @@ impl Cluster {
     }
 
     /// Whether it is on its way.
-    fn tell(&self, server: ServerId, news: News) -> bool {
+    pub(crate) fn tell(&self, server: ServerId, news: News) -> bool {
         self.put(Some(server), Notice { from: self.me, news }.encode().into())
     }
 

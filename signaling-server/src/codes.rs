@@ -1,6 +1,7 @@
 //! Short codes: which phone shows one, and who calls it. What the two say is theirs; the server passes on a message of
-//! each kind, between exactly these two.
+//! each kind, between exactly these two. Where servers share rooms, each of the two may be at another one ([`away`]).
 
+mod away;
 mod tries;
 
 use std::{
@@ -10,15 +11,20 @@ use std::{
     time::Instant,
 };
 
-use protocol::signal::{CODE_PLACES, RefusalCode, ServerMessage};
+use protocol::{
+    cluster::ShowerSays,
+    signal::{CODE_PLACES, RefusalCode, ServerMessage},
+};
 
 use crate::{
     Limits,
+    cluster::Cluster,
     limits::counted_as,
     metrics::Metrics,
     outbox::Outbox,
     rooms::{Refusal, refusal},
 };
+use away::Away;
 use tries::Tries;
 
 /// All codes that are shown.
@@ -27,11 +33,14 @@ pub(crate) struct Codes {
     tries: Tries,
     limits: Limits,
     metrics: Arc<Metrics>,
+    cluster: Option<Arc<Cluster>>,
 }
 
 #[derive(Default)]
 struct Shown {
     by_place: BTreeMap<u16, Code>,
+    /// Calls from here to codes at other servers, by their numbers.
+    away: BTreeMap<u32, Away>,
     /// Of the latest code or call; so a number is of one alone.
     last_number: u32,
 }
@@ -47,10 +56,20 @@ struct Code {
 
 struct Call {
     number: u32,
-    outbox: Outbox,
-    address: IpAddr,
+    caller: Caller,
     began: Instant,
     step: Step,
+}
+
+/// Whoever types a code.
+#[derive(Clone)]
+enum Caller {
+    Here {
+        outbox: Outbox,
+        address: IpAddr,
+    },
+    /// At another server, which counts its tries.
+    There(away::Line),
 }
 
 /// The last that was said in a call.
@@ -76,9 +95,13 @@ pub(crate) struct Calling {
 }
 
 impl Codes {
-    pub(crate) fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        limits: &Limits,
+        metrics: Arc<Metrics>,
+        cluster: Option<Arc<Cluster>>,
+    ) -> Self {
         let (shown, tries) = (Mutex::default(), Tries::new(limits));
-        Self { shown, tries, limits: limits.clone(), metrics }
+        Self { shown, tries, limits: limits.clone(), metrics, cluster }
     }
 
     /// A place for a code, which its phone is told.
@@ -91,15 +114,18 @@ impl Codes {
         let mut shown = self.lock();
         self.forget_old(&mut shown);
         let here = shown.by_place.values().filter(|code| code.address == address).count();
-        if shown.by_place.len() >= self.limits.codes || here >= self.limits.codes_per_address {
+        let is_full =
+            shown.by_place.len() >= self.limits.codes || here >= self.limits.codes_per_address;
+        let place = Some(drawn_place()).filter(|_| !is_full);
+        let Some(place) = place.and_then(|drawn| self.free_place(&shown, drawn)) else {
             let message = "the server has no place for another code: let the QR code be scanned";
             return Err(refusal(RefusalCode::CodesFull, message));
-        }
-        let place = shown.free_place(drawn_place());
+        };
         let number = shown.next_number();
         let ends = Instant::now() + self.limits.code_life;
         let code = Code { number, outbox: outbox.clone(), address, ends, call: None };
         shown.by_place.insert(place, code);
+        self.tell_others(place, true);
         let life_secs = self.limits.code_life.as_secs_f64().ceil() as u32;
         outbox.say(&ServerMessage::CodeOffered { place, life_secs });
         self.metrics.codes_offered.inc();
@@ -122,20 +148,21 @@ impl Codes {
         let mut shown = self.lock();
         self.forget_old(&mut shown);
         let number = shown.next_number();
+        let calling = || Calling { codes: self.clone(), place, number };
+        let caller = Caller::Here { outbox: outbox.clone(), address };
         let Some(code) = shown.current(place) else {
+            if self.call_away(&mut shown, (place, number), message, (outbox, address)) {
+                return Ok(calling());
+            }
             drop(shown);
             self.tries.failed(address);
-            let message = "no phone shows this code (any more): ask for a new one";
-            return Err(refusal(RefusalCode::CodeGone, message));
+            return Err(code_gone());
         };
         if code.call.is_some() {
-            let message = "somebody else is typing this code: try again in some seconds";
-            return Err(refusal(RefusalCode::CodeBusy, message));
+            return Err(code_busy());
         }
-        let (began, step) = (Instant::now(), Step::Called);
-        code.call = Some(Call { number, outbox: outbox.clone(), address, began, step });
-        code.outbox.say(&ServerMessage::Called { call: number, message });
-        Ok(Calling { codes: self.clone(), place, number })
+        code.ring(number, caller, message);
+        Ok(calling())
     }
 
     /// Codes that are shown.
@@ -158,18 +185,57 @@ impl Codes {
                 self.hang_up(code);
             }
         }
-        shown.by_place.retain(|_, code| code.is_current() || code.call.is_some());
+        let is_over = |code: &Code| !code.is_current() && code.call.is_none();
+        let over = shown.by_place.iter().filter(|(_, code)| is_over(code));
+        for place in over.map(|(place, _)| *place).collect::<Vec<_>>() {
+            shown.by_place.remove(&place);
+            self.tell_others(place, false);
+        }
     }
 
     /// Ends a call before the phone that is called has said its last word.
     fn hang_up(&self, code: &mut Code) {
         let Some(left) = code.call.take() else { return };
         code.outbox.say(&ServerMessage::CallLeft { call: left.number });
+        if let Caller::Here { address, .. } = left.caller {
+            self.count_broken_off(left.step, address);
+        }
+    }
+
+    fn count_broken_off(&self, step: Step, address: IpAddr) {
         self.metrics.redeems.count("broken_off");
         // It may have heard enough to know that it was wrong, or not have cared to hear.
-        if left.step == Step::Confirmed {
-            self.tries.failed(left.address);
+        if step == Step::Confirmed {
+            self.tries.failed(address);
         }
+    }
+
+    /// A call of somebody here has come to its last word.
+    fn count_ended(&self, message: Option<&str>, step: Step, address: IpAddr) {
+        let outcome = match (message, step) {
+            (Some(_), _) => "right",
+            (None, Step::Confirmed) => "wrong",
+            (None, _) => "broken_off",
+        };
+        self.metrics.redeems.count(outcome);
+        if outcome == "wrong" {
+            self.tries.failed(address);
+        }
+    }
+
+    /// What the phone that shows a code says to whoever types it.
+    fn reply(&self, caller: &Caller, says: ShowerSays) {
+        match caller {
+            Caller::Here { outbox, .. } => outbox.say(&message_of(says)),
+            Caller::There(line) => self.say_away(*line, says),
+        }
+    }
+
+    /// The first one that is free from `drawn` on, here and at other servers.
+    fn free_place(&self, shown: &Shown, drawn: u16) -> Option<u16> {
+        let from_there = (drawn..CODE_PLACES).chain(0..drawn);
+        let mut free = from_there.filter(|place| !shown.by_place.contains_key(place));
+        free.find(|place| self.server_of(*place).is_none())
     }
 
     fn lock(&self) -> MutexGuard<'_, Shown> {
@@ -180,13 +246,6 @@ impl Codes {
 impl Shown {
     fn current(&mut self, place: u16) -> Option<&mut Code> {
         self.by_place.get_mut(&place).filter(|code| code.is_current())
-    }
-
-    /// The first one that is free from `drawn` on; there is one, as there may be fewer codes than places.
-    fn free_place(&self, drawn: u16) -> u16 {
-        let from_there = (drawn..CODE_PLACES).chain(0..drawn);
-        let mut free = from_there.filter(|place| !self.by_place.contains_key(place));
-        free.next().unwrap_or(drawn)
     }
 
     fn next_number(&mut self) -> u32 {
@@ -208,6 +267,21 @@ impl Code {
     fn call(&mut self, number: u32) -> Option<&mut Call> {
         self.call.as_mut().filter(|call| call.number == number)
     }
+
+    /// Its phone hears that somebody types it.
+    fn ring(&mut self, number: u32, caller: Caller, message: String) {
+        self.call = Some(Call { number, caller, began: Instant::now(), step: Step::Called });
+        self.outbox.say(&ServerMessage::Called { call: number, message });
+    }
+
+    /// Its phone hears what whoever types it shows, once and after the answer.
+    fn confirm(&mut self, message: String) {
+        let Some(call) = self.call.as_mut().filter(|call| call.step == Step::Answered) else {
+            return;
+        };
+        call.step = Step::Confirmed;
+        self.outbox.say(&ServerMessage::CallConfirmed { call: call.number, message });
+    }
 }
 
 impl ShownCode {
@@ -218,7 +292,7 @@ impl ShownCode {
         let Some(call) = code.and_then(|code| code.call(call)) else { return };
         if call.step == Step::Called {
             call.step = Step::Answered;
-            call.outbox.say(&ServerMessage::CallAnswered { message });
+            self.codes.reply(&call.caller, ShowerSays::Answers(message));
         }
     }
 
@@ -231,16 +305,10 @@ impl ShownCode {
             |it: &Call| it.number == call && (message.is_none() || it.step == Step::Confirmed);
         let Some(ended) = code.call.take_if(|it| is_its_turn(it)) else { return };
         drop(shown);
-        let outcome = match (&message, ended.step) {
-            (Some(_), _) => "right",
-            (None, Step::Confirmed) => "wrong",
-            (None, _) => "broken_off",
-        };
-        self.codes.metrics.redeems.count(outcome);
-        if outcome == "wrong" {
-            self.codes.tries.failed(ended.address);
+        if let Caller::Here { address, .. } = ended.caller {
+            self.codes.count_ended(message.as_deref(), ended.step, address);
         }
-        ended.outbox.say(&ServerMessage::CallEnded { message });
+        self.codes.reply(&ended.caller, ShowerSays::Ends(message));
     }
 }
 
@@ -249,11 +317,10 @@ impl Drop for ShownCode {
         let mut shown = self.codes.lock();
         let Some(code) = shown.code(self.place, self.number) else { return };
         if let Some(call) = code.call.take() {
-            let message = "the phone that showed the code has withdrawn it: ask for a new one";
-            let code = RefusalCode::CodeGone;
-            call.outbox.say(&ServerMessage::Refused { code, message: message.to_owned() });
+            self.codes.reply(&call.caller, ShowerSays::IsGone);
         }
         shown.by_place.remove(&self.place);
+        self.codes.tell_others(self.place, false);
     }
 }
 
@@ -261,23 +328,47 @@ impl Calling {
     /// Passes on what whoever calls shows, once and after the answer.
     pub(crate) fn confirm(&self, message: String) {
         let mut shown = self.codes.lock();
+        if shown.away.contains_key(&self.number) {
+            return self.codes.confirm_away(&mut shown, self.number, message);
+        }
         let Some(code) = shown.by_place.get_mut(&self.place) else { return };
-        let Some(call) = code.call(self.number).filter(|call| call.step == Step::Answered) else {
-            return;
-        };
-        call.step = Step::Confirmed;
-        code.outbox.say(&ServerMessage::CallConfirmed { call: self.number, message });
+        if code.call(self.number).is_some() {
+            code.confirm(message);
+        }
     }
 }
 
 impl Drop for Calling {
     fn drop(&mut self) {
         let mut shown = self.codes.lock();
+        if self.codes.leave_away(&mut shown, self.number) {
+            return;
+        }
         let Some(code) = shown.by_place.get_mut(&self.place) else { return };
         if code.call(self.number).is_some() {
             self.codes.hang_up(code);
         }
     }
+}
+
+/// As whoever types a code here hears it.
+fn message_of(says: ShowerSays) -> ServerMessage {
+    let refused = |Refusal { code, message }| ServerMessage::Refused { code, message };
+    match says {
+        ShowerSays::Answers(message) => ServerMessage::CallAnswered { message },
+        ShowerSays::Ends(message) => ServerMessage::CallEnded { message },
+        ShowerSays::IsGone => refused(code_gone()),
+        ShowerSays::IsBusy => refused(code_busy()),
+    }
+}
+
+fn code_gone() -> Refusal {
+    refusal(RefusalCode::CodeGone, "no phone shows this code (any more): ask for a new one")
+}
+
+fn code_busy() -> Refusal {
+    let message = "somebody else is typing this code: try again in some seconds";
+    refusal(RefusalCode::CodeBusy, message)
 }
 
 /// Any place. Which it is nobody has to be unable to guess, so a system without random numbers is no obstacle.

@@ -265,12 +265,6 @@ impl Connection {
             (ClientMessage::OfferCode {}, true, ..) => {
                 // First, so that its place is free.
                 self.code = None;
-                // A code's place is of one server, and who types it may come to another.
-                if self.server.0.rooms.cluster().is_some() {
-                    let message =
-                        "servers that share rooms have no short codes: let the QR code be scanned";
-                    return self.report(Err(refusal(RefusalCode::CodesFull, message)));
-                }
                 let offered = codes.offer(self.address, &self.outbox);
                 let outcome = offered.map(|code| self.code = Some(code));
                 return self.report(outcome);

@@ -113,10 +113,10 @@ impl Server {
         if ice_servers.renewal().is_some_and(|after| after < limits.ping_interval) {
             return Err(Error::TurnLife);
         }
-        let codes = Arc::new(Codes::new(limits, metrics.clone()));
-        let cluster =
-            config.nats.as_ref().map(|nats| Cluster::new(nats.lease, limits, metrics.clone()));
-        let rooms = Rooms::new(limits.clone(), ice_servers, metrics.clone(), cluster.map(Arc::new));
+        let cluster = |nats: &Nats| Arc::new(Cluster::new(nats.lease, limits, metrics.clone()));
+        let cluster = config.nats.as_ref().map(cluster);
+        let codes = Arc::new(Codes::new(limits, metrics.clone(), cluster.clone()));
+        let rooms = Rooms::new(limits.clone(), ice_servers, metrics.clone(), cluster);
         let clients = config.trust_forwarded.map(|header| Clients::new(header, limits));
         let addresses = match clients {
             Some(_) => Addresses::new(&forwarded::for_proxy(limits)),
@@ -144,9 +144,9 @@ impl Server {
 
     /// Nothing without `--nats`.
     async fn link(&self) -> Result<Option<Link>, Error> {
-        let Shared { config, rooms, .. } = &*self.0;
+        let Shared { config, rooms, codes, .. } = &*self.0;
         match &config.nats {
-            Some(nats) => Link::connect(nats, rooms, &config.limits).await,
+            Some(nats) => Link::connect(nats, (rooms, codes), &config.limits).await,
             None => Ok(None),
         }
     }

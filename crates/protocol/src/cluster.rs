@@ -1,5 +1,5 @@
 //! What signaling servers tell each other over NATS, so that a room may have phones at several of them: who is in which
-//! room, who wants to enter, and what phones send to phones at another server.
+//! room, who wants to enter, which short codes are shown, and what phones send to phones at another server.
 //!
 //! Law: a notice is one version byte and postcard, at most as long as its reader says, with bounded lists; what is not
 //! that is an error and never a panic. A room goes by a digest of its public name, so that whoever reads along cannot enter it.
@@ -10,10 +10,10 @@ use base::{PeerId, RoomId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::signal::{PEERS_MAX, SEALED_MAX_CHARS};
+use crate::signal::{CODE_MESSAGE_MAX_CHARS, CODE_PLACES, PEERS_MAX, SEALED_MAX_CHARS};
 
 /// Notices of other versions are not read.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Most servers that know each other.
 pub const SERVERS_MAX: usize = 32;
 /// Most rooms in one part of what a server tells of itself.
@@ -64,6 +64,8 @@ pub enum News {
         is_last: bool,
         /// Rooms and who is in them at the sender.
         rooms: Vec<(RoomKey, Vec<PeerId>)>,
+        /// In the last part, the places of short codes that are shown at the sender.
+        codes: Vec<u16>,
     },
     /// Somebody wants to enter.
     Claim(Claim),
@@ -98,6 +100,36 @@ pub enum News {
         /// Who.
         peer: PeerId,
     },
+    /// A short code is shown at the sender.
+    CodeShown {
+        /// As in [`News::Hello`], with this one.
+        changes: u64,
+        /// Where.
+        place: u16,
+    },
+    /// It is not any more.
+    CodeGone {
+        /// As in [`News::Hello`], with this one.
+        changes: u64,
+        /// Where it was.
+        place: u16,
+    },
+    /// From somebody at the sender who types the code that is shown at the receiver.
+    Caller {
+        /// The code's.
+        place: u16,
+        /// The sender's number for the call.
+        call: u32,
+        /// What is said.
+        says: CallerSays,
+    },
+    /// To somebody at the receiver who types the code that is shown at the sender.
+    Shower {
+        /// The receiver's number for the call.
+        call: u32,
+        /// What is said.
+        says: ShowerSays,
+    },
     /// Something from a phone to a phone.
     Passed {
         /// Where both are.
@@ -122,6 +154,30 @@ pub struct Claim {
     pub peer: PeerId,
     /// Whether the room is to be new.
     pub opens: bool,
+}
+
+/// What whoever types a short code says, in this order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum CallerSays {
+    /// The first word.
+    Calls(String),
+    /// That the code is known.
+    Confirms(String),
+    /// Nothing more.
+    Leaves,
+}
+
+/// What the phone that shows a short code says to that.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ShowerSays {
+    /// The answer to the first word.
+    Answers(String),
+    /// What the code brings; nothing where it was wrong.
+    Ends(Option<String>),
+    /// No code is shown there (any more).
+    IsGone,
+    /// Somebody else types it.
+    IsBusy,
 }
 
 /// What a phone sends to another.
@@ -194,15 +250,44 @@ impl News {
     fn is_bounded(&self) -> bool {
         match self {
             Self::Hello { known, .. } => known.len() <= SERVERS_MAX,
-            Self::State { rooms, .. } => {
+            Self::State { rooms, codes, .. } => {
                 let is_room = |(_, peers): &(RoomKey, Vec<PeerId>)| peers.len() <= PEERS_MAX;
-                rooms.len() <= ROOMS_PER_PART && rooms.iter().all(is_room)
+                rooms.len() <= ROOMS_PER_PART
+                    && rooms.iter().all(is_room)
+                    && codes.len() <= usize::from(CODE_PLACES)
+                    && codes.iter().all(|place| *place < CODE_PLACES)
             }
+            Self::CodeShown { place, .. } | Self::CodeGone { place, .. } => *place < CODE_PLACES,
+            Self::Caller { place, says, .. } => *place < CODE_PLACES && says.is_bounded(),
+            Self::Shower { says, .. } => says.is_bounded(),
             Self::Answer { rivals, .. } => rivals.len() <= RIVALS_MAX,
             Self::Passed { body: Body::Sealed(sealed), .. } => sealed.len() <= SEALED_MAX_CHARS,
             _ => true,
         }
     }
+}
+
+impl CallerSays {
+    fn is_bounded(&self) -> bool {
+        match self {
+            Self::Calls(message) | Self::Confirms(message) => is_word(message),
+            Self::Leaves => true,
+        }
+    }
+}
+
+impl ShowerSays {
+    fn is_bounded(&self) -> bool {
+        match self {
+            Self::Answers(message) => is_word(message),
+            Self::Ends(message) => message.as_deref().is_none_or(is_word),
+            Self::IsGone | Self::IsBusy => true,
+        }
+    }
+}
+
+fn is_word(message: &str) -> bool {
+    message.len() <= CODE_MESSAGE_MAX_CHARS
 }
 
 #[cfg(test)]

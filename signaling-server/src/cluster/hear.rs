@@ -5,9 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 use axum::extract::ws::Message;
 use base::{PeerId, RoomId};
 use protocol::{
-    cluster::{
-        Body, Claim, ClusterError, News, Notice, ROOMS_PER_PART, RoomKey, SERVERS_MAX, ServerId,
-    },
+    cluster::{Body, Claim, News, Notice, ROOMS_PER_PART, RoomKey, SERVERS_MAX, ServerId},
     signal::ServerMessage,
 };
 use tracing::{debug, info, warn};
@@ -24,16 +22,9 @@ struct Hearing<'a> {
 }
 
 impl Rooms {
-    /// Reads a notice and does what follows. An error where it is none.
-    pub(super) fn hear(
-        &self,
-        cluster: &Cluster,
-        bytes: &[u8],
-        max_bytes: usize,
-    ) -> Result<(), ClusterError> {
-        let Notice { from, news } = Notice::decode(bytes, max_bytes)?;
+    /// Does what follows from what another server tells.
+    pub(super) fn hear(&self, cluster: &Cluster, from: ServerId, news: News) {
         self.hearing(cluster, |mut hearing| hearing.hear(from, news));
-        Ok(())
     }
 
     /// Says hello to all, and lets go of servers that were not heard for a lease.
@@ -66,8 +57,8 @@ impl Hearing<'_> {
             News::Hello { changes, known } => self.meet(from, changes, &known),
             News::Bye => self.lose(from, "ended"),
             News::Ask => self.tell_everything(from),
-            News::State { changes, part, is_last, rooms } => {
-                let told = others.state(from, changes, (part, is_last), rooms);
+            News::State { changes, part, is_last, rooms, codes } => {
+                let told = others.state(from, changes, (part, is_last), rooms, codes);
                 self.follow(from, told);
             }
             News::Claim(claim) => self.answer(from, claim),
@@ -84,6 +75,10 @@ impl Hearing<'_> {
                 let told = others.change(from, changes, Change::Left(room, peer));
                 self.follow(from, told);
             }
+            News::CodeShown { changes, place } => others.code_changed(from, changes, place, true),
+            News::CodeGone { changes, place } => others.code_changed(from, changes, place, false),
+            // Heard by the codes.
+            News::Caller { .. } | News::Shower { .. } => {}
             News::Passed { room, from: sender, to, body } => {
                 // A server speaks for the phones that are there, and for no others.
                 if others.is_at(from, room, sender) {
@@ -146,7 +141,9 @@ impl Hearing<'_> {
         let (changes, last) = (state.changes, parts.len() - 1);
         for (part, rooms) in parts.into_iter().enumerate() {
             let is_last = part == last;
-            self.cluster.tell(to, News::State { changes, part: part as u32, is_last, rooms });
+            let shown = state.codes.iter().filter(|_| is_last);
+            let (part, codes) = (part as u32, shown.copied().collect());
+            self.cluster.tell(to, News::State { changes, part, is_last, rooms, codes });
         }
     }
 

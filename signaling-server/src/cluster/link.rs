@@ -9,7 +9,7 @@ use async_nats::{Client, Event, Message, Subscriber};
 use futures_util::StreamExt as _;
 use protocol::{
     cluster::{NOTICE_OVERHEAD_BYTES, News, Notice, ROOMS_PER_PART, ServerId},
-    signal::{PEERS_MAX, SEALED_MAX_CHARS},
+    signal::{CODE_PLACES, PEERS_MAX, SEALED_MAX_CHARS},
 };
 use tokio::{
     sync::watch,
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Cluster, Nats, queue::Outgoing};
-use crate::{Error, Limits, rooms::Rooms};
+use crate::{Error, Limits, codes::Codes, rooms::Rooms};
 
 /// A server's connection to NATS; it ends when this is dropped.
 pub(crate) struct Link {
@@ -31,6 +31,7 @@ pub(crate) struct Link {
 /// One connection, until it ends.
 struct Wire {
     rooms: Arc<Rooms>,
+    codes: Arc<Codes>,
     cluster: Arc<Cluster>,
     client: Client,
     /// What others tell us.
@@ -45,11 +46,11 @@ impl Link {
     /// Connects, and gets to know the servers that are there.
     pub(crate) async fn connect(
         nats: &Nats,
-        rooms: &Arc<Rooms>,
+        (rooms, codes): (&Arc<Rooms>, &Arc<Codes>),
         limits: &Limits,
     ) -> Result<Option<Self>, Error> {
         let Some(cluster) = rooms.cluster() else { return Ok(None) };
-        let wire = Wire::connect(nats, rooms, cluster, limits).await?;
+        let wire = Wire::connect(nats, (rooms, codes), cluster, limits).await?;
         info!(server = %cluster.me, "rooms are shared over NATS");
         let settling = cluster.beat_period().min(SETTLING);
         let (mut task, ending) = (JoinSet::new(), CancellationToken::new());
@@ -110,7 +111,7 @@ async fn connect(
 impl Wire {
     async fn connect(
         nats: &Nats,
-        rooms: &Arc<Rooms>,
+        (rooms, codes): (&Arc<Rooms>, &Arc<Codes>),
         cluster: &Arc<Cluster>,
         limits: &Limits,
     ) -> Result<Self, Error> {
@@ -128,8 +129,8 @@ impl Wire {
         if max_bytes > takes {
             warn!(takes, needed = max_bytes, "NATS takes no messages as long as phones may send");
         }
-        let (rooms, cluster) = (rooms.clone(), cluster.clone());
-        Ok(Self { rooms, cluster, client, own, all, connected, max_bytes })
+        let (rooms, codes, cluster) = (rooms.clone(), codes.clone(), cluster.clone());
+        Ok(Self { rooms, codes, cluster, client, own, all, connected, max_bytes })
     }
 
     /// Until told to end. A client whose server refuses it once, as while its accounts are read anew, tries no more: then
@@ -137,8 +138,9 @@ impl Wire {
     async fn stay(self, nats: Nats, limits: Limits, ending: CancellationToken) {
         let mut wire = self;
         loop {
-            let Self { rooms, cluster, client, .. } = &wire;
-            let (rooms, cluster, client) = (rooms.clone(), cluster.clone(), client.clone());
+            let Self { rooms, codes, cluster, client, .. } = &wire;
+            let (rooms, codes) = (rooms.clone(), codes.clone());
+            let (cluster, client) = (cluster.clone(), client.clone());
             tokio::select! {
                 () = publish_all(&cluster, &client, &ending) => return,
                 () = wire.listen() => {}
@@ -148,20 +150,20 @@ impl Wire {
             tokio::select! {
                 () = ending.cancelled() => return,
                 () = beat_on(&rooms, &cluster) => return,
-                next = Self::connect_again(&nats, &rooms, &cluster, &limits) => wire = next,
+                next = Self::connect_again(&nats, (&rooms, &codes), &cluster, &limits) => wire = next,
             }
         }
     }
 
     async fn connect_again(
         nats: &Nats,
-        rooms: &Arc<Rooms>,
+        shared: (&Arc<Rooms>, &Arc<Codes>),
         cluster: &Arc<Cluster>,
         limits: &Limits,
     ) -> Self {
         loop {
             sleep(nats.lease.min(LONGEST_PAUSE)).await;
-            match Self::connect(nats, rooms, cluster, limits).await {
+            match Self::connect(nats, shared, cluster, limits).await {
                 Ok(wire) => return wire,
                 Err(error) => warn!(%error, "NATS stays lost"),
             }
@@ -193,8 +195,13 @@ impl Wire {
     }
 
     fn hear(&self, message: &Message) {
-        match self.rooms.hear(&self.cluster, &message.payload, self.max_bytes) {
-            Ok(()) => self.cluster.metrics.notices.count("heard"),
+        match Notice::decode(&message.payload, self.max_bytes) {
+            Ok(Notice { from, news }) => {
+                self.cluster.metrics.notices.count("heard");
+                if let Some(news) = self.codes.hear(from, news) {
+                    self.rooms.hear(&self.cluster, from, news);
+                }
+            }
             Err(error) => {
                 self.cluster.metrics.notices.count("refused");
                 tracing::debug!(%error, "a notice refused");
@@ -253,12 +260,15 @@ fn subject(to: Option<ServerId>) -> String {
 
 /// The longest that a server with these limits tells.
 fn longest_notice(limits: &Limits) -> usize {
-    let everything = ROOMS_PER_PART * (PEER_BYTES * PEERS_MAX + 32);
+    let everything =
+        ROOMS_PER_PART * (PEER_BYTES * PEERS_MAX + 32) + CODE_BYTES * usize::from(CODE_PLACES);
     limits.relay_message_bytes.max(SEALED_MAX_CHARS).max(everything) + NOTICE_OVERHEAD_BYTES
 }
 
 /// A peer's id, with its length.
 const PEER_BYTES: usize = 9;
+/// A code's place.
+const CODE_BYTES: usize = 3;
 /// The most that waits for us at once; what comes then is lost, and noticed by its number.
 const WAITING_NOTICES: usize = 1024;
 /// Between our queue and the connection.

@@ -38,6 +38,8 @@ struct Other {
     members: Option<Members>,
     /// Whether something was missed since.
     is_stale: bool,
+    /// The places of the short codes there.
+    codes: BTreeSet<u16>,
     /// What has come of everything.
     parts: (u32, Members),
     asked: Option<Instant>,
@@ -93,6 +95,12 @@ impl Others {
     pub(super) fn place(&self, room: RoomKey, peer: PeerId) -> Option<ServerId> {
         let mut servers = self.servers.iter();
         servers.find(|(_, other)| other.has(room, peer)).map(|(id, _)| *id)
+    }
+
+    /// The server where this code is shown.
+    pub(super) fn place_of_code(&self, place: u16) -> Option<ServerId> {
+        let mut servers = self.servers.iter();
+        servers.find(|(_, other)| other.codes.contains(&place)).map(|(id, _)| *id)
     }
 
     /// Whether that server has that phone.
@@ -167,6 +175,7 @@ impl Others {
         changes: u64,
         (part, is_last): (u32, bool),
         rooms: Vec<(RoomKey, Vec<PeerId>)>,
+        codes: Vec<u16>,
     ) -> Vec<Change> {
         let (max_rooms, max_peers) = (self.max_rooms, self.max_peers);
         let Some(other) = self.servers.get_mut(&from) else { return Vec::new() };
@@ -185,6 +194,7 @@ impl Others {
         if !is_last {
             return Vec::new();
         }
+        other.codes = codes.into_iter().collect();
         let told = std::mem::take(&mut other.parts).1;
         (other.changes, other.is_stale) = (changes, false);
         let before = other.members.replace(told);
@@ -200,12 +210,8 @@ impl Others {
     ) -> Option<Change> {
         let (max_rooms, max_peers) = (self.max_rooms, self.max_peers);
         let other = self.servers.get_mut(&from)?;
+        other.count(changes)?;
         let members = other.members.as_mut()?;
-        if other.is_stale || changes != other.changes.wrapping_add(1) {
-            other.is_stale = true;
-            return None;
-        }
-        other.changes = changes;
         let is_change = match change {
             Change::Entered(room, peer) => {
                 let has_room = members.contains_key(&room) || members.len() < max_rooms;
@@ -223,6 +229,24 @@ impl Others {
             Change::Met(_) => false,
         };
         is_change.then_some(change)
+    }
+
+    /// A code is shown there, or is not any more.
+    pub(super) fn code_changed(
+        &mut self,
+        from: ServerId,
+        changes: u64,
+        place: u16,
+        is_shown: bool,
+    ) {
+        let Some(other) = self.servers.get_mut(&from) else { return };
+        if other.count(changes).is_some() {
+            if is_shown {
+                other.codes.insert(place);
+            } else {
+                other.codes.remove(&place);
+            }
+        }
     }
 
     /// Whether all changes of that server up to this number are known here.
@@ -257,10 +281,22 @@ impl Other {
             changes: 0,
             members: None,
             is_stale: false,
+            codes: BTreeSet::new(),
             parts: (0, Members::new()),
             asked: None,
             told: None,
         }
+    }
+
+    /// A change with its number. Nothing where something before that is missing.
+    fn count(&mut self, changes: u64) -> Option<()> {
+        self.members.as_ref()?;
+        if self.is_stale || changes != self.changes.wrapping_add(1) {
+            self.is_stale = true;
+            return None;
+        }
+        self.changes = changes;
+        Some(())
     }
 
     fn has(&self, room: RoomKey, peer: PeerId) -> bool {

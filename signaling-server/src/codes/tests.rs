@@ -19,7 +19,7 @@ struct Stage {
 
 impl Stage {
     fn set(limits: &Limits) -> Self {
-        let codes = Arc::new(Codes::new(limits, Arc::new(Metrics::new())));
+        let codes = Arc::new(Codes::new(limits, Arc::new(Metrics::new()), None));
         let ((anna, shower), (caller, called)) = (outbox(9, 9999), outbox(9, 9999));
         let shown = codes.offer(ANNA, &anna).map_err(|refusal| refusal.code).unwrap();
         Self { codes, shown, shower, caller, called }

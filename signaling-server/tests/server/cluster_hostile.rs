@@ -115,7 +115,12 @@ async fn nobody_speaks_for_a_phone_that_is_not_theirs() {
     stage.say(FORGER, passed(BEN, ANNA)).await;
     stage.say(FORGER, News::Left { changes: 1, room, peer: BEN }).await;
     stage.say(FORGER, News::Hello { changes: 0, known: vec![] }).await;
-    stage.say(FORGER, News::State { changes: 0, part: 0, is_last: true, rooms: vec![] }).await;
+    stage
+        .say(
+            FORGER,
+            News::State { changes: 0, part: 0, is_last: true, rooms: vec![], codes: vec![] },
+        )
+        .await;
     stage.say(FORGER, passed(BEN, ANNA)).await;
     stage.say(FORGER, passed(ANNA, BEN)).await;
     stage.say(FORGER, News::Left { changes: 1, room, peer: BEN }).await;

@@ -9,7 +9,13 @@ const MAX_BYTES: usize = 100_000;
 fn notices() -> Vec<Notice> {
     let (room, peer) = (RoomKey::of(&ROOM), PeerId(0xab));
     let claim = Claim { ticket: 7, room, peer, opens: true };
-    let state = News::State { changes: 3, part: 0, is_last: true, rooms: vec![(room, vec![peer])] };
+    let state = News::State {
+        changes: 3,
+        part: 0,
+        is_last: true,
+        rooms: vec![(room, vec![peer])],
+        codes: vec![0, 9999],
+    };
     let answer =
         News::Answer { room, ticket: 7, changes: 3, left_secs: Some(60), rivals: vec![claim] };
     let sealed = Body::Sealed("A".repeat(SEALED_MAX_CHARS));
@@ -23,10 +29,24 @@ fn notices() -> Vec<Notice> {
         answer,
         News::Entered { changes: 4, room, peer },
         News::Left { changes: 5, room, peer },
+        News::CodeShown { changes: 6, place: CODE_PLACES - 1 },
+        News::CodeGone { changes: 7, place: 0 },
+        News::Caller { place: 1, call: 2, says: CallerSays::Calls(longest_word()) },
+        News::Caller { place: 1, call: 2, says: CallerSays::Confirms("AA".into()) },
+        News::Caller { place: 1, call: 2, says: CallerSays::Leaves },
+        News::Shower { call: 2, says: ShowerSays::Answers(longest_word()) },
+        News::Shower { call: 2, says: ShowerSays::Ends(Some(longest_word())) },
+        News::Shower { call: 2, says: ShowerSays::Ends(None) },
+        News::Shower { call: 2, says: ShowerSays::IsGone },
+        News::Shower { call: 2, says: ShowerSays::IsBusy },
         News::Passed { room, from: peer, to: PeerId(2), body: sealed },
         News::Passed { room, from: peer, to: PeerId(2), body: binary },
     ];
     all.into_iter().map(|news| Notice { from: FROM, news }).collect()
+}
+
+fn longest_word() -> String {
+    "A".repeat(CODE_MESSAGE_MAX_CHARS)
 }
 
 #[test]
@@ -55,12 +75,23 @@ fn another_version_and_what_is_cut_or_goes_on_are_refused() {
 #[test]
 fn lists_over_their_bounds_are_refused() {
     let (room, peer) = (RoomKey::of(&ROOM), PeerId(1));
-    let state = |rooms| News::State { changes: 0, part: 0, is_last: true, rooms };
+    let state = |rooms| News::State { changes: 0, part: 0, is_last: true, rooms, codes: vec![] };
+    let codes = |codes| News::State { changes: 0, part: 0, is_last: true, rooms: vec![], codes };
+    let long = || longest_word() + "A";
     let claim = Claim { ticket: 7, room, peer, opens: false };
     let too_long = [
         News::Hello { changes: 0, known: vec![(FROM, 1); SERVERS_MAX + 1] },
         state(vec![(room, vec![]); ROOMS_PER_PART + 1]),
         state(vec![(room, vec![peer; PEERS_MAX + 1])]),
+        codes(vec![CODE_PLACES]),
+        codes(vec![0; usize::from(CODE_PLACES) + 1]),
+        News::CodeShown { changes: 0, place: CODE_PLACES },
+        News::CodeGone { changes: 0, place: CODE_PLACES },
+        News::Caller { place: CODE_PLACES, call: 0, says: CallerSays::Leaves },
+        News::Caller { place: 0, call: 0, says: CallerSays::Calls(long()) },
+        News::Caller { place: 0, call: 0, says: CallerSays::Confirms(long()) },
+        News::Shower { call: 0, says: ShowerSays::Answers(long()) },
+        News::Shower { call: 0, says: ShowerSays::Ends(Some(long())) },
         News::Answer {
             room,
             ticket: 0,
