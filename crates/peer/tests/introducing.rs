@@ -21,8 +21,8 @@ const NOBODYS: [u8; 32] = [0xcc; 32];
 
 /// In a thread's own time, which passes when told to.
 fn play(story: impl AsyncFnOnce(Play)) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true);
-    let runtime = runtime.build().unwrap();
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async { story(Play::join()).await });
 }
 
