@@ -1,9 +1,11 @@
 /** The server that introduces phones reads, alters, repeats and forges what they say, and lets strangers in. */
 
+import type { ToWorker } from "../../../web/src/engine/messages.ts";
 import { bundled } from "../../src/golden.ts";
 import { HostileServer, type Delivery } from "../../src/hostile-server.ts";
 import type { Phone } from "../../src/phone.ts";
 import { gather, prepare } from "../../src/room.ts";
+import { STEP_LIMIT_MS } from "../../src/tab.ts";
 import { expect, test as base } from "../fixtures.ts";
 
 const test = base.extend<{ hostile: HostileServer }>({
@@ -123,6 +125,27 @@ test("it cannot bring in somebody who was not invited", async ({ hostile, launch
   expect((await stranger.view()).room?.peers.filter((peer) => !peer.me)).toEqual([]);
 });
 
+test("nobody is between two phones that meet", async ({ launch, server }) => {
+  const [first, second, third] = (await launch(3, server)) as [Phone, Phone, Phone];
+  await first.page.addInitScript(seeAnotherCertificate);
+  const link = await first.start(server.url, { ...query(), wire: "f32", name: "first" });
+  const isRefused = Promise.any([first, second].map(refusesProof));
+  await second.join(link, { ...query(), wire: "f32", name: "second" });
+  await isRefused;
+  await third.join(link, { ...query(), wire: "f32", name: "third" });
+  await Promise.all([first, third].map((phone) => phone.meet(2)));
+
+  const notice = second.page.getByTestId("error");
+  await expect(notice).toHaveAttribute("data-code", "unreachable", { timeout: STEP_LIMIT_MS });
+  await expect(notice).toContainText("The other phone cannot be reached");
+  const linked = async (phone: Phone): Promise<string[]> => {
+    const { peers } = await phone.room();
+    return peers.filter(({ me, link }) => !me && link === "open").map(({ name }) => name);
+  };
+  expect(await Promise.all([first, second, third].map(linked))).toEqual([["third"], [], ["first"]]);
+  await answers([first, third]);
+});
+
 /** With one character another. */
 function altered(text: string): string {
   const at = Math.floor(text.length / 2);
@@ -131,4 +154,27 @@ function altered(text: string): string {
 
 function bytes({ sealed }: Sealed): string {
   return Buffer.from(sealed, "base64url").toString("latin1");
+}
+
+/** The proof of another phone was none, or not for the certificates that this one has seen. */
+async function refusesProof({ page }: Phone): Promise<void> {
+  await page.waitForEvent("console", (said) => said.text().includes("could not show that it was invited"));
+}
+
+/**
+ * Runs in the page: the engine hears that the first phone that this one meets has shown another certificate than its own,
+ * as where somebody stands between the two. For the phone that started the room: one that joins would turn from such a
+ * certificate without any proof, since the link names its host's.
+ */
+function seeAnotherCertificate(): void {
+  const post = Worker.prototype.postMessage as (this: Worker, message: ToWorker, ...rest: unknown[]) => void;
+  let met: string | null = null;
+  Worker.prototype.postMessage = function (this: Worker, message: ToWorker, ...rest: unknown[]): void {
+    if (message.type === "rtc" && message.event.kind === "secured") {
+      const { event } = message;
+      met ??= event.peer;
+      if (event.peer === met) event.theirs = event.theirs.map((byte) => 255 - byte);
+    }
+    post.call(this, message, ...rest);
+  };
 }
