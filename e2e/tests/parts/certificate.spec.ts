@@ -7,12 +7,14 @@ import { join } from "node:path";
 import { chromium, type Page } from "playwright-core";
 
 import { lanAddress } from "../../src/lan.ts";
+import { readQr } from "../../src/qr.ts";
 import type { Server } from "../../src/server.ts";
 import { onPath, settings } from "../../src/settings.ts";
 import { withSite } from "./site.ts";
 
 const site = { "index.html": "<!doctype html><title>A page</title>" };
 const host = lanAddress() ?? "127.0.0.1";
+const ANDROID_STEPS = ["Settings", "Install a certificate", "CA certificate", "open LinguaLinked"];
 
 test("a browser that was told to trust this machine shows the page without a warning", async () => {
   test.skip(
@@ -52,6 +54,13 @@ test("whoever forgets https gets a page that explains, and the certificate", asy
   });
 });
 
+test("its code brings another phone to the same page", async () => {
+  test.skip(lanAddress() === undefined, "this machine has no address for others in its network");
+  await inHome(async (home) => {
+    await withSite(site, (server) => passedOn(server, home), { host, hasTls: true });
+  });
+});
+
 async function explained(server: Server, home: string, picture: string): Promise<void> {
   const plain = server.url.replace("https:", "http:");
   await withPage(home, async (page) => {
@@ -63,6 +72,9 @@ async function explained(server: Server, home: string, picture: string): Promise
     expect(await link.getAttribute("href")).toBe(`${server.url}/`);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
     expect(wide).toBe(false);
+    await expect(page.getByRole("heading", { name: "On Android", exact: true })).toBeVisible();
+    // Those for other phones are folded away.
+    await expect(page.getByRole("listitem")).toContainText(ANDROID_STEPS);
     const download = page.waitForEvent("download");
     await page.getByRole("link", { name: "Download the certificate" }).click();
     expect((await download).suggestedFilename()).toBe("lingualinked.crt");
@@ -70,6 +82,17 @@ async function explained(server: Server, home: string, picture: string): Promise
     await page.getByText("Is it the right one?").click();
     await expect(page.getByText(new X509Certificate(bytes).fingerprint256)).toBeVisible();
     expect(complaints).toEqual([]);
+  });
+}
+
+async function passedOn(server: Server, home: string): Promise<void> {
+  const plain = server.url.replace("https:", "http:");
+  await withPage(home, async (page) => {
+    await page.goto(plain);
+    await page.getByRole("img", { name: "QR code of this page's address" }).scrollIntoViewIfNeeded();
+    const scanned = readQr(await page.screenshot());
+    expect(scanned).toBe(`${plain}/`);
+    expect(scanned).toBe(page.url());
   });
 }
 
