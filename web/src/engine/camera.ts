@@ -45,10 +45,10 @@ export async function* watch(
 }
 
 /** The browser's own reader, or ours where it has none. */
-export async function reader(): Promise<Reader> {
+export async function reader(ours: () => Promise<Reader> = ownReader): Promise<Reader> {
   const Detector = window.BarcodeDetector;
   const formats = (await Detector?.getSupportedFormats().catch(() => [])) ?? [];
-  if (!Detector || !formats.includes("qr_code")) return ownReader();
+  if (!Detector || !formats.includes("qr_code")) return ours();
   const detector = new Detector({ formats: ["qr_code"] });
   return async (video) => (await detector.detect(video))[0]?.rawValue ?? null;
 }
