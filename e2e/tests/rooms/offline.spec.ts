@@ -138,18 +138,43 @@ test("a new version is told, and is there after the page was loaded anew", async
   expect(kept).toContain("/index.html");
 });
 
-test("an invited phone keeps no page", async ({ server, launch }) => {
-  const [first, second] = (await launch(2, server)) as [Phone, Phone];
-  await first.start(server.url, { ...QUERY, model: bundled().url });
-  const link = new URL(await first.invitation());
-  await second.open(address(link.origin, QUERY) + link.hash);
-  await second.page.getByTestId("join").waitFor();
-  // For longer than a start screen waits before it keeps the page.
-  await second.page.waitForTimeout(3000);
-  expect(await second.page.evaluate(registrations)).toBe(0);
-  await second.page.getByTestId("join").click();
-  await second.meet(2);
-  expect(await second.page.evaluate(registrations)).toBe(0);
+test("an invited phone keeps the page once it was let in, and nothing before", async ({ launch }) => {
+  const server = await Server.start();
+  const [first, second, third] = (await launch(3, server)) as [Phone, Phone, Phone];
+  const guests = [second, third];
+  try {
+    await first.start(server.url, { ...QUERY, admit: "ask" });
+    const link = new URL(await first.invitation());
+    for (const guest of guests)
+      await guest.open(address(link.origin, { ...QUERY, name: guest.name }) + link.hash);
+    await keepNothing(guests);
+    await second.page.getByTestId("join").click();
+    await first.asked(second.name);
+    await third.page.getByTestId("join").click();
+    await third.asks();
+    await keepNothing(guests);
+    // They are shown one at a time.
+    for (const guest of guests) {
+      await first.asked(guest.name);
+      await first.letIn();
+    }
+    await Promise.all([first, ...guests].map((phone) => phone.meet(3)));
+    // The network is the room's, until it is ready and quiet.
+    await keepNothing(guests);
+
+    await third.leave();
+    await expect.poll(() => third.page.evaluate(isKept), { timeout: STEP_LIMIT_MS }).toBe(true);
+    await prepare([first, second]);
+    await first.answer(await first.type(PROMPT), STALL_LIMIT_MS);
+    await expect.poll(() => second.page.evaluate(isKept), { timeout: STEP_LIMIT_MS }).toBe(true);
+    await second.meet(2);
+  } finally {
+    await server.stop();
+  }
+  for (const guest of guests) {
+    await guest.open(address(server.url, QUERY));
+    await expect(guest.page.getByTestId("start")).toBeVisible();
+  }
 });
 
 test("the page can be installed", async ({ server, folder }) => {
@@ -197,6 +222,12 @@ async function answers(phone: Phone): Promise<void> {
 async function isKept(): Promise<boolean> {
   const registration = await navigator.serviceWorker.getRegistration();
   return registration?.active?.state === "activated";
+}
+
+/** Also after longer than a start screen or a quiet room waits before the page is kept. */
+async function keepNothing(phones: Phone[]): Promise<void> {
+  await phones[0]?.page.waitForTimeout(7000);
+  for (const { page } of phones) expect(await page.evaluate(registrations)).toBe(0);
 }
 
 /** Runs in the page. */

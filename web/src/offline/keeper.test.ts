@@ -43,7 +43,9 @@ function keeper(container: Container): Keeper {
 test("a page that is kept, and its own version, are no news", async () => {
   const container = new Container();
   const kept = keeper(container);
+  expect(kept.isKeeping).toBe(false);
   await kept.keep();
+  expect(kept.isKeeping).toBe(true);
   expect(container.register).toHaveBeenCalledWith("/sw.js", { updateViaCache: "none" });
   container.registration.active = new Version(OURS);
   container.dispatchEvent(new Event("controllerchange"));

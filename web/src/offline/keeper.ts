@@ -19,6 +19,11 @@ export class Keeper {
     private readonly container: ServiceWorkerContainer | undefined,
   ) {}
 
+  /** This page is kept, or is about to be. */
+  get isKeeping(): boolean {
+    return this.#registration !== null;
+  }
+
   /** From now on this page is kept, and looked for in newer versions. */
   async keep(): Promise<void> {
     if (this.#registration || !this.container) {
