@@ -56,7 +56,8 @@ pub(crate) async fn serve(State(server): State<Server>, mut request: Request) ->
 
 /// Adds to every answer what a browser must know to guard the page. Cross-origin
 /// isolation gives the page precise clocks; the rest forbids everything that it
-/// does not do. `wasm-unsafe-eval` is what compiling wasm is called.
+/// does not do. `wasm-unsafe-eval` is what compiling wasm is called. A WebSocket of the
+/// page's own server is `self`, and a model may come from any https address.
 pub(crate) async fn guard(mut response: Response) -> Response {
     for (name, value) in GUARDS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -73,7 +74,7 @@ const GUARDS: [(HeaderName, &str); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
-         connect-src 'self' https: ws: wss:; img-src 'self' data: blob:; media-src 'self' blob:; \
+         connect-src 'self' https:; img-src 'self' data: blob:; media-src 'self' blob:; \
          worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'",
     ),

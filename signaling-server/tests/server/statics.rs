@@ -107,7 +107,7 @@ async fn every_answer_guards_the_page() {
         for part in [
             "default-src 'self'",
             "script-src 'self' 'wasm-unsafe-eval'",
-            "connect-src 'self' https: ws: wss:",
+            "connect-src 'self' https:",
             "worker-src 'self' blob:",
             "object-src 'none'",
             "frame-ancestors 'none'",
