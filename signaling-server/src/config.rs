@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, FromArgMatches, builder::RangedU64ValueParser};
-use protocol::signal::{CODE_PLACES, IceServer, PEERS_MAX};
+use protocol::signal::{CODE_PLACES, IceServer, MESSAGE_MAX_BYTES, PEERS_MAX};
 use turn::Secret;
 
 use crate::{Forwarded, Identity, Nats};
@@ -100,8 +100,8 @@ pub struct Limits {
     /// How long that while is
     #[arg(long = "redeem-lockout-secs", value_parser = parse_secs, default_value = "600")]
     pub redeem_lockout: Duration,
-    /// Bytes of one signaling message
-    #[arg(long = "max-message-bytes", default_value_t = 64 << 10)]
+    /// Bytes of one signaling message; at most the usual, which is the protocol's longest
+    #[arg(long = "max-message-bytes", default_value_t = MESSAGE_MAX_BYTES, value_parser = RangedU64ValueParser::<usize>::new().range(..=MESSAGE_MAX_BYTES as u64))]
     pub message_bytes: usize,
     /// Signaling bytes that one connection may send in all
     #[arg(long = "max-signaling-bytes", default_value_t = 4 << 20)]

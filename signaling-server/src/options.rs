@@ -188,6 +188,7 @@ mod tests {
             "--idle-timeout-secs=0",
             "--listen=8080",
             "--max-connects-per-sec=0",
+            "--max-message-bytes=65537",
             "--log=loud",
         ] {
             assert!(Options::try_parse_from(["server", odd]).is_err(), "{odd}");

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::{TestServer, client::*, few_messages, http, short_idle, soon};
+use crate::{TestServer, client::*, few_messages, http, program::Program, short_idle, soon};
 
 #[tokio::test]
 async fn a_long_message_is_refused() {
@@ -19,6 +19,29 @@ async fn a_long_message_is_refused() {
     assert_eq!(anna.hear_close().await, Some(1008));
     server.counts(r#"refusals_total{code="too_large"}"#, 1).await;
     server.counts(r#"sockets_ended_total{reason="refused"}"#, 1).await;
+}
+
+#[tokio::test]
+async fn a_message_may_be_as_long_as_said_and_no_longer() {
+    let server = TestServer::start_with(|config| config.limits.message_bytes = 1_000).await;
+    let mut anna = Client::open(server.address, ANNA).await;
+    let around = ClientMessage::Send { to: ANNA, sealed: String::new() }.to_json().len();
+    let message = |bytes: usize| "A".repeat(bytes - around);
+    anna.say(&ClientMessage::Send { to: ANNA, sealed: message(1_000) }).await;
+    assert_eq!(anna.hear().await, ServerMessage::From { from: ANNA, sealed: message(1_000) });
+    server.counts(r#"refusals_total{code="too_large"}"#, 0).await;
+    anna.say(&ClientMessage::Send { to: ANNA, sealed: message(1_001) }).await;
+    assert_eq!(anna.hear_refusal().await, RefusalCode::TooLarge);
+    assert_eq!(anna.hear_close().await, Some(1008));
+    server.counts(r#"refusals_total{code="too_large"}"#, 1).await;
+    server.counts(r#"sockets_ended_total{reason="refused"}"#, 1).await;
+}
+
+/// The option would promise what neither server nor phones read.
+#[test]
+fn longer_messages_than_the_protocols_cannot_be_allowed() {
+    let error = Program::fails(&["--max-message-bytes", "65537"]);
+    assert!(error.contains("--max-message-bytes") && error.contains("65536"), "{error}");
 }
 
 /// Far over the limit nothing is read; the socket may break before the refusal is heard.
