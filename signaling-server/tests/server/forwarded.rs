@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use protocol::signal::ClientMessage;
+use protocol::signal::{ClientMessage, RefusalCode};
 use signaling_server::{Config, Forwarded};
 use tokio_tungstenite::{
     connect_async,
     tungstenite::{self, client::IntoClientRequest as _},
 };
 
-use crate::{TestServer, client::*};
+use crate::{TestServer, client::*, soon};
 
 /// Two sockets of each address, of a proxy that passes on what its clients say.
 async fn behind(header: Option<Forwarded>) -> TestServer {
@@ -38,6 +38,53 @@ async fn a_proxys_clients_are_counted_each() {
     while socket(server.address, &freed).await.is_err() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test]
+async fn each_of_a_proxys_clients_has_so_many_sockets_a_second() {
+    let server = TestServer::start_with(|config| {
+        config.trust_forwarded = Some(Forwarded::XForwardedFor);
+        config.limits.connects_per_sec = 2;
+        config.limits.connects_burst = 5;
+    })
+    .await;
+    let mut opened = 0;
+    for number in 0..30 {
+        let forged = format!("6.6.6.{number}, 10.0.0.1");
+        match connect(server.address, &[("x-forwarded-for", &forged)]).await {
+            Ok(_) => opened += 1,
+            Err(status) => assert_eq!(status, 429),
+        }
+    }
+    assert!((5..30).contains(&opened), "{opened}");
+    let turned_away = r#"connections_turned_away_total{reason="address_too_fast"}"#;
+    assert_eq!(server.metric(turned_away).await, 30 - opened);
+    let other = connect(server.address, &[("x-forwarded-for", "10.0.0.2")]).await;
+    assert!(other.is_ok(), "others are not held up");
+    let first = [("x-forwarded-for", "10.0.0.1")];
+    soon(async { while connect(server.address, &first).await.is_err() {} }).await;
+}
+
+#[tokio::test]
+async fn a_proxys_client_is_locked_out_of_codes_and_the_others_are_not() {
+    let server = TestServer::start_with(|config| {
+        config.trust_forwarded = Some(Forwarded::XForwardedFor);
+        config.limits.redeem_failures = 2;
+    })
+    .await;
+    let guess = async |client: &str| {
+        let headers = [("x-forwarded-for", client)];
+        let mut phone = connect(server.address, &headers).await.unwrap();
+        phone.say(&ClientMessage::Redeem { place: 1, message: "AA".into() }).await;
+        phone.hear_refusal().await
+    };
+    for forged in ["6.6.6.6, 10.0.0.1", "7.7.7.7, 10.0.0.1"] {
+        assert_eq!(guess(forged).await, RefusalCode::CodeGone);
+    }
+    assert_eq!(guess("8.8.8.8, 10.0.0.1").await, RefusalCode::LockedOut);
+    assert_eq!(guess("10.0.0.1, 10.0.0.2").await, RefusalCode::CodeGone);
+    server.counts(r#"refusals_total{code="locked_out"}"#, 1).await;
+    server.counts(r#"refusals_total{code="code_gone"}"#, 3).await;
 }
 
 #[tokio::test]
@@ -89,19 +136,22 @@ async fn the_proxy_itself_is_no_client() {
 
 /// A socket in a room of its own, or the status of the refusal; 0 where there was no answer.
 async fn socket(server: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Client, u16> {
+    let mut client = connect(server, headers).await?;
+    let port = u128::from(client.stream().local_addr().unwrap().port());
+    let room = base::RoomId(port.to_be_bytes());
+    client.say(&ClientMessage::Open { room, peer: ANNA }).await;
+    assert_eq!(client.hear().await, entered(&[]));
+    Ok(client)
+}
+
+/// The same in no room yet.
+async fn connect(server: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Client, u16> {
     let mut request = format!("ws://{server}/signal").into_client_request().unwrap();
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
     }
     match connect_async(request).await {
-        Ok((stream, _)) => {
-            let mut client = Client(stream);
-            let port = u128::from(client.stream().local_addr().unwrap().port());
-            let room = base::RoomId(port.to_be_bytes());
-            client.say(&ClientMessage::Open { room, peer: ANNA }).await;
-            assert_eq!(client.hear().await, entered(&[]));
-            Ok(client)
-        }
+        Ok((stream, _)) => Ok(Client(stream)),
         Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
         Err(_) => Err(0),
     }

@@ -47,6 +47,25 @@ async fn what_is_not_delivered_is_not_counted() {
     server.counts(r#"refusals_total{code="too_large"}"#, 1).await;
 }
 
+/// Less than usual, and more.
+#[tokio::test]
+async fn a_payload_may_be_as_long_as_said_and_no_longer() {
+    for limit in [1_000, 400_000] {
+        let server =
+            TestServer::start_with(|config| config.limits.relay_message_bytes = limit).await;
+        let (mut anna, mut ben) = pair(&server).await;
+        anna.send(binary(&BEN.0.to_be_bytes(), &vec![7; limit])).await;
+        let delivered = ben.next().await.unwrap();
+        assert_eq!(delivered, binary(&ANNA.0.to_be_bytes(), &vec![7; limit]));
+        anna.send(binary(&BEN.0.to_be_bytes(), &vec![7; limit + 1])).await;
+        assert_eq!(anna.hear_refusal().await, RefusalCode::TooLarge);
+        assert_eq!(anna.hear_close().await, Some(1008));
+        assert_eq!(ben.hear().await, ServerMessage::PeerLeft { peer: ANNA });
+        assert_eq!(server.stats().await["relayed_bytes"], json!(limit));
+        server.counts(r#"refusals_total{code="too_large"}"#, 1).await;
+    }
+}
+
 #[tokio::test]
 async fn a_message_without_receiver_is_refused() {
     let server = TestServer::start().await;

@@ -2,8 +2,10 @@
 
 use std::{fs::File, time::Duration};
 
+use base::PeerId;
 use protocol::signal::ServerMessage;
 use serde_json::json;
+use signaling_server::{Config, Limits};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -118,6 +120,72 @@ async fn a_slow_client_is_dropped_and_the_others_go_on() {
     drop(slow);
 }
 
+/// Of small messages their number is what counts, and their bytes where any number may wait.
+#[tokio::test]
+async fn what_waits_for_a_slow_client_is_bounded_in_number_and_in_bytes() {
+    let number: fn(&mut Limits, usize) = |limits, most| limits.queue_messages = most;
+    let bytes: fn(&mut Limits, usize) = |limits, most| limits.queue_bytes = most * SMALL_BYTES;
+    for bound in [number, bytes] {
+        let few = taken_before_the_end(|limits| bound(limits, 2 * TOGETHER)).await;
+        let many = taken_before_the_end(|limits| bound(limits, 4_000)).await;
+        // Before any wait here the network holds some, each time somewhat more or less.
+        assert!(many > few + 2_000, "{few} and {many}");
+    }
+}
+
+/// How many small messages a client that does not read is sent until it is dropped. One that reads gets as many, and stays.
+async fn taken_before_the_end(bound: impl FnOnce(&mut Limits)) -> usize {
+    let server = TestServer::start_with(|config| {
+        config.limits.messages_burst = 1_000_000;
+        (config.limits.queue_messages, config.limits.queue_bytes) = (1 << 20, 1 << 30);
+        bound(&mut config.limits);
+    })
+    .await;
+    let mut anna = Client::open(server.address, ANNA).await;
+    anna.stream().set_nodelay(true).unwrap();
+    let _slow = Client::join(server.address, BEN, &[ANNA]).await;
+    let mut cleo = Client::join(server.address, CLEO, &[ANNA, BEN]).await;
+    let message = |to: PeerId| [&to.0.to_be_bytes()[..], &[0; SMALL_BYTES - 4]].concat();
+    let (mut sent, mut heard, mut is_dropped) = (0, 0, false);
+    while !is_dropped {
+        for to in [BEN, CLEO].repeat(TOGETHER) {
+            anna.send(Message::binary(message(to))).await;
+        }
+        sent += TOGETHER;
+        assert!(sent < 100_000, "nothing bounds what waits for a slow client");
+        while heard < sent {
+            match cleo.next().await.expect("who reads stays") {
+                Message::Binary(_) => heard += 1,
+                _ => is_dropped = true,
+            }
+        }
+    }
+    server.counts(r#"sockets_ended_total{reason="slow"}"#, 1).await;
+    sent
+}
+
+/// As much may wait as likes to: it is dropped because it takes none of it.
+#[tokio::test]
+async fn a_socket_that_takes_nothing_is_given_up() {
+    let server = TestServer::start_with(|config| {
+        config.limits.write_timeout = Duration::from_millis(500);
+        (config.limits.queue_messages, config.limits.queue_bytes) = (1 << 20, 1 << 30);
+    })
+    .await;
+    let mut anna = Client::open(server.address, ANNA).await;
+    let slow = Client::join(server.address, BEN, &[ANNA]).await;
+    assert_eq!(anna.hear().await, ServerMessage::PeerEntered { peer: BEN });
+    let message = [&BEN.0.to_be_bytes()[..], &[0; 256 << 10]].concat();
+    // More than the network holds.
+    for _ in 0..100 {
+        anna.send(Message::binary(message.clone())).await;
+    }
+    assert_eq!(anna.hear().await, ServerMessage::PeerLeft { peer: BEN });
+    server.counts(r#"sockets_ended_total{reason="slow"}"#, 1).await;
+    drop(slow);
+    server.is_well().await;
+}
+
 #[tokio::test]
 async fn a_download_that_is_not_taken_is_given_up() {
     let server = TestServer::start_with(|config| {
@@ -146,6 +214,11 @@ async fn a_connection_ends_after_its_life() {
     assert_eq!(server.metric("sockets").await, 0);
 }
 
-fn short_handshake(config: &mut signaling_server::Config) {
+fn short_handshake(config: &mut Config) {
     config.limits.handshake_timeout = Duration::from_secs(1);
 }
+
+/// A message whose number counts before its bytes do.
+const SMALL_BYTES: usize = 1_000;
+/// How many are sent before it is looked whether they came: fewer than may wait, so that whoever reads is not overrun.
+const TOGETHER: usize = 4;
