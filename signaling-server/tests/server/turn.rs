@@ -54,6 +54,16 @@ async fn phones_of_a_room_talk_through_it_and_their_bytes_are_counted() {
     server.counts("turn_allocations", 1).await;
 }
 
+/// STUN, for whoever asks.
+#[tokio::test]
+async fn phones_are_told_where_they_are() {
+    let server = server().await;
+    let (_anna, turn) = open(&server).await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mapped = mapped_address(&socket, address(&turn)).await;
+    assert_eq!(mapped, Some(socket.local_addr().unwrap()));
+}
+
 /// Nobody without the room's own; nobody with those of a server before this one; nobody too late.
 #[tokio::test]
 async fn other_credentials_are_refused() {

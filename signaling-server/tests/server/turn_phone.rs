@@ -7,7 +7,14 @@ use tokio::{net::UdpSocket, time::timeout};
 use turn_client_proto::{
     api::{Transmit, TurnClientApi as _, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet},
     stun::Instant,
-    types::{TransportType, TurnCredentials},
+    types::{
+        TransportType, TurnCredentials,
+        stun::{
+            attribute::XorMappedAddress,
+            message::{BINDING, Message, MessageWriteVec},
+            prelude::{MessageWrite as _, MessageWriteExt as _},
+        },
+    },
     udp::TurnClientUdp,
 };
 
@@ -138,6 +145,20 @@ impl TurnPhone {
     fn now(&self) -> Instant {
         Instant::from_std(self.started)
     }
+}
+
+/// Where a STUN server says that this socket is; nothing where it does not answer soon.
+pub async fn mapped_address(socket: &UdpSocket, server: SocketAddr) -> Option<SocketAddr> {
+    let asked = Message::builder_request(BINDING, MessageWriteVec::new());
+    let id = asked.transaction_id();
+    socket.send_to(&asked.finish(), server).await.unwrap();
+    let mut bytes = [0; 1500];
+    let waits = Duration::from_millis(300);
+    let (length, from) = timeout(waits, socket.recv_from(&mut bytes)).await.ok()?.ok()?;
+    assert_eq!(from, server);
+    let answer = Message::from_bytes(&bytes[..length]).unwrap();
+    assert_eq!(answer.transaction_id(), id);
+    Some(answer.attribute::<XorMappedAddress>().unwrap().addr(id))
 }
 
 /// Of a URL as browsers want it.

@@ -13,7 +13,7 @@ use turn_types::{
     channel::ChannelData,
     message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH, SEND},
     stun::{
-        attribute::{ErrorCode, Nonce, Realm, Username},
+        attribute::{ErrorCode, Nonce, Realm, Username, XorMappedAddress},
         message::{
             BINDING, IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, Message,
             MessageWriteVec, Method, TransactionId,
@@ -194,6 +194,12 @@ impl Phone {
 /// The shortest request: where am I?
 pub fn binding() -> Vec<u8> {
     Message::builder_request(BINDING, MessageWriteVec::new()).finish()
+}
+
+/// Where the answer to that says that one is.
+pub fn mapped(bytes: &[u8]) -> SocketAddr {
+    let message = Message::from_bytes(bytes).unwrap();
+    message.attribute::<XorMappedAddress>().unwrap().addr(message.transaction_id())
 }
 
 /// A Send indication.

@@ -27,6 +27,24 @@ fn two_phones_of_a_room_talk_through_it() {
     assert_eq!(world.passed(&ben, &on_channel(0x4001, b"")).unwrap().0, anna.client);
 }
 
+/// STUN, for phones with and without an allocation.
+#[test]
+fn whoever_asks_where_it_is_is_told() {
+    let mut world = World::new();
+    let anna = world.settled("room", 1);
+    let mut stranger = world.phone("room", 2);
+    stranger.client = "[2001:db8::7]:4711".parse().unwrap();
+    for phone in [anna, stranger] {
+        let outcome = world.hear(&phone, &binding());
+        let (to, bytes) = outcome.send.unwrap();
+        assert_eq!(
+            (to, mapped(&bytes), outcome.note),
+            (phone.client, phone.client, Note::Answered)
+        );
+    }
+    assert_eq!(world.relay.allocations(), 1);
+}
+
 #[test]
 fn credentials_are_those_of_this_key_and_not_too_old() {
     let mut world = World::new();
