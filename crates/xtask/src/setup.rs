@@ -24,7 +24,7 @@ pub use wasm::wasm_toolchain;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only these parts; without it, all but peers, adb, certificates, nats, deny and typos.
+    /// Only these parts; without it, all but peers, adb, certificates, nats, coturn, deny and typos.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Need>,
 }
@@ -56,6 +56,8 @@ pub enum Need {
     Certificates,
     /// NATS, for the tests of several servers.
     Nats,
+    /// coturn, for the tests of TURN servers elsewhere.
+    Coturn,
     /// cargo-deny; compiles for minutes.
     Deny,
     /// The spelling checker; compiles for minutes.
@@ -90,6 +92,7 @@ fn describe(project: &Project, need: Need) -> Result<String> {
         Need::Adb => checkers::ensure_adb(project),
         Need::Certificates => checkers::ensure_certificates(project),
         Need::Nats => checkers::ensure_nats(project),
+        Need::Coturn => checkers::ensure_coturn(project),
         Need::Deny => checkers::ensure_cargo_tool(project, "cargo-deny"),
         Need::Typos => checkers::ensure_cargo_tool(project, "typos-cli"),
     }

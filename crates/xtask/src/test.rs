@@ -90,19 +90,26 @@ fn lint(project: &Project) -> Result<Outcome> {
 
 fn rust_tests(project: &Project) -> Result<Outcome> {
     setup::ensure(project, &[Need::Vulkan])?;
-    let missing: Vec<_> =
-        [(Need::Certificates, "authorities of certificates"), (Need::Nats, "several servers")]
-            .into_iter()
-            .filter_map(|(need, what)| Some((need, what, setup::ensure(project, &[need]).err()?)))
-            .collect();
+    let missing: Vec<_> = [
+        (Need::Certificates, "authorities of certificates"),
+        (Need::Nats, "several servers"),
+        (Need::Coturn, "TURN servers elsewhere"),
+    ]
+    .into_iter()
+    .filter_map(|(need, what)| Some((need, what, setup::ensure(project, &[need]).err()?)))
+    .collect();
     let mut command = project.cargo();
     command.args(["test", "--workspace"]);
     if let Some(driver) = setup::software_driver(project) {
         command.env("VK_DRIVER_FILES", driver);
     }
-    // Its tests leave themselves out where it is missing, and must not do so unseen.
-    if !missing.iter().any(|(need, ..)| *need == Need::Nats) {
-        command.env("LINGUALINKED_NATS", "required");
+    // Their tests leave themselves out where they are missing, and must not do so unseen.
+    for (need, variable) in
+        [(Need::Nats, "LINGUALINKED_NATS"), (Need::Coturn, "LINGUALINKED_COTURN")]
+    {
+        if !missing.iter().any(|(other, ..)| *other == need) {
+            command.env(variable, "required");
+        }
     }
     step(project, "cargo test", command)?;
     let skipped: Vec<_> =

@@ -12,6 +12,7 @@ mod cluster_access;
 mod cluster_hostile;
 mod cluster_losses;
 mod codes;
+mod coturn;
 mod forwarded;
 mod hostile;
 mod http;

@@ -32,6 +32,15 @@ pub fn ensure_nats(project: &Project) -> Result<String> {
     Ok("nats-server is there".to_owned())
 }
 
+/// coturn from the search path or from Debian, whose package would also start it as a service that relays for everybody.
+pub fn ensure_coturn(project: &Project) -> Result<String> {
+    if on_path("turnserver").is_none() {
+        let why = "credentials for TURN servers elsewhere are tested with it";
+        apt::install_without_service(project, "coturn", "coturn.service", why)?;
+    }
+    Ok("turnserver is there".to_owned())
+}
+
 /// The parts of the toolchain that a minimal installation leaves out.
 pub fn ensure_components(project: &Project) -> Result<String> {
     for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
