@@ -89,6 +89,9 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     #[test]
@@ -97,10 +100,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             for line in lines {
                 let (name, value) = line.split_once(": ").unwrap();
-                headers.append(
-                    name.parse::<axum::http::HeaderName>().unwrap(),
-                    value.parse().unwrap(),
-                );
+                headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
             }
             header.client(&headers).map(|ip| ip.to_string())
         };
@@ -124,5 +124,51 @@ mod tests {
         assert_eq!(f("forwarded: for=_hidden"), None);
         assert_eq!(f("forwarded: proto=http"), None);
         assert_eq!(f("x-forwarded-for: 6.6.6.6"), None);
+    }
+
+    const BOTH: [(Forwarded, &str); 2] =
+        [(Forwarded::XForwardedFor, "x-forwarded-for"), (Forwarded::Forwarded, "forwarded")];
+
+    fn headers(name: &'static str, value: &[u8]) -> HeaderMap {
+        let value = value.try_into().expect("a header may have these bytes");
+        HeaderMap::from_iter([(HeaderName::from_static(name), value)])
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_survived(value in vec(prop_oneof![Just(b'\t'), 32..127_u8, 128..=255_u8], 0..99)) {
+            for (header, name) in BOTH {
+                header.client(&headers(name, &value));
+            }
+        }
+
+        /// Addresses, what is nearly one, and what nobody would write.
+        #[test]
+        fn whoever_is_found_is_named_last(
+            before in "([0-9.]{7}, )?",
+            hop in "\\[?([0-9]{1,2}\\.){3}[0-9]{1,3}\\]?(:[0-9]{0,5})?|\"?[0-9a-f:.\\[\\]]{0,30}\"?",
+        ) {
+            let cuts = (0..hop.len()).flat_map(|from| (from + 1..=hop.len()).map(move |to| from..to));
+            let named: Vec<IpAddr> = cuts.filter_map(|cut| hop[cut].parse().ok()).collect();
+            for ((header, name), word) in BOTH.into_iter().zip(["", "for="]) {
+                let value = format!("{before}{word}{hop}");
+                let found = header.client(&headers(name, value.as_bytes()));
+                prop_assert!(found.is_none_or(|found| named.contains(&found)), "{:?}", found);
+            }
+        }
+
+        /// As the proxy writes it, with or without a port, and whatever its client has written before.
+        #[test]
+        fn the_proxys_word_counts_whatever_stands_before(
+            before in "[ -~]{0,60}", is_v4: bool, bits: u128, port: Option<u16>,
+        ) {
+            let ip = if is_v4 { IpAddr::V4((bits as u32).into()) } else { IpAddr::V6(bits.into()) };
+            let written = port.map_or(ip.to_string(), |port| SocketAddr::new(ip, port).to_string());
+            let words =
+                [format!("{before}, {written}"), format!("{before}, For=\"{written}\";proto=https")];
+            for ((header, name), value) in BOTH.into_iter().zip(words) {
+                prop_assert_eq!(header.client(&headers(name, value.as_bytes())), Some(ip));
+            }
+        }
     }
 }

@@ -216,6 +216,8 @@ const READ_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -253,6 +255,30 @@ mod tests {
             assert_eq!(parse_range(text, 10), Asked::Unsatisfiable, "{text}");
         }
         assert_eq!(parse_range("bytes=0-", 0), Asked::Unsatisfiable);
+    }
+
+    proptest! {
+        /// Ranges, what is nearly one, and anything.
+        #[test]
+        fn whatever_is_asked_lies_within_the_file(
+            text in "bytes=[0-9]{0,21}-[0-9]{0,21}|[a-z= ]{0,8}[0-9,-]{0,9}|\\PC{0,60}",
+            size in prop_oneof![0..1000_u64, any::<u64>(), Just(u64::MAX)],
+        ) {
+            if let Asked::Bytes { start, end } = parse_range(&text, size) {
+                prop_assert!(start < end && end <= size, "{start}..{end} of {size}");
+            }
+        }
+
+        #[test]
+        fn ranges_are_the_bytes_that_they_name(
+            first in 0..99_u64, more in 0..99_u64, size in 0..99_u64,
+        ) {
+            let asked = parse_range(&format!("bytes={first}-{}", first + more), size);
+            let end = size.min(first + more + 1);
+            let is_there = first < size;
+            prop_assert_eq!(asked == Asked::Unsatisfiable, !is_there);
+            prop_assert_eq!(asked == Asked::Bytes { start: first, end }, is_there);
+        }
     }
 
     #[test]
