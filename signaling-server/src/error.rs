@@ -36,6 +36,14 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// A key that is not its owner's alone.
+    #[error(
+        "others may read or change {}, and with its key pose as this server: delete the folder that it is in, and new keys are made; or, where nobody has read it, say `chmod 600` of it", .file.display()
+    )]
+    OpenKey {
+        /// The file.
+        file: PathBuf,
+    },
     /// What stands in the certificate's files.
     #[error("the certificate in {} is not usable ({reason}): delete that folder, and a new one is made", .folder.display())]
     Identity {

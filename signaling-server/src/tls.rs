@@ -50,7 +50,7 @@ impl Identity {
     /// Certificates of this machine's own authority, for its private names.
     ///
     /// # Errors
-    /// [`Error::IdentityFile`] and [`Error::Identity`].
+    /// [`Error::IdentityFile`], [`Error::OpenKey`] and [`Error::Identity`].
     pub fn local(local: Local) -> Result<Self, Error> {
         let certified = local.load_or_make()?;
         let identity = Self::new(Source::Local(local), HTTP);
@@ -61,7 +61,7 @@ impl Identity {
     /// Certificates of a public authority. Where none is kept, the server shows none until it has got one.
     ///
     /// # Errors
-    /// [`Error::IdentityFile`].
+    /// [`Error::IdentityFile`] and [`Error::OpenKey`].
     pub fn acme(acme: Acme) -> Result<Self, Error> {
         let kept = acme.load()?;
         let identity = Self::new(Source::Acme(acme), &[HTTP, &[ACME_TLS]].concat());
@@ -134,8 +134,8 @@ impl Identity {
     /// Renews the certificate if that is due, as [`run`](crate::run) does by itself every few seconds.
     ///
     /// # Errors
-    /// [`Error::IdentityFile`], [`Error::Identity`] and [`Error::Acme`]; the certificate stays what it was. [`Error::Clock`]
-    /// where the new one would have to be renewed at once, so that no authority is asked without end.
+    /// [`Error::IdentityFile`], [`Error::OpenKey`], [`Error::Identity`] and [`Error::Acme`]; the certificate stays what it was.
+    /// [`Error::Clock`] where the new one would have to be renewed at once, so that no authority is asked without end.
     pub async fn renew_if_due(&self) -> Result<(), Error> {
         let Inner { source, resolver, .. } = &*self.0;
         if self.current().is_some_and(|current| !source.is_due(&current.facts)) {

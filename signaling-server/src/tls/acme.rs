@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::{
     Clock,
     certified::{Certified, Facts},
-    files::{make_folder, read, remove, write_private},
+    files::{make_folder, read_private, remove, write_private},
     resolver::Resolver,
 };
 use crate::Error;
@@ -42,10 +42,11 @@ pub struct Acme {
 }
 
 impl Acme {
-    /// The certificate that is kept, if it is for these names.
+    /// The certificate that is kept, if it is for these names. It stands beside its key, and so does the account.
     pub(super) fn load(&self) -> Result<Option<Certified>, Error> {
         make_folder(&self.folder)?;
-        let pem = read(&self.folder.join(CERTIFICATE))?;
+        read_private(&self.folder.join(ACCOUNT))?;
+        let pem = read_private(&self.folder.join(CERTIFICATE))?;
         Ok(pem.and_then(|pem| certified(&pem)).filter(|kept| kept.facts.cover(&self.domains)))
     }
 
@@ -91,7 +92,7 @@ impl Acme {
     async fn account(&self) -> Result<Account, Error> {
         let failed = |error: AcmeError| self.failed(error);
         let file = self.folder.join(ACCOUNT);
-        let kept = read(&file)?.and_then(|kept| serde_json::from_str(&kept).ok());
+        let kept = read_private(&file)?.and_then(|kept| serde_json::from_str(&kept).ok());
         if let Some(kept) = kept {
             return self.builder()?.from_credentials(kept).await.map_err(failed);
         }

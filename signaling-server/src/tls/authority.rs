@@ -32,7 +32,7 @@ impl Authority {
     /// trusted the old one has to trust the new one.
     ///
     /// # Errors
-    /// [`Error::IdentityFile`] and [`Error::Identity`]: what is there and cannot be used is not replaced.
+    /// [`Error::IdentityFile`], [`Error::OpenKey`] and [`Error::Identity`]: what is there and cannot be used is not replaced.
     pub fn load_or_make(folder: &Path) -> Result<Self, Error> {
         Self::load_or_make_at(folder, OffsetDateTime::now_utc())
     }

@@ -1,9 +1,9 @@
 //! Files that only their owner can read.
 
 use std::{
-    fs,
-    io::{self, Write as _},
-    os::unix::fs::DirBuilderExt as _,
+    fs::{self, File},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -52,6 +52,24 @@ pub(super) fn read(file: &Path) -> Result<Option<String>, Error> {
     }
 }
 
+/// The text of a file with a key; `None` where there is no such file.
+///
+/// # Errors
+/// [`Error::OpenKey`] where others may read it: then the key may be theirs.
+pub(super) fn read_private(file: &Path) -> Result<Option<String>, Error> {
+    let failed = |source| Error::IdentityFile { file: file.into(), source };
+    let mut opened = match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed)?,
+    };
+    if opened.metadata().map_err(failed)?.permissions().mode() & OTHERS != 0 {
+        return Err(Error::OpenKey { file: file.into() });
+    }
+    let mut text = String::new();
+    opened.read_to_string(&mut text).map_err(failed)?;
+    Ok(Some(text))
+}
+
 /// Deletes a file that is there.
 pub(super) fn remove(file: PathBuf) -> Result<(), Error> {
     fs::remove_file(&file).map_err(|source| Error::IdentityFile { file, source })
@@ -61,14 +79,17 @@ pub(super) fn remove(file: PathBuf) -> Result<(), Error> {
 pub(super) fn load_or_make_key(folder: &Path, name: &str) -> Result<KeyPair, Error> {
     let wrong = |error: rcgen::Error| unusable(folder, format!("{name}: {error}"));
     let file = folder.join(name);
-    if read(&file)?.is_none() {
+    if read_private(&file)?.is_none() {
         let key = KeyPair::generate().map_err(wrong)?;
         write_private_once(&file, &key.serialize_pem())?;
     }
-    KeyPair::from_pem(&read(&file)?.unwrap_or_default()).map_err(wrong)
+    KeyPair::from_pem(&read_private(&file)?.unwrap_or_default()).map_err(wrong)
 }
 
 /// What stands in the folder cannot be used.
 pub(super) fn unusable(folder: &Path, reason: impl ToString) -> Error {
     Error::Identity { folder: folder.into(), reason: reason.to_string() }
 }
+
+/// What a file's group and all others may do.
+const OTHERS: u32 = 0o077;

@@ -122,6 +122,59 @@ fn all_files_are_private() {
     assert!(files.iter().all(|file| mode(file) == 0o600), "{files:?}");
 }
 
+/// The kept key may be somebody else's, too.
+#[test]
+fn a_key_that_others_may_read_is_refused_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = || Identity::local(World::new(&["localhost"]).local(folder.path()));
+    let print = load().unwrap().fingerprint();
+    for name in ["key.pem", "authority-key.pem"] {
+        let file = folder.path().join(name);
+        let key = fs::read(&file).unwrap();
+        for mode in [0o640, 0o604, 0o620] {
+            allow(&file, mode);
+            refuses(load(), &file);
+        }
+        assert_eq!(fs::read(&file).unwrap(), key);
+        allow(&file, 0o600);
+        assert_eq!(load().unwrap().fingerprint(), print, "as the message says");
+    }
+}
+
+/// A public certificate stands in one file with its key, and the account has a key of its own.
+#[test]
+fn so_are_those_of_a_public_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let acme = || Acme {
+        folder: folder.path().into(),
+        domains: vec!["room.example.org".to_owned()],
+        contact: None,
+        directory: "https://localhost:9/dir".to_owned(),
+        root: None,
+        clock: Arc::new(OffsetDateTime::now_utc),
+    };
+    for name in ["certificate.pem", "account.json"] {
+        let file = folder.path().join(name);
+        fs::write(&file, "").unwrap();
+        allow(&file, 0o644);
+        refuses(Identity::acme(acme()), &file);
+        allow(&file, 0o600);
+        assert!(Identity::acme(acme()).is_ok());
+    }
+}
+
+fn allow(file: &Path, mode: u32) {
+    fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// It says which file, and what to do.
+fn refuses(loaded: Result<Identity, Error>, file: &Path) {
+    let error = loaded.unwrap_err();
+    let message = error.to_string();
+    assert!(matches!(error, Error::OpenKey { .. }), "{message}");
+    assert!(message.contains(file.to_str().unwrap()) && message.contains("chmod 600"), "{message}");
+}
+
 #[test]
 fn a_broken_folder_is_named_and_nothing_in_it_replaced() {
     for (name, text) in
@@ -129,8 +182,11 @@ fn a_broken_folder_is_named_and_nothing_in_it_replaced() {
     {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(name), text).unwrap();
+        allow(&folder.path().join(name), 0o600);
         let refused = Identity::local(World::new(&["localhost"]).local(folder.path()));
-        let message = refused.unwrap_err().to_string();
+        let error = refused.unwrap_err();
+        let message = error.to_string();
+        assert!(matches!(error, Error::Identity { .. }), "{message}");
         assert!(message.contains(folder.path().to_str().unwrap()), "{message}");
         assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), text);
     }
@@ -160,6 +216,7 @@ fn a_certificate_that_the_authority_did_not_sign_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(folder.path().join("key.pem"), own.signing_key.serialize_pem()).unwrap();
+    allow(&folder.path().join("key.pem"), 0o600);
     fs::write(folder.path().join("certificate.pem"), own.cert.pem()).unwrap();
     let identity = Identity::local(World::new(&["localhost"]).local(folder.path())).unwrap();
     assert_eq!(checked(&identity, "localhost", OffsetDateTime::now_utc()), Ok(()));

@@ -1,6 +1,8 @@
 //! HTTPS and secure WebSockets with the certificate the server made, and what plain HTTP gets on that port.
 
 use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -16,7 +18,7 @@ use tokio::{net::TcpStream, time::sleep};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::{client_async, tungstenite::Message};
 
-use crate::{TestServer, client::*, http, metrics, soon};
+use crate::{TestServer, client::*, http, metrics, program::Program, soon};
 
 #[tokio::test]
 async fn a_client_that_trusts_the_authority_is_served() {
@@ -153,6 +155,17 @@ async fn the_certificate_can_be_downloaded_and_nothing_else() {
             assert!(matches!(answer.status, 200 | 307) && !body.contains("PRIVATE"), "{target}");
         }
     }
+}
+
+#[test]
+fn the_program_does_not_start_with_a_key_that_others_may_read() {
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().join("tls");
+    Identity::local(Local::new(&folder)).unwrap();
+    let key = folder.join("authority-key.pem");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let error = Program::fails(&["--tls", "--state", state.path().to_str().unwrap()]);
+    assert!(error.contains(key.to_str().unwrap()) && error.contains("chmod 600"), "{error}");
 }
 
 #[tokio::test]
