@@ -92,6 +92,20 @@ impl Figures {
         }
     }
 
+    /// Why they are none, or not those of a server that may be used; nothing where all is well. Memory counts where the system
+    /// tells it.
+    pub fn complaint(&self) -> Option<String> {
+        match (self.failures, self.rss_bytes) {
+            (failures @ 1.., _) => {
+                Some(format!("{failures} failures, so the figures count for nothing"))
+            }
+            (0, Some(bytes)) if bytes > RSS_MAX_BYTES => Some(format!(
+                "with all sockets open the server takes {bytes} bytes of memory, and may take {RSS_MAX_BYTES}"
+            )),
+            _ => None,
+        }
+    }
+
     /// One JSON object on one line.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("figures have text keys and finite numbers only")
@@ -157,3 +171,39 @@ const ROWS: [Row; 8] = [
     ("processors: the server", |phase| phase.server_cpu_secs.unwrap_or(f64::NAN) / phase.secs),
     ("processors: the phones", |phase| phase.load_cpu_secs.unwrap_or(f64::NAN) / phase.secs),
 ];
+
+/// What the server may take with all sockets open: a requirement, whatever it takes today.
+const RSS_MAX_BYTES: u64 = 500_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(rss_bytes: Option<u64>) -> Figures {
+        let options = Options {
+            server: "server".into(),
+            idle_sockets: 10_000,
+            active_sockets: 2_000,
+            pairings_per_sec: 500,
+            secs: 60,
+        };
+        let measured = || (Tally::default(), None);
+        Figures::new(&options, [rss_bytes; 2], measured(), measured(), Stayed::default())
+    }
+
+    #[test]
+    fn a_server_that_takes_too_much_memory_is_told() {
+        for fine in [None, Some(RSS_MAX_BYTES)] {
+            assert_eq!(figures(fine).complaint(), None);
+        }
+        let told = figures(Some(RSS_MAX_BYTES + 1)).complaint().expect("it is too much");
+        assert!(told.contains("500000001 bytes") && told.contains("500000000"), "{told}");
+    }
+
+    #[test]
+    fn failures_are_told_before_memory() {
+        let figures = Figures { failures: 3, ..figures(Some(u64::MAX)) };
+        let told = figures.complaint().expect("something failed");
+        assert!(told.starts_with("3 failures"), "{told}");
+    }
+}

@@ -8,6 +8,7 @@ use serde_json::Value;
 #[tokio::test]
 async fn a_small_load_is_borne_and_measured() {
     let figures = run(&options(env!("CARGO_BIN_EXE_signaling-server")), |_| {}).await.unwrap();
+    assert_eq!(figures.complaint(), None);
     let figures: Value = serde_json::from_str(&figures.to_json()).unwrap();
     let number = |name: &str| figures[name].as_f64().unwrap_or_else(|| panic!("{name}: {figures}"));
     assert_eq!(number("failures"), 0.0, "{figures}");
