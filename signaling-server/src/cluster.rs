@@ -133,6 +133,11 @@ impl Cluster {
         self.tell_all(&state, news);
     }
 
+    /// Whether this other server is there.
+    pub(crate) fn knows(&self, server: ServerId) -> bool {
+        self.lock().others.contains(server)
+    }
+
     /// The other server where a short code is shown.
     pub(crate) fn place_of_code(&self, place: u16) -> Option<ServerId> {
         self.lock().others.place_of_code(place)

@@ -28,6 +28,7 @@ impl Codes {
     /// Takes what another server says about codes. What is about something else comes back.
     pub(crate) fn hear(&self, from: ServerId, news: News) -> Option<News> {
         match news {
+            News::Caller { .. } | News::Shower { .. } if !self.knows(from) => {}
             News::Caller { place, call, says } => {
                 self.caller_says(place, Line { server: from, call }, says);
             }
@@ -124,6 +125,10 @@ impl Codes {
         if let Some(cluster) = &self.cluster {
             cluster.tell(server, News::Shower { call, says });
         }
+    }
+
+    fn knows(&self, server: ServerId) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.knows(server))
     }
 
     /// The other server where the code at a place is shown.

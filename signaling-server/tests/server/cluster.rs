@@ -34,21 +34,6 @@ async fn two_phones_pair_over_two_servers() {
     }
 }
 
-/// Who types one may come to another server than who shows it.
-#[tokio::test]
-async fn there_are_no_short_codes() {
-    let Some(nats) = NatsServer::start(&[]).await else { return };
-    let server = nats.join(0, |_| {}).await;
-    let mut anna = Client::open(server.address, ANNA).await;
-    anna.say(&ClientMessage::OfferCode {}).await;
-    let ServerMessage::Refused { code, message } = anna.hear().await else { panic!() };
-    assert_eq!(code, RefusalCode::CodesFull);
-    assert!(message.contains("QR code"), "{message}");
-    anna.say(&ClientMessage::WithdrawCode {}).await;
-    anna.say(&ClientMessage::Send { to: ANNA, sealed: "AA".into() }).await;
-    assert_eq!(anna.hear().await, ServerMessage::From { from: ANNA, sealed: "AA".into() });
-}
-
 #[tokio::test]
 async fn many_messages_at_once_keep_their_order() {
     let Some(nats) = NatsServer::start(&[]).await else { return };

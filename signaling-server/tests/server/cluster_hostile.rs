@@ -6,7 +6,9 @@ use async_nats::Client as NatsClient;
 use base::RoomId;
 use futures_util::StreamExt as _;
 use protocol::{
-    cluster::{Body, Claim, News, Notice, RoomKey, SERVERS_MAX, ServerId, VERSION},
+    cluster::{
+        Body, CallerSays, Claim, News, Notice, RoomKey, SERVERS_MAX, ServerId, ShowerSays, VERSION,
+    },
     signal::{ClientMessage, RefusalCode, ServerMessage},
 };
 
@@ -173,4 +175,39 @@ async fn guessed_rooms_are_not_asked_about_without_end() {
     }
     let asked = second.metric(told).await - before;
     assert!((20..100).contains(&asked), "{asked}");
+}
+
+/// Calls are between the servers of two phones, and each of these says its own part.
+#[tokio::test]
+async fn nobody_speaks_into_a_call_of_others() {
+    let Some(mut stage) = Stage::set().await else { return };
+    stage.anna.say(&ClientMessage::OfferCode {}).await;
+    let ServerMessage::CodeOffered { place, .. } = stage.anna.hear().await else { panic!() };
+    stage.is_heard().await;
+    let mut cleo = Client::connect(stage.second.address).await;
+    cleo.say(&ClientMessage::Redeem { place, message: "AA".into() }).await;
+    let ServerMessage::Called { call, .. } = stage.anna.hear().await else { panic!() };
+    let word = || "forged".to_owned();
+    for number in 0..10 {
+        for says in [
+            ShowerSays::Answers(word()),
+            ShowerSays::Ends(Some(word())),
+            ShowerSays::Ends(None),
+            ShowerSays::IsGone,
+            ShowerSays::IsBusy,
+        ] {
+            stage.say(FORGER, News::Shower { call: number, says }).await;
+        }
+        for says in [CallerSays::Confirms(word()), CallerSays::Leaves, CallerSays::Calls(word())] {
+            stage.say(FORGER, News::Caller { place, call: number, says }).await;
+        }
+    }
+    stage.is_heard().await;
+    let message = || "AA".to_owned();
+    stage.anna.say(&ClientMessage::AnswerCall { call, message: message() }).await;
+    assert_eq!(cleo.hear().await, ServerMessage::CallAnswered { message: message() });
+    cleo.say(&ClientMessage::ConfirmCall { message: message() }).await;
+    let confirmed = ServerMessage::CallConfirmed { call, message: message() };
+    assert_eq!(stage.anna.hear().await, confirmed);
+    stage.goes_on().await;
 }

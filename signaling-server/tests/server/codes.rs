@@ -260,7 +260,7 @@ async fn what_is_not_to_be_said_now_is_refused() {
 }
 
 /// A phone that opened the room of this number and shows a code in it.
-async fn showing(server: &TestServer, room: u8) -> (Client, Offer) {
+pub async fn showing(server: &TestServer, room: u8) -> (Client, Offer) {
     let mut phone = in_room(server, room).await;
     phone.say(&ClientMessage::OfferCode {}).await;
     let ServerMessage::CodeOffered { place, life_secs } = phone.hear().await else { panic!() };
@@ -270,7 +270,7 @@ async fn showing(server: &TestServer, room: u8) -> (Client, Offer) {
 }
 
 /// In the room of this number; the first is the usual one.
-async fn in_room(server: &TestServer, number: u8) -> Client {
+pub async fn in_room(server: &TestServer, number: u8) -> Client {
     let room = if number == 1 { ROOM } else { RoomId([number; 16]) };
     let mut phone = Client::connect(server.address).await;
     phone.say(&ClientMessage::Open { room, peer: ANNA }).await;
@@ -279,7 +279,7 @@ async fn in_room(server: &TestServer, number: u8) -> Client {
 }
 
 /// Somebody who knows the code calls, is answered, and shows that it knows it.
-async fn call(
+pub async fn call(
     newcomer: &mut Client,
     shower: &mut Client,
     offer: &mut Offer,
@@ -288,7 +288,7 @@ async fn call(
     call_with(&code, newcomer, shower, offer).await
 }
 
-async fn call_with(
+pub async fn call_with(
     code: &ShortCode,
     newcomer: &mut Client,
     shower: &mut Client,
@@ -306,19 +306,19 @@ async fn call_with(
 }
 
 /// Why nobody is called.
-async fn redeem(phone: &mut Client, place: u16) -> RefusalCode {
+pub async fn redeem(phone: &mut Client, place: u16) -> RefusalCode {
     phone.say(&ClientMessage::Redeem { place, message: "AA".into() }).await;
     phone.hear_refusal().await
 }
 
 /// The phone that shows the code is called.
-async fn rings(phone: &mut Client, shower: &mut Client, place: u16) {
+pub async fn rings(phone: &mut Client, shower: &mut Client, place: u16) {
     phone.say(&ClientMessage::Redeem { place, message: "AA".into() }).await;
     assert!(matches!(shower.hear().await, ServerMessage::Called { .. }));
 }
 
 /// The same place with a password that is wrong in one digit.
-fn other_password(code: &ShortCode) -> ShortCode {
+pub fn other_password(code: &ShortCode) -> ShortCode {
     let mut text = code.to_string();
     let last = if text.pop() == Some('0') { '1' } else { '0' };
     text.push(last);

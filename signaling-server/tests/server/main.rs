@@ -9,6 +9,7 @@ mod claims;
 mod client;
 mod cluster;
 mod cluster_access;
+mod cluster_codes;
 mod cluster_hostile;
 mod cluster_losses;
 mod codes;

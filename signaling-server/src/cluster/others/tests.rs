@@ -17,7 +17,7 @@ fn met(now: Instant) -> Others {
     let greeting = others.hello(A, 3, None, now);
     assert_eq!(greeting, Greeting { greets: true, ..Greeting::default() });
     assert!(others.asks(A, now, LEASE) && !others.asks(A, now, LEASE));
-    let told = others.state(A, 3, (0, true), vec![(room(1), vec![ANNA])]);
+    let told = others.state(A, 3, (0, true), vec![(room(1), vec![ANNA])], vec![]);
     assert_eq!(told, [Change::Entered(room(1), ANNA), Change::Met(room(1))]);
     assert!(!others.asks(A, now + LEASE, LEASE));
     others
@@ -43,7 +43,7 @@ fn a_room_is_lacked_only_where_all_is_known() {
     assert!(others.lack(room(2)) && !others.lack(room(1)));
     others.hello(ServerId(2), 0, None, now);
     assert!(!others.lack(room(2)), "the second has told nothing yet");
-    others.state(ServerId(2), 0, (0, true), vec![]);
+    others.state(ServerId(2), 0, (0, true), vec![], vec![]);
     assert!(others.lack(room(2)));
     others.hello(A, 4, Some(1), now);
     assert!(!others.lack(room(2)), "something of the first is missing");
@@ -57,10 +57,29 @@ fn a_missing_change_makes_it_ask_and_is_made_good() {
     assert_eq!(others.change(A, 6, Change::Entered(room(3), BEN)), None);
     assert!(!others.is_known_to(A, 6) && others.asks(A, now + LEASE, LEASE));
     let rooms = vec![(room(1), vec![BEN]), (room(3), vec![BEN])];
-    let told = others.state(A, 6, (0, true), rooms);
+    let told = others.state(A, 6, (0, true), rooms, vec![]);
     let (left, entered) = (Change::Left(room(1), ANNA), Change::Entered);
     assert_eq!(told, [left, entered(room(1), BEN), entered(room(3), BEN)].sorted_as(&told));
     assert!(others.is_known_to(A, 6));
+}
+
+/// They are numbered with the other changes, and told with everything.
+#[test]
+fn codes_are_known_by_the_server_that_shows_them() {
+    let now = Instant::now();
+    let mut others = met(now);
+    others.code_changed(A, 4, 17, true);
+    others.code_changed(A, 5, 18, true);
+    others.code_changed(A, 6, 17, false);
+    assert_eq!([17, 18].map(|place| others.place_of_code(place)), [None, Some(A)]);
+    assert!(others.is_known_to(A, 6));
+    others.code_changed(A, 8, 19, true);
+    assert_eq!(others.place_of_code(19), None, "something before it is missing");
+    assert!(others.asks(A, now + LEASE, LEASE));
+    others.state(A, 8, (0, true), vec![], vec![19]);
+    assert_eq!([18, 19].map(|place| others.place_of_code(place)), [None, Some(A)]);
+    others.forget(A);
+    assert_eq!(others.place_of_code(19), None);
 }
 
 trait SortedAs {
@@ -134,7 +153,7 @@ fn what_a_server_can_make_us_keep_is_bounded() {
     assert_eq!(told, 1, "the operator is told once");
     assert_eq!(others.ids().count(), SERVERS_MAX);
     let rooms = (1..9).map(|number| (room(number), vec![ANNA, BEN, PeerId(7)])).collect();
-    others.state(A, 99, (0, true), rooms);
+    others.state(A, 99, (0, true), rooms, vec![]);
     assert_eq!(others.servers[&A].members.as_ref().unwrap().len(), 3);
     assert_eq!(others.members(room(1)).len(), 2);
 }
@@ -143,9 +162,9 @@ fn what_a_server_can_make_us_keep_is_bounded() {
 fn parts_come_in_their_order_or_not_at_all() {
     let mut others = met(Instant::now());
     let part = |number: u8| vec![(room(number), vec![BEN])];
-    assert_eq!(others.state(A, 9, (0, false), part(1)), []);
-    assert_eq!(others.state(A, 9, (2, true), part(2)), []);
+    assert_eq!(others.state(A, 9, (0, false), part(1), vec![]), []);
+    assert_eq!(others.state(A, 9, (2, true), part(2), vec![]), []);
     assert_eq!(others.members(room(2)), BTreeSet::new());
-    assert_eq!(others.state(A, 9, (1, true), part(2)).len(), 3);
+    assert_eq!(others.state(A, 9, (1, true), part(2), vec![]).len(), 3);
     assert_eq!(others.members(room(2)), BTreeSet::from([BEN]));
 }
