@@ -12,8 +12,8 @@
 //! - **Servers that find each other again** and have phones in one room each, who cannot know of each other: the one with
 //!   the higher number sends its phones away, and they come back by the usual way ([`hear`]).
 //!
-//! Locks are taken in one order: the rooms' or the codes', then the cluster's. What is told is put into the queue under both, so that its
-//! order is that of the changes.
+//! Locks are taken in one order: the rooms' or the codes', then the cluster's. What is told is put into the queue under both,
+//! so that its order is that of the changes.
 
 mod claims;
 mod enter;
