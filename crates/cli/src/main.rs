@@ -57,7 +57,8 @@ fn main() -> ExitCode {
 /// Tells of an error, if it is one.
 fn code_of(done: Result<ExitCode>) -> ExitCode {
     done.unwrap_or_else(|error| {
-        eprintln!("{error:#}");
+        // What a file, a server or another phone said may be in it.
+        eprintln!("{}", format!("{error:#}").replace(char::is_control, " "));
         ExitCode::from(INVALID)
     })
 }

@@ -60,7 +60,10 @@ pub fn join(joining: &Joining) -> Result<(), NativeError> {
         .enable_all()
         .build()?;
     let program = Program::new(surroundings);
-    LocalSet::new().block_on(&runtime, be_there(program, identity, joining))
+    let outcome = LocalSet::new().block_on(&runtime, be_there(program, identity, joining));
+    // A name that is looked up without an answer holds nothing up.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn be_there(
@@ -162,6 +165,14 @@ async fn asked_to_end() -> std::io::Result<()> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+    // Whoever asks again does not want to wait.
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        std::process::exit(INTERRUPTED);
+    });
     Ok(())
 }
 
@@ -170,6 +181,9 @@ async fn asked_to_end() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
+/// As of a program that Ctrl-C has ended.
+#[cfg(unix)]
+const INTERRUPTED: i32 = 130;
 /// Threads for encrypting and sending; the room itself and the device have one each.
 const LINK_THREADS: usize = 2;
 /// What a page would have to be loaded anew for, or nothing helps against.

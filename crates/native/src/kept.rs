@@ -7,6 +7,8 @@ use std::{
     ops::Range,
     path::{Path, PathBuf},
     rc::Rc,
+    sync::OnceLock,
+    time::SystemTime,
 };
 
 use peer::Store;
@@ -21,13 +23,15 @@ pub struct Kept {
     folder: PathBuf,
     /// Whether a piece could not be kept; no other is tried then.
     has_failed: Cell<bool>,
+    /// How much may still be kept.
+    left_bytes: Cell<u64>,
     warn: Rc<dyn Fn(String)>,
 }
 
 impl Kept {
     /// The pieces of the file at `url` in this `version`, below `root`; those of its other versions are removed, and those
-    /// of the files that were opened the longest ago, until no more than `most_bytes` are left. None where nothing can be
-    /// kept.
+    /// of the files that this program has not opened, the oldest first, until there are no more than `most_bytes`. With the
+    /// new ones there are never more. None where nothing can be kept.
     pub fn open(
         root: &Path,
         url: &str,
@@ -35,9 +39,12 @@ impl Kept {
         most_bytes: u64,
         warn: Rc<dyn Fn(String)>,
     ) -> Option<Self> {
-        let folder = folder_of(root, url);
-        match of_version(&folder, version).and_then(|()| make_room(root, &folder, most_bytes)) {
-            Ok(()) => Some(Self { folder, has_failed: Cell::new(false), warn }),
+        let (folder, started) = (folder_of(root, url), started());
+        match of_version(&folder, version).and_then(|()| make_room(root, most_bytes, started)) {
+            Ok(left_bytes) => {
+                let left_bytes = Cell::new(left_bytes);
+                Some(Self { folder, has_failed: Cell::new(false), left_bytes, warn })
+            }
             Err(error) => {
                 warn(unkept(&error));
                 None
@@ -45,11 +52,12 @@ impl Kept {
         }
     }
 
-    /// Those of the version of the last time, and that version. None where nothing is kept.
+    /// Those of the version of the last time, and that version; no others are kept. None where nothing is.
     pub fn latest(root: &Path, url: &str, warn: Rc<dyn Fn(String)>) -> Option<(Self, String)> {
         let folder = folder_of(root, url);
         let version = fs::read_to_string(folder.join(VERSION)).ok()?;
-        Some((Self { folder, has_failed: Cell::new(false), warn }, version))
+        let (has_failed, left_bytes) = (Cell::new(false), Cell::new(0));
+        Some((Self { folder, has_failed, left_bytes, warn }, version))
     }
 
     fn path_of(&self, range: &Range<u64>) -> PathBuf {
@@ -73,10 +81,10 @@ impl Store for Kept {
     }
 
     async fn write(&self, range: &Range<u64>, piece: &[u8]) {
-        if self.has_failed.get() {
-            return;
-        }
         let bytes = [&Sha256::digest(piece)[..], piece].concat();
+        let left = self.left_bytes.get().checked_sub(bytes.len() as u64);
+        let Some(left) = left.filter(|_| !self.has_failed.get()) else { return };
+        self.left_bytes.set(left);
         if let Err(error) = write(&self.folder, &self.path_of(range), &bytes) {
             self.has_failed.set(true);
             (self.warn)(unkept(&error));
@@ -115,9 +123,9 @@ fn of_version(folder: &Path, version: &str) -> io::Result<()> {
     write(folder, &path, version.as_bytes())
 }
 
-/// Removes the folders below `root` but `folder` that were opened the longest ago, until there are no more than
-/// `most_bytes` in all.
-fn make_room(root: &Path, folder: &Path, most_bytes: u64) -> io::Result<()> {
+/// Removes the folders below `root` that were not opened by this program, those of the longest ago first, until there are
+/// no more than `most_bytes` in all. Gives how many more there may be then.
+fn make_room(root: &Path, most_bytes: u64, started: SystemTime) -> io::Result<u64> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(root)? {
         let path = entry?.path();
@@ -129,14 +137,20 @@ fn make_room(root: &Path, folder: &Path, most_bytes: u64) -> io::Result<()> {
     }
     folders.sort();
     let mut kept_bytes: u64 = folders.iter().map(|(_, bytes, _)| bytes).sum();
-    for (_, bytes, path) in folders.iter().filter(|(_, _, path)| path != folder) {
+    for (_, bytes, path) in folders.iter().filter(|(opened, ..)| *opened < Some(started)) {
         if kept_bytes <= most_bytes {
             break;
         }
         fs::remove_dir_all(path)?;
         kept_bytes -= bytes;
     }
-    Ok(())
+    Ok(most_bytes.saturating_sub(kept_bytes))
+}
+
+/// When this program opened its first file, or before.
+fn started() -> SystemTime {
+    static STARTED: OnceLock<SystemTime> = OnceLock::new();
+    *STARTED.get_or_init(SystemTime::now)
 }
 
 fn bytes_in(folder: &Path) -> io::Result<u64> {
@@ -184,17 +198,30 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let piece = |at| format!("{URL}.{at}");
         let is_kept = |at| Kept::latest(root.path(), &piece(at), Rc::new(|_| ())).is_some();
-        for at in 0..3 {
+        for at in [1, 2, 0] {
             let kept = open(root.path(), &piece(at), "9", u64::MAX);
             pollster::block_on(kept.write(&(0..1000), &[0; 1000]));
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        open(root.path(), &piece(0), "9", u64::MAX);
+        let now = SystemTime::now();
         std::thread::sleep(std::time::Duration::from_millis(20));
-        open(root.path(), &piece(3), "9", 2500);
+        open(root.path(), &piece(3), "9", u64::MAX);
+        assert!((1..1000).contains(&make_room(root.path(), 2500, now).unwrap()));
         assert_eq!([0, 1, 2, 3].map(is_kept), [true, false, true, true]);
-        open(root.path(), &piece(3), "9", 0);
+        assert_eq!(make_room(root.path(), 0, now).unwrap(), 0);
         assert_eq!([0, 1, 2, 3].map(is_kept), [false, false, false, true]);
+    }
+
+    #[test]
+    fn pieces_that_are_too_many_are_not_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let kept = open(root.path(), URL, "9", 2000);
+        for at in 0..9 {
+            pollster::block_on(kept.write(&(1000 * at..1000 * (at + 1)), &[0; 1000]));
+        }
+        let is_kept = |at: u64| pollster::block_on(kept.read(&(1000 * at..1000 * (at + 1))));
+        assert_eq!((0..9).filter(|at| is_kept(*at).is_some()).count(), 1);
+        assert_eq!(open(root.path(), URL, "9", 0).left_bytes.get(), 0);
     }
 
     #[test]

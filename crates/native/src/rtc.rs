@@ -25,8 +25,10 @@ use seat::{Beginning, Seat, Step};
 const QUEUED_STEPS: usize = 128;
 /// How long the connections may take to be closed at the end.
 const CLOSE: Duration = Duration::from_secs(4);
-/// Connections at once, with those that are ending: as many as a room has phones, and each of them begun anew a few times.
-const MOST_CONNECTIONS: usize = 4 * PEERS_MAX;
+/// Connections to one peer at once, with those that are ending.
+const MOST_OF_PEER: usize = 4;
+/// To all.
+const MOST_CONNECTIONS: usize = 2 * MOST_OF_PEER * PEERS_MAX;
 
 /// What happened to a connection.
 pub enum Happened {
@@ -49,8 +51,8 @@ pub struct Connections {
     /// Those of now; their credentials end, and others come.
     ice_servers: Rc<RefCell<Vec<RTCIceServer>>>,
     seats: RefCell<BTreeMap<PeerId, Place>>,
-    /// Those that go on until their channels have been closed.
-    tasks: RefCell<Vec<JoinHandle<()>>>,
+    /// Those that go on until their channels have been closed, each with its peer.
+    tasks: RefCell<Vec<(PeerId, JoinHandle<()>)>>,
 }
 
 impl Connections {
@@ -93,15 +95,16 @@ impl Connections {
     /// Ends all connections, once what was sent over them has left or had its time.
     pub async fn close_all(&self) {
         self.seats.borrow_mut().clear();
-        let tasks = self.tasks.take();
+        let tasks = self.tasks.take().into_iter().map(|(_, task)| task);
         let _ = timeout(CLOSE, futures_util::future::join_all(tasks)).await;
     }
 
     /// A fresh connection; one that was there for the same peer ends. Whoever begins too many gets none.
     fn begin(&self, peer: PeerId, beginning: Beginning) {
         let mut tasks = self.tasks.borrow_mut();
-        tasks.retain(|task| !task.is_finished());
-        if tasks.len() >= MOST_CONNECTIONS {
+        tasks.retain(|(_, task)| !task.is_finished());
+        let of_peer = tasks.iter().filter(|(other, _)| *other == peer).count();
+        if of_peer >= MOST_OF_PEER || tasks.len() >= MOST_CONNECTIONS {
             return;
         }
         let ((sender, steps), current) = (channel(QUEUED_STEPS), Rc::new(()));
@@ -113,7 +116,7 @@ impl Connections {
             current: Rc::downgrade(&current),
         };
         self.seats.borrow_mut().insert(peer, Place { steps: sender, _current: current });
-        tasks.push(spawn_local(seat.run(beginning, steps)));
+        tasks.push((peer, spawn_local(seat.run(beginning, steps))));
     }
 
     /// Where too many wait, the connection does not come about, and is begun anew by whoever misses it.

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
-use futures_util::{SinkExt as _, Stream, StreamExt as _};
+use futures_util::{SinkExt as _, StreamExt as _};
 use peer::{Socket, SocketEvent};
 use protocol::signal::MESSAGE_MAX_BYTES;
 use rustls::{ClientConfig, pki_types::ServerName};
@@ -11,12 +11,12 @@ use tokio::{
     net::TcpStream,
     sync::mpsc::{Receiver, Sender, channel},
     task::spawn_local,
-    time::timeout,
+    time::{Instant, interval, timeout, timeout_at},
 };
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::{
     client_async_with_config,
-    tungstenite::{self, Message, protocol::WebSocketConfig},
+    tungstenite::{Bytes, Message, protocol::WebSocketConfig},
 };
 
 use crate::{Invited, lines::say, world::Program};
@@ -25,7 +25,9 @@ use crate::{Invited, lines::say, world::Program};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long the server may take to take a message.
 const WRITE: Duration = Duration::from_secs(10);
-/// A server that says nothing for so long, not even a ping, is gone; it pings three times as often.
+/// How often the server is asked for a sign of life.
+const PING: Duration = Duration::from_secs(20);
+/// One that gives none for so long is gone.
 const SILENCE: Duration = Duration::from_secs(75);
 /// Messages that wait for that; a link takes some ten.
 const QUEUED_MESSAGES: usize = 256;
@@ -107,29 +109,27 @@ async fn talk(
     let (socket, _) = timeout(CONNECT, socket).await??;
     listener(SocketEvent::Open);
     let (mut sink, mut stream) = socket.split();
+    let mut pings = interval(PING);
+    let mut heard = Instant::now();
     loop {
         tokio::select! {
+            _ = pings.tick() => timeout(WRITE, sink.send(Message::Ping(Bytes::new()))).await??,
             message = messages.recv() => match message {
                 Some(text) => timeout(WRITE, sink.send(Message::text(text))).await??,
                 None => return Ok(timeout(WRITE, sink.close()).await??),
             },
-            text = next_text(&mut stream) => match text {
-                Some(text) => listener(SocketEvent::Text(text)),
-                None => return Ok(()),
+            message = timeout_at(heard + SILENCE, stream.next()) => match message? {
+                Some(Ok(Message::Text(text))) => {
+                    heard = Instant::now();
+                    listener(SocketEvent::Text(text.to_string()));
+                }
+                Some(Ok(Message::Close(_))) | None => return Ok(()),
+                // Pings are answered on the way.
+                Some(message) => {
+                    message?;
+                    heard = Instant::now();
+                }
             },
-        }
-    }
-}
-
-/// The next text; pings are answered on the way. None at the end, and where the server is gone without a word.
-async fn next_text(
-    stream: &mut (impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin),
-) -> Option<String> {
-    loop {
-        match timeout(SILENCE, stream.next()).await.ok()?? {
-            Ok(Message::Text(text)) => return Some(text.to_string()),
-            Ok(Message::Close(_)) | Err(_) => return None,
-            Ok(_) => {}
         }
     }
 }

@@ -183,6 +183,8 @@ impl<W: World> Driver<W> {
         let introductions = &mut self.introductions;
         introductions.present.clear();
         peers.iter().for_each(|&peer| introductions.meet(peer));
+        let Introductions { present, offers, .. } = introductions;
+        offers.retain(|peer, _| present.contains(peer));
         introductions.is_entered = true;
         introductions.was_entered = true;
         introductions.failed_attempts = 0;
@@ -294,7 +296,7 @@ impl<W: World> Driver<W> {
             return;
         }
         let this = self.this.clone();
-        let ring = move || with(&this, |driver| driver.offer_again(peer));
+        let ring = move || with(&this, |driver| driver.offer_unexpected(peer));
         // Not both at once.
         let secs = if self.me < peer { EXPECTED_SECS } else { 1.5 * EXPECTED_SECS };
         self.introductions.offers.entry(peer).or_default().next = Some(Timer::after(secs, ring));
@@ -333,7 +335,17 @@ impl<W: World> Driver<W> {
     /// No new link to a phone that speaks otherwise.
     pub(crate) fn give_link_up(&mut self, peer: PeerId) {
         let offers = self.introductions.offers.entry(peer).or_default();
-        (offers.attempts, offers.opened_at_secs) = (MOST_OFFERS, None);
+        (offers.attempts, offers.opened_at_secs, offers.next) = (MOST_OFFERS, None, None);
+    }
+
+    /// It may be nobody who can answer: so no more than twice.
+    fn offer_unexpected(&mut self, peer: PeerId) {
+        if !self.links.contains_key(&peer)
+            && let Some(offers) = self.introductions.offers.get_mut(&peer)
+        {
+            offers.attempts = offers.attempts.max(MOST_OFFERS - 1);
+            self.offer_again(peer);
+        }
     }
 
     fn offer_again(&mut self, peer: PeerId) {

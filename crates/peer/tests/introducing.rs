@@ -75,6 +75,7 @@ fn who_is_between_two_phones_hears_nothing() {
             vec![0; 32],
             Vec::new(),
         ] {
+            play.server(ServerMessage::PeerEntered { peer: other });
             let channel = secured(&play, other);
             channel.sent();
             channel.happens(LinkEvent::Frame(shown.clone()));
@@ -131,15 +132,16 @@ fn who_has_entered_and_offers_nothing_is_offered_a_link() {
 #[test]
 fn who_offers_or_leaves_is_offered_nothing() {
     play(async |play| {
-        let [linked, gone] = OTHERS;
+        let [gone, linked] = OTHERS;
         for peer in OTHERS {
             play.server(ServerMessage::PeerEntered { peer });
         }
-        let _channel = secured(&play, linked);
+        let channel = secured(&play, linked);
+        let shown = proof(&play, (linked, THEIRS), (play.me, OURS));
+        channel.happens(LinkEvent::Frame(shown));
         play.server(ServerMessage::PeerLeft { peer: gone });
-        pass(25).await;
-        let offered = OTHERS.map(|peer| play.commands(peer).contains(&"offer"));
-        assert_eq!(offered, [false, false]);
+        pass(60).await;
+        assert_eq!(OTHERS.map(|peer| play.commands(peer).contains(&"offer")), [false, false]);
     });
 }
 

@@ -149,7 +149,7 @@ impl Wire {
             // Meanwhile servers that are not heard are gone, as in every loss.
             tokio::select! {
                 () = ending.cancelled() => return,
-                () = beat_on(&rooms, &cluster) => return,
+                () = beat_on(&rooms, &codes, &cluster) => return,
                 next = Self::connect_again(&nats, (&rooms, &codes), &cluster, &limits) => wire = next,
             }
         }
@@ -179,11 +179,11 @@ impl Wire {
             let message = tokio::select! {
                 biased;
                 _ = beats.tick() => {
-                    self.rooms.beat(&self.cluster);
+                    beat(&self.rooms, &self.codes, &self.cluster);
                     continue;
                 }
                 Ok(()) = self.connected.changed() => {
-                    self.rooms.beat(&self.cluster);
+                    beat(&self.rooms, &self.codes, &self.cluster);
                     continue;
                 }
                 message = self.own.next() => message,
@@ -210,13 +210,18 @@ impl Wire {
     }
 }
 
+fn beat(rooms: &Rooms, codes: &Codes, cluster: &Cluster) {
+    rooms.beat(cluster);
+    codes.forget_lost();
+}
+
 /// Never returns.
-async fn beat_on(rooms: &Rooms, cluster: &Cluster) {
+async fn beat_on(rooms: &Rooms, codes: &Codes, cluster: &Cluster) {
     let mut beats = interval(cluster.beat_period());
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         beats.tick().await;
-        rooms.beat(cluster);
+        beat(rooms, codes, cluster);
     }
 }
 

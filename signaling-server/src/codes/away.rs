@@ -3,7 +3,10 @@
 
 use std::net::IpAddr;
 
-use protocol::cluster::{CallerSays, News, ServerId, ShowerSays};
+use protocol::{
+    cluster::{CallerSays, News, ServerId, ShowerSays},
+    signal::ServerMessage,
+};
 
 use super::{Caller, Codes, Shown, Step, message_of};
 use crate::outbox::Outbox;
@@ -64,6 +67,7 @@ impl Codes {
         let mut shown = self.lock();
         let away = shown.away.get_mut(&number).filter(|away| away.server == from);
         let Some(away) = away else { return };
+        let is_refused = matches!(says, ShowerSays::IsGone | ShowerSays::IsBusy);
         match &says {
             ShowerSays::Answers(_) if away.step == Step::Called => away.step = Step::Answered,
             ShowerSays::Answers(_) => return,
@@ -73,17 +77,40 @@ impl Codes {
                 }
                 self.count_ended(message.as_deref(), away.step, away.address);
             }
-            ShowerSays::IsGone => self.tries.failed(away.address),
-            ShowerSays::IsBusy => {}
+            // Later it is withdrawn, which is nobody's failure.
+            ShowerSays::IsGone if away.step == Step::Called => self.tries.failed(away.address),
+            ShowerSays::IsGone | ShowerSays::IsBusy => {}
         }
         let outbox = away.outbox.clone();
         if !matches!(says, ShowerSays::Answers(_)) {
             shown.away.remove(&number);
         }
-        outbox.say(&message_of(says));
+        let message = message_of(says);
+        if let (true, ServerMessage::Refused { code, .. }) = (is_refused, &message) {
+            self.metrics.refusals.count(code.name());
+        }
+        outbox.say(&message);
     }
 
-    /// Somebody here calls a code at another server. Whether there is one.
+    /// Ends the calls to and from servers that are gone; nobody has failed.
+    pub(crate) fn forget_lost(&self) {
+        let mut shown = self.lock();
+        for code in shown.by_place.values_mut() {
+            let caller = code.call.as_ref().map(|call| &call.caller);
+            if matches!(caller, Some(Caller::There(line)) if !self.knows(line.server)) {
+                self.hang_up(code);
+            }
+        }
+        shown.away.retain(|_, away| {
+            let is_there = self.knows(away.server);
+            if !is_there {
+                away.outbox.say(&message_of(ShowerSays::IsGone));
+            }
+            is_there
+        });
+    }
+
+    /// Somebody here calls a code at another server. Whether there is one that hears it.
     pub(super) fn call_away(
         &self,
         shown: &mut Shown,
@@ -94,8 +121,11 @@ impl Codes {
         let Some(server) = self.server_of(place) else { return false };
         let outbox = outbox.clone();
         shown.away.insert(number, Away { server, place, outbox, address, step: Step::Called });
-        self.tell_away(shown, number, CallerSays::Calls(message));
-        true
+        let is_heard = self.tell_away(shown, number, CallerSays::Calls(message));
+        if !is_heard {
+            shown.away.remove(&number);
+        }
+        is_heard
     }
 
     pub(super) fn confirm_away(&self, shown: &mut Shown, number: u32, message: String) {
@@ -114,11 +144,12 @@ impl Codes {
         true
     }
 
-    fn tell_away(&self, shown: &Shown, number: u32, says: CallerSays) {
-        if let (Some(away), Some(cluster)) = (shown.away.get(&number), &self.cluster) {
-            let place = away.place;
-            cluster.tell(away.server, News::Caller { place, call: number, says });
-        }
+    /// Whether it is on its way.
+    fn tell_away(&self, shown: &Shown, number: u32, says: CallerSays) -> bool {
+        let (Some(away), Some(cluster)) = (shown.away.get(&number), &self.cluster) else {
+            return false;
+        };
+        cluster.tell(away.server, News::Caller { place: away.place, call: number, says })
     }
 
     pub(super) fn say_away(&self, Line { server, call }: Line, says: ShowerSays) {

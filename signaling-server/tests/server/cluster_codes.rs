@@ -36,6 +36,7 @@ async fn a_server_that_comes_later_knows_them() {
     let first = nats.join(0, |_| {}).await;
     let (mut anna, offer) = showing(&first, 1).await;
     let second = nats.join(1, |_| {}).await;
+    let _ben = told(&mut anna, &second).await;
     let mut cleo = Client::connect(second.address).await;
     rings(&mut cleo, &mut anna, offer.code().place()).await;
     drop(first);

@@ -187,6 +187,12 @@ async fn nobody_speaks_into_a_call_of_others() {
     let mut cleo = Client::connect(stage.second.address).await;
     cleo.say(&ClientMessage::Redeem { place, message: "AA".into() }).await;
     let ServerMessage::Called { call, .. } = stage.anna.hear().await else { panic!() };
+    // It is known as a server, with no rooms.
+    stage.say(FORGER, News::Hello { changes: 0, known: vec![] }).await;
+    let rooms = News::State { changes: 0, part: 0, is_last: true, rooms: vec![], codes: vec![] };
+    stage.say(FORGER, rooms).await;
+    stage.first.counts("servers", 2).await;
+    stage.second.counts("servers", 2).await;
     let word = || "forged".to_owned();
     for number in 0..10 {
         for says in [

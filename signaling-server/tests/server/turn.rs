@@ -60,8 +60,15 @@ async fn phones_are_told_where_they_are() {
     let server = server().await;
     let (_anna, turn) = open(&server).await;
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let mapped = mapped_address(&socket, address(&turn)).await;
-    assert_eq!(mapped, Some(socket.local_addr().unwrap()));
+    let mapped = soon(async {
+        loop {
+            if let Some(mapped) = mapped_address(&socket, address(&turn)).await {
+                return mapped;
+            }
+        }
+    })
+    .await;
+    assert_eq!(mapped, socket.local_addr().unwrap());
 }
 
 /// Nobody without the room's own; nobody with those of a server before this one; nobody too late.

@@ -12,6 +12,7 @@ export class Keeper {
   /** A version that is not this page's is on the phone: loading the page anew brings it. */
   readonly hasNewer = new Store(false);
   #registration: ServiceWorkerRegistration | null = null;
+  #isKeeping = false;
 
   /** `page` is the path of this page's script, by which its version is known. Insecure pages have no `container`. */
   constructor(
@@ -19,17 +20,18 @@ export class Keeper {
     private readonly container: ServiceWorkerContainer | undefined,
   ) {}
 
-  /** This page is kept, or is about to be. */
+  /** This page is kept, is about to be, or may not be. */
   get isKeeping(): boolean {
-    return this.#registration !== null;
+    return this.#isKeeping;
   }
 
   /** From now on this page is kept, and looked for in newer versions. */
   async keep(): Promise<void> {
-    if (this.#registration || !this.container) {
+    if (this.#isKeeping || !this.container) {
       this.#tidy();
       return this.look();
     }
+    this.#isKeeping = true;
     try {
       const registration = await this.container.register("/sw.js", { updateViaCache: "none" });
       this.#registration = registration;

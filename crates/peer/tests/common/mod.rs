@@ -79,8 +79,9 @@ impl Play {
 
     /// What the page was told to do with the connection to `peer` since this was asked last.
     pub fn commands(&self, peer: PeerId) -> Vec<&'static str> {
-        let commands = self.commands.take();
-        commands.iter().filter_map(|command| about(command, peer)).collect()
+        let mut commands = self.commands.borrow_mut();
+        let about_it = |command: &mut RtcCommand| about(command, peer).is_some();
+        commands.extract_if(.., about_it).filter_map(|command| about(&command, peer)).collect()
     }
 
     fn socket(&self, event: SocketEvent) {
