@@ -152,14 +152,19 @@ pub async fn mapped_address(socket: &UdpSocket, server: SocketAddr) -> Option<So
     let asked = Message::builder_request(BINDING, MessageWriteVec::new());
     let id = asked.transaction_id();
     socket.send_to(&asked.finish(), server).await.unwrap();
-    let mut bytes = [0; 1500];
-    let waits = Duration::from_millis(300);
-    let (length, from) = timeout(waits, socket.recv_from(&mut bytes)).await.ok()?.ok()?;
-    assert_eq!(from, server);
-    let answer = Message::from_bytes(&bytes[..length]).unwrap();
-    // Another one's comes late.
-    let is_own = answer.transaction_id() == id;
-    is_own.then(|| answer.attribute::<XorMappedAddress>().unwrap().addr(id))
+    let answered = async {
+        let mut bytes = [0; 1500];
+        loop {
+            let (length, from) = socket.recv_from(&mut bytes).await.unwrap();
+            assert_eq!(from, server);
+            let answer = Message::from_bytes(&bytes[..length]).unwrap();
+            // That to an earlier question may come late.
+            if answer.transaction_id() == id {
+                return answer.attribute::<XorMappedAddress>().unwrap().addr(id);
+            }
+        }
+    };
+    timeout(Duration::from_millis(300), answered).await.ok()
 }
 
 /// Of a URL as browsers want it.
