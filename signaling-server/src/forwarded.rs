@@ -77,8 +77,10 @@ pub(crate) fn for_proxy(limits: &Limits) -> Limits {
 }
 
 fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let line = headers.get_all(name).iter().next_back()?.to_str().ok()?;
-    line.rsplit(',').next().map(str::trim)
+    let line = headers.get_all(name).iter().next_back()?.as_bytes();
+    // What stands before may be no text, as the client wrote it.
+    let last = line.rsplit(|byte| *byte == b',').next()?;
+    std::str::from_utf8(last).ok().map(str::trim)
 }
 
 /// With or without a port, and IPv6 with or without brackets.
@@ -89,7 +91,7 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderName;
+    use axum::http::{HeaderName, HeaderValue};
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -114,6 +116,10 @@ mod tests {
         assert_eq!(x(&["x-forwarded-for: 6.6.6.6, unknown"]), None);
         assert_eq!(x(&["forwarded: for=6.6.6.6"]), None, "the other header is not looked at");
         assert_eq!(x(&[]), None);
+        let mut odd = HeaderMap::new();
+        odd.append("x-forwarded-for", HeaderValue::from_bytes(b"\xff, 10.0.0.1").unwrap());
+        let named = Forwarded::XForwardedFor.client(&odd);
+        assert_eq!(named, Some([10, 0, 0, 1].into()), "what a client writes hides nobody");
         let f = |line: &str| client(Forwarded::Forwarded, &[line]);
         assert_eq!(f("forwarded: for=6.6.6.6, for=10.0.0.1").as_deref(), Some("10.0.0.1"));
         assert_eq!(

@@ -43,6 +43,8 @@ async fn serve(options: Options) -> Result<(), Error> {
     let (listen, shows_qr, domain) =
         (options.listen, options.qr, options.secure.domain.first().cloned());
     let config = options.into_config()?;
+    // From now on, so that whoever has read where it listens may ask it to stop.
+    let stopped = stop_asked();
     allow_open_files(config.limits.connections);
     let failed = |source| Error::Listen { address: listen.to_string(), source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
@@ -53,7 +55,7 @@ async fn serve(options: Options) -> Result<(), Error> {
     announce(scheme, address, domain, shows_qr);
     announce_authority(config.identity.as_ref(), lan_address(address));
     info!(%address, scheme, version = env!("CARGO_PKG_VERSION"), "listening");
-    run(listener, config, stop_asked()).await
+    run(listener, config, stopped).await
 }
 
 fn announce_identity(identity: Option<&Identity>) {
@@ -112,12 +114,15 @@ fn announce(scheme: &str, address: SocketAddr, domain: Option<String>, shows_qr:
     }
 }
 
-/// Ready when the terminal or the system asks the server to stop.
-async fn stop_asked() {
+/// Ready when the terminal or the system asks the server to stop, from this call on.
+fn stop_asked() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM may always be handled");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+    let [mut interrupt, mut terminate] = [SignalKind::interrupt(), SignalKind::terminate()]
+        .map(|kind| signal(kind).expect("these signals may always be handled"));
+    async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
