@@ -11,7 +11,7 @@ test("a room is asked all the time while phones come and go", async ({ server })
   const folder = join(settings().output, "busy");
   const result = await soakRequests({ minutes: 1, seed: 4, folder }, server, () => {});
   expect(result.failures).toEqual([]);
-  expect(result.asked.answered).toBeGreaterThan(10);
+  expect(result.asked.answered).toBeGreaterThan(3);
   expect(result.asked.went_on).toBeGreaterThan(0);
   expect(Object.values(result.comings).reduce((sum, count) => sum + count)).toBeGreaterThan(1);
   expect(result.memory.header.ratio).not.toBeNull();
