@@ -116,8 +116,8 @@ impl Codes {
         let here = shown.by_place.values().filter(|code| code.address == address).count();
         let is_full =
             shown.by_place.len() >= self.limits.codes || here >= self.limits.codes_per_address;
-        let place = Some(drawn_place()).filter(|_| !is_full);
-        let Some(place) = place.and_then(|drawn| self.free_place(&shown, drawn)) else {
+        let place = if is_full { None } else { self.free_place(&shown, drawn_place()) };
+        let Some(place) = place else {
             let message = "the server has no place for another code: let the QR code be scanned";
             return Err(refusal(RefusalCode::CodesFull, message));
         };

@@ -2,11 +2,9 @@
 
 use std::{cell::RefCell, ops::Deref, path::PathBuf, rc::Rc, sync::Arc, thread};
 
-use base::Message;
 use futures_channel::mpsc::{Receiver, Sender, channel};
 use futures_util::{SinkExt as _, StreamExt as _};
-use model::{ByteSource, ModelError, ModelFile};
-use peer::{Decoder, DoneOf, Machine, MachineParts, Reader, SocketEvent, Text, WorkOf, World};
+use peer::{DoneOf, Machine, MachineParts, NoReader, SocketEvent, WorkOf, World};
 use platform::spawn;
 use tokio::task::LocalSet;
 use transport::native::NativeLink;
@@ -119,46 +117,4 @@ fn run_machine(
 /// Waits while the driver has not heard of much; where there is no driver any more, nobody wants to know.
 fn tell_from_outside(sender: &RefCell<Sender<DoneOf<Program>>>, done: DoneOf<Program>) {
     let _ = pollster::block_on(sender.borrow_mut().send(done));
-}
-
-/// A program starts no rooms, and so makes no prompts and reads no tokens: there is no value of this.
-#[derive(Clone, Debug)]
-pub enum NoReader {}
-
-impl Reader for NoReader {
-    type Text = Self;
-
-    async fn of<S: ByteSource>(&self, _: &ModelFile<S>) -> Result<Self, ModelError> {
-        match *self {}
-    }
-}
-
-impl Text for NoReader {
-    type Decoder = Self;
-
-    fn prompt(&self, _: &[Message]) -> Result<Vec<u32>, String> {
-        match *self {}
-    }
-
-    fn eos(&self) -> Vec<u32> {
-        match *self {}
-    }
-
-    fn takes_chats(&self) -> bool {
-        match *self {}
-    }
-
-    fn decoder(&self) -> Self {
-        match *self {}
-    }
-}
-
-impl Decoder for NoReader {
-    fn push(&mut self, _: u32) -> String {
-        match *self {}
-    }
-
-    fn finish(&mut self) -> String {
-        match *self {}
-    }
 }

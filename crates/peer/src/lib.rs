@@ -28,6 +28,6 @@ pub use http::{Failure, HttpSource, Pieces, REQUEST_TIMEOUT_MS, Reply, Store, wh
 pub use machine::{Done, DoneOf, Machine, WantedEpoch, Work, WorkOf};
 pub use opened::Opened;
 pub use world::{
-    Decoder, DecoderOf, Files, LocalOf, MachineParts, Reader, Socket, SocketEvent, Text, TextOf,
-    World,
+    Decoder, DecoderOf, Files, LocalOf, MachineParts, NoReader, Reader, Socket, SocketEvent, Text,
+    TextOf, World,
 };

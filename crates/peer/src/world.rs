@@ -153,3 +153,45 @@ pub type TextOf<W> = <<W as World>::Reader as Reader>::Text;
 pub type DecoderOf<W> = <TextOf<W> as Text>::Decoder;
 /// What of a file is on the device, in a world.
 pub type LocalOf<W> = <<<W as World>::Files as Files>::File as ByteSource>::Local;
+
+/// Where no rooms are started, no prompts are made and no tokens are read: there is no value of this.
+#[derive(Clone, Debug)]
+pub enum NoReader {}
+
+impl Reader for NoReader {
+    type Text = Self;
+
+    async fn of<S: ByteSource>(&self, _: &ModelFile<S>) -> Result<Self, ModelError> {
+        match *self {}
+    }
+}
+
+impl Text for NoReader {
+    type Decoder = Self;
+
+    fn prompt(&self, _: &[Message]) -> Result<Vec<u32>, String> {
+        match *self {}
+    }
+
+    fn eos(&self) -> Vec<u32> {
+        match *self {}
+    }
+
+    fn takes_chats(&self) -> bool {
+        match *self {}
+    }
+
+    fn decoder(&self) -> Self {
+        match *self {}
+    }
+}
+
+impl Decoder for NoReader {
+    fn push(&mut self, _: u32) -> String {
+        match *self {}
+    }
+
+    fn finish(&mut self) -> String {
+        match *self {}
+    }
+}

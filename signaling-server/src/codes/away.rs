@@ -67,7 +67,6 @@ impl Codes {
         let mut shown = self.lock();
         let away = shown.away.get_mut(&number).filter(|away| away.server == from);
         let Some(away) = away else { return };
-        let is_refused = matches!(says, ShowerSays::IsGone | ShowerSays::IsBusy);
         match &says {
             ShowerSays::Answers(_) if away.step == Step::Called => away.step = Step::Answered,
             ShowerSays::Answers(_) => return,
@@ -86,7 +85,7 @@ impl Codes {
             shown.away.remove(&number);
         }
         let message = message_of(says);
-        if let (true, ServerMessage::Refused { code, .. }) = (is_refused, &message) {
+        if let ServerMessage::Refused { code, .. } = &message {
             self.metrics.refusals.count(code.name());
         }
         outbox.say(&message);

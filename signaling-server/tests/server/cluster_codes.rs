@@ -5,7 +5,7 @@ use protocol::signal::{ClientMessage, RefusalCode, ServerMessage};
 use crate::{
     TestServer,
     client::*,
-    codes::{call, call_with, other_password, redeem, rings, showing},
+    codes::{brings_the_invitation, call_with, other_password, redeem, rings, showing},
     nats::NatsServer,
 };
 
@@ -16,12 +16,7 @@ async fn a_code_is_typed_at_another_server() {
     let (mut anna, mut offer) = showing(&first, 1).await;
     let _ben = told(&mut anna, &second).await;
     let mut cleo = Client::connect(second.address).await;
-    let (waiting, call) = call(&mut cleo, &mut anna, &mut offer).await;
-    let ServerMessage::CallConfirmed { message, .. } = anna.hear().await else { panic!() };
-    let sealed = offer.confirmed(call, &message).unwrap();
-    anna.say(&ClientMessage::EndCall { call, message: Some(sealed) }).await;
-    let ServerMessage::CallEnded { message: Some(sealed) } = cleo.hear().await else { panic!() };
-    assert_eq!(waiting.open(&sealed).unwrap().as_str(), "secret");
+    brings_the_invitation(&mut cleo, &mut anna, &mut offer).await;
     // Counted once, where it was typed.
     second.counts(r#"redeems_total{outcome="right"}"#, 1).await;
     assert_eq!(first.metric(r#"redeems_total{outcome="right"}"#).await, 0);

@@ -19,12 +19,7 @@ async fn a_code_brings_the_invitation_and_only_the_two_hear_of_it() {
     anna.hear().await;
     let mut cleo = Client::connect(server.address).await;
 
-    let (waiting, call) = call(&mut cleo, &mut anna, &mut offer).await;
-    let ServerMessage::CallConfirmed { message, .. } = anna.hear().await else { panic!() };
-    let sealed = offer.confirmed(call, &message).unwrap();
-    anna.say(&ClientMessage::EndCall { call, message: Some(sealed) }).await;
-    let ServerMessage::CallEnded { message: Some(sealed) } = cleo.hear().await else { panic!() };
-    assert_eq!(waiting.open(&sealed).unwrap().as_str(), "secret");
+    brings_the_invitation(&mut cleo, &mut anna, &mut offer).await;
     server.counts(r#"redeems_total{outcome="right"}"#, 1).await;
 
     // Who is in the room has heard nothing of it, and who has the code joins by the same socket.
@@ -276,6 +271,18 @@ pub async fn in_room(server: &TestServer, number: u8) -> Client {
     phone.say(&ClientMessage::Open { room, peer: ANNA }).await;
     assert_eq!(phone.hear().await, entered(&[]));
     phone
+}
+
+/// Somebody who knows the code gets what it brings.
+pub async fn brings_the_invitation(newcomer: &mut Client, shower: &mut Client, offer: &mut Offer) {
+    let (waiting, call) = call(newcomer, shower, offer).await;
+    let ServerMessage::CallConfirmed { message, .. } = shower.hear().await else { panic!() };
+    let sealed = offer.confirmed(call, &message).unwrap();
+    shower.say(&ClientMessage::EndCall { call, message: Some(sealed) }).await;
+    let ServerMessage::CallEnded { message: Some(sealed) } = newcomer.hear().await else {
+        panic!()
+    };
+    assert_eq!(waiting.open(&sealed).unwrap().as_str(), "secret");
 }
 
 /// Somebody who knows the code calls, is answered, and shows that it knows it.

@@ -1,26 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { Engine, type EngineWorker } from "./engine.ts";
-import type { FromWorker, StartConfig, ToWorker } from "./messages.ts";
+import { Engine } from "./engine.ts";
+import type { StartConfig } from "./messages.ts";
+import { ScriptedWorker } from "./testing.ts";
 import { plainDoor } from "../ui/lib/testing.ts";
-
-class ScriptedWorker implements EngineWorker {
-  readonly received: ToWorker[] = [];
-  isTerminated = false;
-  onmessage: Worker["onmessage"] = null;
-  onerror: Worker["onerror"] = null;
-  onmessageerror: Worker["onmessageerror"] = null;
-
-  postMessage(message: ToWorker): void {
-    this.received.push(message);
-  }
-  terminate(): void {
-    this.isTerminated = true;
-  }
-  say(data: FromWorker): void {
-    this.onmessage?.call(this as unknown as Worker, new MessageEvent("message", { data }));
-  }
-}
 
 const config: StartConfig = {
   signalUrl: "ws://localhost/signal",

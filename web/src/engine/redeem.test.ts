@@ -1,26 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { EngineWorker } from "./engine.ts";
-import type { FromWorker, ToWorker } from "./messages.ts";
 import { Redeemer } from "./redeem.ts";
-
-class ScriptedWorker implements EngineWorker {
-  readonly received: ToWorker[] = [];
-  isTerminated = false;
-  onmessage: Worker["onmessage"] = null;
-  onerror: Worker["onerror"] = null;
-  onmessageerror: Worker["onmessageerror"] = null;
-
-  postMessage(message: ToWorker): void {
-    this.received.push(message);
-  }
-  terminate(): void {
-    this.isTerminated = true;
-  }
-  say(data: FromWorker): void {
-    this.onmessage?.call(this as unknown as Worker, new MessageEvent("message", { data }));
-  }
-}
+import { ScriptedWorker } from "./testing.ts";
 
 let worker: ScriptedWorker;
 let spawned: number;

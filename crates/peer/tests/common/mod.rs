@@ -2,12 +2,12 @@
 
 use std::{cell::RefCell, collections::VecDeque, convert::Infallible, ops::Range, rc::Rc};
 
-use base::{Message, PeerId};
+use base::PeerId;
 use futures_channel::mpsc::Receiver;
 use model::{Address, ByteSource, ModelError, ModelFile, Parts, SourceError};
 use peer::{
-    Decoder, DoneOf, Driver, Emit, Fetched, Files, MachineParts, Reader, Socket, SocketEvent, Text,
-    WorkOf, World,
+    DoneOf, Driver, Emit, Fetched, Files, MachineParts, NoReader, Socket, SocketEvent, WorkOf,
+    World,
     messages::{Door, FromWorker, Pledge, RtcCommand, RtcEvent, StartConfig, ToWorker},
     with,
 };
@@ -136,7 +136,7 @@ impl World for Played {
     type Link = Channel;
     type Socket = Played;
     type Files = Nothing;
-    type Reader = Nothing;
+    type Reader = NoReader;
 
     fn link(&self, channel: Channel, wake: Rc<dyn Fn()>) -> Channel {
         channel.0.borrow_mut().wake = Some(wake);
@@ -256,44 +256,6 @@ impl ByteSource for Nothing {
     }
 
     async fn local(&self, _: &[Range<u64>]) -> Result<Self, SourceError> {
-        match *self {}
-    }
-}
-
-impl Reader for Nothing {
-    type Text = Self;
-
-    async fn of<S: ByteSource>(&self, _: &ModelFile<S>) -> Result<Self, ModelError> {
-        match *self {}
-    }
-}
-
-impl Text for Nothing {
-    type Decoder = Self;
-
-    fn prompt(&self, _: &[Message]) -> Result<Vec<u32>, String> {
-        match *self {}
-    }
-
-    fn eos(&self) -> Vec<u32> {
-        match *self {}
-    }
-
-    fn takes_chats(&self) -> bool {
-        match *self {}
-    }
-
-    fn decoder(&self) -> Self {
-        match *self {}
-    }
-}
-
-impl Decoder for Nothing {
-    fn push(&mut self, _: u32) -> String {
-        match *self {}
-    }
-
-    fn finish(&mut self) -> String {
         match *self {}
     }
 }
