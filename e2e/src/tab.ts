@@ -8,12 +8,17 @@ import { within } from "./waiting.ts";
 /** For one step on one phone; several share two slow cores. */
 export const STEP_LIMIT_MS = 120_000;
 
+/** Of what is written on the console. */
+const REMARKS_KEPT = 60;
+
 /** The page in a browser that nobody else uses: what it shows and what goes wrong in it. */
 export class Tab {
   /** Errors that nobody caught, in the page or its workers. A test fails on any. */
   readonly uncaught: string[] = [];
   /** What the page and its workers wrote with `console.error`. */
   readonly complaints: string[] = [];
+  /** The last that they wrote at all, each with the seconds since the tab was there. */
+  private readonly remarks: string[] = [];
   isClosed = false;
   protected lastView: EngineView | null = null;
 
@@ -26,7 +31,10 @@ export class Tab {
       this.uncaught.push(error.stack || error.message || "an error without words"),
     );
     page.on("crash", () => this.uncaught.push("the page crashed"));
+    const began = Date.now();
     page.on("console", (message) => {
+      const secs = ((Date.now() - began) / 1000).toFixed(1);
+      if (this.remarks.push(`${secs} ${message.text()}`) > REMARKS_KEPT) this.remarks.shift();
       if (message.type() === "error") this.complaints.push(message.text());
     });
     page.setDefaultTimeout(STEP_LIMIT_MS);
@@ -87,6 +95,13 @@ export class Tab {
     return room;
   }
 
+  /** What was written lately, and how the phone knows its room: for who looks for a cause. */
+  async report(): Promise<string> {
+    const { room, turns, isServerAway, error } = await this.view();
+    const state = JSON.stringify({ isServerAway, error, turns: turns.slice(-1), room });
+    return [...this.remarks, state].join("\n");
+  }
+
   screenshot(path?: string): Promise<Buffer> {
     return this.page.screenshot({ ...(path === undefined ? {} : { path }), timeout: STEP_LIMIT_MS });
   }
@@ -109,7 +124,9 @@ function watchConnections(): void {
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(configuration?: RTCConfiguration) {
       super(configuration);
-      made.push(this);
+      const link = `link ${made.push(this)}`;
+      this.addEventListener("connectionstatechange", () => console.debug(link, this.connectionState));
+      this.addEventListener("signalingstatechange", () => console.debug(link, this.signalingState));
     }
   };
 }

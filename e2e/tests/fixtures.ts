@@ -94,12 +94,21 @@ export const test = base.extend<RoomFixtures, WorkerFixtures>({
 
 export { expect };
 
+/** Of what a phone says when a test fails. */
+const REPORTED_CHARS = 3000;
+
 type TestInfo = Parameters<Parameters<typeof test>[2]>[1];
 
-/** What one sees when a test fails: the screen, and what the console says. */
+/** What one sees when a test fails: the screen, the room as the phone knows it, and what the console says. */
 async function attach(phone: Phone, testInfo: TestInfo): Promise<void> {
   const shot = await phone.screenshot().catch(() => null);
   if (shot) await testInfo.attach(`${phone.name} screen`, { body: shot, contentType: "image/png" });
+  const report = await phone.report().catch(() => null);
+  if (report) {
+    await testInfo.attach(`${phone.name} room`, { body: report, contentType: "text/plain" });
+    // A reporter shows a few lines of that alone.
+    console.log(`${phone.name}:\n${report.slice(0, REPORTED_CHARS)}`);
+  }
   const notes = [...phone.uncaught, ...phone.complaints].join("\n");
   if (notes) await testInfo.attach(`${phone.name} console`, { body: notes, contentType: "text/plain" });
 }

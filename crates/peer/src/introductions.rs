@@ -9,7 +9,7 @@ use std::{
 use base::PeerId;
 use platform::{Timer, now_secs};
 use protocol::signal::{
-    ClientMessage, Invitation, PEERS_MAX, RefusalCode, ServerMessage, SignalBody,
+    ClientMessage, Invitation, PEERS_MAX, RefusalCode, Restart, ServerMessage, SignalBody,
 };
 use session::ErrorView;
 
@@ -43,6 +43,8 @@ pub struct Introductions<S> {
     /// How often the server said that a room is there, or is not, and it was the other way round.
     turns: u32,
     next_attempt: Option<Timer>,
+    /// Until the socket is taken for dead, where it was asked for a sign of life.
+    doubt: Option<Timer>,
     /// Who else is in the room, as the server knows it.
     present: BTreeSet<PeerId>,
     /// Links that were lost or never came about.
@@ -69,6 +71,7 @@ impl<S> Introductions<S> {
             failed_attempts: 0,
             turns: 0,
             next_attempt: None,
+            doubt: None,
             present: BTreeSet::new(),
             offers: BTreeMap::new(),
         }
@@ -83,7 +86,7 @@ impl<S> Introductions<S> {
 
     /// Nobody is to be met any more.
     pub fn end(&mut self) {
-        (self.socket, self.next_attempt) = (None, None);
+        (self.socket, self.next_attempt, self.doubt) = (None, None, None);
         self.is_entered = false;
         self.present.clear();
         self.offers.clear();
@@ -121,7 +124,7 @@ impl<W: World> Driver<W> {
         let seals = self.introductions.seals.clone();
         let connect = |listener| self.world.connect(&self.config.signal_url, listener);
         let socket = Signaling::connect(connect, &hello, seals, Rc::new(listener));
-        self.introductions.is_entered = false;
+        (self.introductions.is_entered, self.introductions.doubt) = (false, None);
         self.introductions.socket = Some(socket.ok_or_else(unreachable_server)?);
         Ok(())
     }
@@ -141,9 +144,8 @@ impl<W: World> Driver<W> {
     }
 
     fn on_signal(&mut self, event: SignalEvent) {
-        if !matches!(event, SignalEvent::Closed) {
-            self.server_heard();
-        }
+        // Whatever it was that came, or ended.
+        self.introductions.doubt = None;
         let Some(event) = self.hear_of_code(event) else { return };
         match event {
             SignalEvent::Server(ServerMessage::Entered { peers, ice_servers }) => {
@@ -271,6 +273,18 @@ impl<W: World> Driver<W> {
         }
     }
 
+    /// Asks the socket for a sign of life, and takes it for dead where none comes. A browser's has no pings: what we say to
+    /// ourselves comes back from a server that hears us.
+    pub(crate) fn doubt_socket(&mut self) {
+        if !self.introductions.is_entered || self.introductions.doubt.is_some() {
+            return;
+        }
+        let this = self.this.clone();
+        let ring = move || with(&this, Self::renew_socket);
+        self.introductions.doubt = Some(Timer::after(SIGN_SECS, ring));
+        self.say(self.me, &SignalBody::Restart(Restart::Ask { number: 0 }));
+    }
+
     pub(crate) fn is_coordinator(&self) -> bool {
         self.config.starts
     }
@@ -303,8 +317,10 @@ impl<W: World> Driver<W> {
     }
 
     /// A link is gone. A new one is offered after a pause, a few times: by one of the two where it
-    /// had been open, by whoever misses it where it never was.
+    /// had been open, by whoever misses it where it never was. The socket may have gone with it, as where this phone has
+    /// changed its network and was not told.
     pub(crate) fn link_lost(&mut self, peer: PeerId) {
+        self.doubt_socket();
         let is_ours = self.me < peer;
         let this = self.this.clone();
         let offers = self.introductions.offers.entry(peer).or_default();
@@ -364,6 +380,8 @@ fn unreachable_server() -> ErrorView {
 /// Pauses between attempts double from the one to the other.
 const FIRST_PAUSE_SECS: f64 = 1.0;
 const LONGEST_PAUSE_SECS: f64 = 30.0;
+/// A server far away answers sooner.
+const SIGN_SECS: f64 = 2.0;
 /// A server that turns a coordinator around more often is not honest.
 const MOST_TURNS: u32 = 4;
 /// With the longest pause between them, that is an hour.

@@ -3,7 +3,9 @@
 //!
 //! Of two phones the one with the smaller id offers, so that offers do not cross; the other asks it. What is said may be
 //! lost with the socket to the server, which dies with the old network and does not tell: whatever has no effect is said
-//! again, over another socket where nothing was heard over this one.
+//! again, over another socket where nothing was heard over this one. A link that is connected is no such effect for who
+//! has offered: a browser that has moved says so as soon as the other end answers its checks, but only what it offers
+//! tells the other end where to send.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +24,6 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Restarts {
     links: BTreeMap<PeerId, LinkRestarts>,
-    /// Whether the server has said anything since it was last asked to.
-    is_server_heard: bool,
 }
 
 /// One link's. They outlive it, as their numbers must.
@@ -72,7 +72,9 @@ impl<W: World> Driver<W> {
         let is_waited_for = matches!(state, "disconnected" | "failed") && self.restart(peer);
         match state {
             "failed" | "closed" if !is_waited_for => self.drop_link(peer),
-            "connected" => self.restart_ended(peer),
+            "connected" if !self.restarts.of(peer).numbers.awaits_answer() => {
+                self.restart_ended(peer);
+            }
             _ => {}
         }
     }
@@ -141,7 +143,7 @@ impl<W: World> Driver<W> {
         let Some(link) = self.restarts.links.get_mut(&peer) else { return };
         let Some(under_way) = &mut link.under_way else { return };
         let secs = FIRST_WAIT_SECS * f64::from(1 << under_way.attempts.min(2));
-        let again = move || with(&this, |driver| driver.say_restart_again(peer));
+        let again = move || with(&this, |driver| driver.say_restart(peer));
         under_way.again = Some(Timer::after(secs, again));
         under_way.attempts += 1;
         if !self.introductions.is_entered() {
@@ -154,26 +156,7 @@ impl<W: World> Driver<W> {
         } else if let Some(number) = link.numbers.next_offer(now_secs()) {
             self.rtc(RtcCommand::Restart { peer, number });
         }
-        self.ask_server_for_a_sign();
-    }
-
-    /// It had no effect so far.
-    fn say_restart_again(&mut self, peer: PeerId) {
-        if self.introductions.is_entered() && !self.restarts.is_server_heard {
-            self.renew_socket();
-        }
-        self.say_restart(peer);
-    }
-
-    /// A browser's socket has no pings: what we say to ourselves comes back from a server that hears us.
-    fn ask_server_for_a_sign(&mut self) {
-        self.restarts.is_server_heard = false;
-        self.say(self.me, &SignalBody::Restart(Restart::Ask { number: 0 }));
-    }
-
-    /// The socket works.
-    pub(crate) fn server_heard(&mut self) {
-        self.restarts.is_server_heard = true;
+        self.doubt_socket();
     }
 
     /// There is a way to these phones now: what they have not heard is said again.

@@ -50,6 +50,18 @@ fn proof(play: &Play, from: (PeerId, [u8; 32]), to: (PeerId, [u8; 32])) -> Vec<u
     play.invitation.prove_link(&from, &to)
 }
 
+/// A link that works, to a phone that the server knows.
+fn linked(play: &Play, peer: PeerId) -> Channel {
+    play.server(ServerMessage::PeerEntered { peer });
+    let channel = secured(play, peer);
+    channel.happens(LinkEvent::Frame(proof(play, (peer, THEIRS), (play.me, OURS))));
+    channel
+}
+
+fn becomes(play: &Play, peer: PeerId, state: &str) {
+    play.page(RtcEvent::State { peer, state: state.to_owned() });
+}
+
 #[test]
 fn both_ends_show_what_certificates_they_see() {
     play(async |play| {
@@ -137,8 +149,7 @@ fn who_offers_or_leaves_is_offered_nothing() {
             play.server(ServerMessage::PeerEntered { peer });
         }
         let channel = secured(&play, linked);
-        let shown = proof(&play, (linked, THEIRS), (play.me, OURS));
-        channel.happens(LinkEvent::Frame(shown));
+        channel.happens(LinkEvent::Frame(proof(&play, (linked, THEIRS), (play.me, OURS))));
         play.server(ServerMessage::PeerLeft { peer: gone });
         pass(60).await;
         assert_eq!(OTHERS.map(|peer| play.commands(peer).contains(&"offer")), [false, false]);
@@ -155,4 +166,53 @@ fn who_hopes_for_a_link_that_was_given_up_is_offered_a_new_one() {
         play.says(play.me, &hope);
         assert_eq!(play.commands(play.me), Vec::<&str>::new());
     });
+}
+
+/// A phone that has moved is connected as soon as its checks are answered; the other end cannot send before it was offered
+/// the other way.
+#[test]
+fn a_restart_is_offered_until_it_is_answered_though_the_link_is_connected() {
+    play(async |play| {
+        let other = OTHERS[0];
+        linked(&play, other);
+        becomes(&play, other, "disconnected");
+        assert_eq!(play.commands(other), ["restart"]);
+        becomes(&play, other, "connected");
+        pass(3).await;
+        assert_eq!(play.commands(other), ["restart"], "again");
+        let answer = Restart::Answer { number: 2, sdp: "v=0".into() };
+        play.says(other, &SignalBody::Restart(answer));
+        assert_eq!(play.commands(other), ["acceptRestart"]);
+        pass(60).await;
+        assert_eq!(play.commands(other), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn who_waits_for_an_offer_asks_until_the_link_is_connected() {
+    play(async |play| {
+        let other = OTHERS[1];
+        linked(&play, other);
+        becomes(&play, other, "disconnected");
+        pass(3).await;
+        assert_eq!(play.messages_to(other), 2);
+        becomes(&play, other, "connected");
+        pass(60).await;
+        assert_eq!(play.messages_to(other), 0);
+    });
+}
+
+/// A browser is not told that the network is gone by which its socket went.
+#[test]
+fn a_socket_that_gives_no_sign_when_a_link_is_lost_is_replaced() {
+    for (gives_sign, sockets) in [(false, 2), (true, 1)] {
+        play(async |play| {
+            linked(&play, OTHERS[0]).happens(LinkEvent::Closed);
+            if gives_sign {
+                play.says(play.me, &SignalBody::Restart(Restart::Ask { number: 0 }));
+            }
+            pass(3).await;
+            assert_eq!(play.sockets(), sockets);
+        });
+    }
 }

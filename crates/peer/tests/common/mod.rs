@@ -84,6 +84,18 @@ impl Play {
         commands.extract_if(.., about_it).filter_map(|command| about(&command, peer)).collect()
     }
 
+    /// How many messages the server was given for `peer` since this was asked last.
+    pub fn messages_to(&self, peer: PeerId) -> usize {
+        let said = &mut self.world.0.borrow_mut().said;
+        let is_to_it = |message: &mut ClientMessage| matches!(message, ClientMessage::Send { to, .. } if *to == peer);
+        said.extract_if(.., is_to_it).count()
+    }
+
+    /// How often it has connected to the server.
+    pub fn sockets(&self) -> usize {
+        self.world.0.borrow().sockets
+    }
+
     fn socket(&self, event: SocketEvent) {
         let listener = self.world.0.borrow().listener.clone();
         listener.expect("it has connected")(event);
@@ -94,6 +106,8 @@ fn about(command: &RtcCommand, whom: PeerId) -> Option<&'static str> {
     let (peer, what) = match command {
         RtcCommand::Offer { peer } => (peer, "offer"),
         RtcCommand::Close { peer } => (peer, "close"),
+        RtcCommand::Restart { peer, .. } => (peer, "restart"),
+        RtcCommand::AcceptRestart { peer, .. } => (peer, "acceptRestart"),
         RtcCommand::Config { .. } => return None,
         other => panic!("it wants {other:?}"),
     };
@@ -126,6 +140,7 @@ pub struct Played(Rc<RefCell<Table>>);
 #[derive(Default)]
 struct Table {
     listener: Option<Rc<dyn Fn(SocketEvent)>>,
+    sockets: usize,
     said: Vec<ClientMessage>,
     /// A device that never gets to anything.
     queue: Option<Receiver<WorkOf<Played>>>,
@@ -144,7 +159,8 @@ impl World for Played {
     }
 
     fn connect(&self, _: &str, listener: Rc<dyn Fn(SocketEvent)>) -> Option<Self> {
-        self.0.borrow_mut().listener = Some(listener);
+        let mut table = self.0.borrow_mut();
+        (table.listener, table.sockets) = (Some(listener), table.sockets + 1);
         Some(self.clone())
     }
 

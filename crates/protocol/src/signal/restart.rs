@@ -69,6 +69,11 @@ impl RestartNumbers {
         is_due
     }
 
+    /// Whether our last offer was not answered.
+    pub fn awaits_answer(&self) -> bool {
+        self.offered > self.answered
+    }
+
     /// Whether who asks has not been given a newer way than it knows.
     pub fn takes_ask(&self, number: u32) -> bool {
         number >= self.answered
