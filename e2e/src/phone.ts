@@ -31,9 +31,10 @@ export class Phone extends Tab {
     return link;
   }
 
-  /** Opens a link with this phone's own wishes before the secret, and joins. */
+  /** Opens a link with this phone's own wishes before the secret, as a camera does it: in a fresh page. And joins. */
   async join(link: string, query: PhoneQuery = {}): Promise<void> {
     const url = new URL(link);
+    await this.open("about:blank");
     await this.open(address(url.origin, query) + url.hash);
     await this.page.getByTestId("join").click();
   }

@@ -27,6 +27,7 @@ pub use fetched::Fetched;
 pub use http::{Failure, HttpSource, Pieces, REQUEST_TIMEOUT_MS, Reply, Store, whole};
 pub use machine::{Done, DoneOf, Machine, WantedEpoch, Work, WorkOf};
 pub use opened::Opened;
+pub use step::pass;
 pub use world::{
     Decoder, DecoderOf, Files, LocalOf, MachineParts, NoReader, Reader, Socket, SocketEvent, Text,
     TextOf, World,

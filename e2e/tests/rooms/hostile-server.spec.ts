@@ -95,7 +95,6 @@ test("what it alters is refused; it can keep phones apart, and that is all", asy
   }
 
   hostile.toPhones = (text) => [text];
-  await second.open("about:blank");
   await second.join(link, { ...query(), wire: "f32", name: "second" });
   await Promise.all([first, second].map((phone) => phone.meet(2)));
   await answers([first, second]);

@@ -151,7 +151,6 @@ test("a phone that is taken off the list is out at once, and is asked about agai
   await expect(first.page.getByTestId("trusted")).toHaveCount(0);
   await expect.poll(async () => (await first.room()).door?.admitted).toEqual([]);
 
-  await second.open("about:blank");
   await second.join(await first.invitation(), { name: "Ben" });
   await first.asked("Ben");
   await second.open(address(server.url, { name: "Ben" }));
@@ -175,7 +174,6 @@ test("a phone that was let in for once is taken out by its card, and asked about
   await expect.poll(async () => (await first.room()).door?.admitted).toEqual([]);
   await first.page.reload();
   await first.reach("gathering", 60_000);
-  await second.open("about:blank");
   await second.join(await first.invitation(), { name: "Ben" });
   await first.asked("Ben");
 });
@@ -194,7 +192,6 @@ test("an invitation that is over is refused, and phones that are remembered need
 
   await expect.poll(() => secsSince(old), { timeout: 30_000 }).toBeGreaterThan(0);
   for (const link of [old, old.slice(0, -22)]) {
-    await third.open("about:blank");
     await third.join(link, { name: "Cleo" });
     await isRefused(third, "expired");
     await expect(third.page.getByTestId("error")).toContainText("This invitation has expired");
@@ -202,12 +199,10 @@ test("an invitation that is over is refused, and phones that are remembered need
   await third.screenshot(picture("invitation-expired"));
   await nobodyAsks(first);
 
-  await second.open("about:blank");
   await second.join(old, { name: "Ben" });
   await meet(first, second);
   await nobodyAsks(first);
 
-  await third.open("about:blank");
   await third.join(await first.invitation(), { name: "Cleo" });
   await first.asked("Cleo");
 });

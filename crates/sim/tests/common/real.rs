@@ -8,17 +8,11 @@ use std::{
 };
 
 use base::{Message, ModuleRange};
-use kernels::{Gpu, Step};
-use model::{
-    Logprobs, MemoryPart, MemorySource, ModelError, ModelFile, Sampler, Stage, StageInput,
-    StageOptions, Stages, TextFiles, Wanted,
-};
+use kernels::Gpu;
+use model::{MemoryPart, MemorySource, ModelFile, Stage, StageOptions, Stages, TextFiles, Wanted};
 use pollster::block_on;
-use protocol::peer::{Alternative, CacheAsk, ModelRef, Sampling, TokenLogprobs};
-use session::{
-    EncoderSpec, Job, JobInput, LoadStage, ModelSpec, Part, Pass, Resident, SamplingStep,
-    StageOutput, Wants,
-};
+use protocol::peer::{CacheAsk, ModelRef};
+use session::{EncoderSpec, Job, LoadStage, ModelSpec, Resident};
 use sim::{Loaded, Ran, StageRunner};
 use text::{Decoder, Text};
 
@@ -129,13 +123,8 @@ impl StageRunner for Phone {
 
     fn run(&mut self, job: &Job) -> Result<Ran, String> {
         let stage = self.stages.running(job.range).expect("the session runs loaded ranges");
-        let (tokens, hidden) = inputs(&job.parts);
-        let input = match tokens.is_empty() {
-            true => StageInput::Hidden(&hidden),
-            false => StageInput::Tokens(&tokens),
-        };
         let before = self.model.gpu.dispatches();
-        let outputs = pass(stage, job, input, &hidden).map_err(|error| error.to_string())?;
+        let outputs = block_on(peer::pass(stage, job)).map_err(|error| error.to_string())?;
         let dispatches = (self.model.gpu.dispatches() - before) as u32;
         Ok(Ran { outputs, flops: 1e6 * job.rows() as f64, dispatches })
     }
@@ -170,77 +159,4 @@ fn options(load: &LoadStage) -> StageOptions {
         slots: load.slots.into(),
         rows: load.rows.into(),
     }
-}
-
-fn pass(
-    stage: &mut Stage<MemoryPart>,
-    job: &Job,
-    input: StageInput<'_>,
-    hidden: &[u8],
-) -> Result<Vec<StageOutput>, ModelError> {
-    match job.pass {
-        Pass::Run => Ok(outputs(&job.parts, block_on(stage.run(step(&job.parts), input))?)),
-        Pass::Encode => Ok(vec![StageOutput::Hidden(block_on(stage.encode(input))?)]),
-        Pass::Remember => {
-            block_on(stage.remember(job.parts[0].slot.into(), hidden))?;
-            Ok(vec![StageOutput::Nothing])
-        }
-    }
-}
-
-/// The rows of all parts, in their order.
-fn step(parts: &[Part]) -> Step {
-    let mut step = Step::default();
-    for part in parts {
-        step.add(part.slot.into(), part.position, part.rows.into());
-        let last_row = step.last_row().filter(|_| matches!(part.wants, Wants::Token(_)));
-        step.head_rows.extend(last_row);
-    }
-    step
-}
-
-fn inputs(parts: &[Part]) -> (Vec<u32>, Vec<u8>) {
-    let (mut tokens, mut hidden) = (Vec::new(), Vec::new());
-    for part in parts {
-        match &part.input {
-            JobInput::Tokens(more) => tokens.extend(more),
-            JobInput::Hidden(more) => hidden.extend(more),
-        }
-    }
-    (tokens, hidden)
-}
-
-/// What each part has of the output.
-fn outputs(parts: &[Part], output: model::StageOutput) -> Vec<StageOutput> {
-    let rows: usize = parts.iter().map(|part| usize::from(part.rows)).sum();
-    let drawn_parts = parts.iter().filter(|part| matches!(part.wants, Wants::Token(_))).count();
-    let (mut hidden, mut logits) = match output {
-        model::StageOutput::Hidden(bytes) => (bytes, Vec::new()),
-        model::StageOutput::Logits(logits) => (Vec::new(), logits),
-        model::StageOutput::Nothing => (Vec::new(), Vec::new()),
-    };
-    let (row_bytes, vocab) = (hidden.len() / rows, logits.len() / drawn_parts.max(1));
-    let own = |part: &Part| match &part.wants {
-        Wants::Hidden => {
-            StageOutput::Hidden(hidden.drain(..usize::from(part.rows) * row_bytes).collect())
-        }
-        Wants::Token(draw) => drawn(&logits.drain(..vocab).collect::<Vec<f32>>(), draw),
-        Wants::Nothing => StageOutput::Nothing,
-    };
-    parts.iter().map(own).collect()
-}
-
-/// The tail's choice from the logits of the last row.
-fn drawn(logits: &[f32], draw: &SamplingStep) -> StageOutput {
-    let Sampling { temperature, top_k, top_p, min_p, repetition_penalty, seed, .. } = draw.options;
-    let sampling = model::Sampling { repetition_penalty, temperature, top_k, top_p, min_p, seed };
-    let token = Sampler::new(sampling).choose(logits, &draw.seen, draw.step);
-    let logprobs = draw.options.logprobs.map(|count| logprobs(logits, token, count.into()));
-    StageOutput::Token { token, logprobs }
-}
-
-fn logprobs(logits: &[f32], token: u32, count: usize) -> TokenLogprobs {
-    let Logprobs { chosen, alternatives } = Logprobs::of(logits, token, count);
-    let alternative = |(token, logprob)| Alternative { token, logprob };
-    TokenLogprobs { chosen, alternatives: alternatives.into_iter().map(alternative).collect() }
 }
