@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 
+import { capture } from "./capture.ts";
 import { launchBrowser } from "./chromium.ts";
 import { HERE } from "./settings.ts";
 
@@ -26,7 +27,7 @@ const ICONS: [string, string, number][] = [
 async function draw(browser: Browser, name: string, drawing: string, pixels: number): Promise<void> {
   const page = await browser.newPage({ viewport: { width: pixels, height: pixels } });
   await page.setContent(`<style>body { margin: 0 } svg { display: block; width: 100vw }</style>${drawing}`);
-  await page.screenshot({ path: join(PUBLIC, "icons", `${name}.png`), omitBackground: true });
+  await capture(page, { path: join(PUBLIC, "icons", `${name}.png`), omitBackground: true });
   await page.close();
 }
 

@@ -26,7 +26,7 @@ export class Phone extends Tab {
   async scan(): Promise<string> {
     const code = this.page.getByTestId("qr").first();
     await code.scrollIntoViewIfNeeded();
-    const link = readQr(await this.page.screenshot());
+    const link = readQr(await this.screenshot());
     if (link === null) throw new Error(`${this.name}: no QR code can be read on the screen`);
     return link;
   }

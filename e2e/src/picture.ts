@@ -1,5 +1,7 @@
 import type { Browser } from "playwright-core";
 
+import { capture } from "./capture.ts";
+
 export interface PhonePicture {
   caption: string;
   png: Buffer;
@@ -12,7 +14,7 @@ export async function sideBySide(browser: Browser, phones: PhonePicture[]): Prom
   const page = await browser.newPage({ viewport: { width: 2000, height: 1200 }, deviceScaleFactor: 1.5 });
   try {
     await page.setContent(document(phones));
-    return await page.locator("main").screenshot();
+    return await capture(page.locator("main"));
   } finally {
     await page.close();
   }

@@ -2,6 +2,7 @@ import type { Page } from "playwright-core";
 
 import type { RoomView } from "../../web/src/engine/messages.ts";
 import type { EngineView } from "../../web/src/engine/view.ts";
+import { capture } from "./capture.ts";
 import { gpuCounts, haveMemory, loseGpu, runShortOfMemory, watchGpu, type GpuCounts } from "./gpu.ts";
 import { within } from "./waiting.ts";
 
@@ -103,7 +104,7 @@ export class Tab {
   }
 
   screenshot(path?: string): Promise<Buffer> {
-    return this.page.screenshot({ ...(path === undefined ? {} : { path }), timeout: STEP_LIMIT_MS });
+    return capture(this.page, { ...(path === undefined ? {} : { path }), timeout: STEP_LIMIT_MS });
   }
 
   async close(): Promise<void> {

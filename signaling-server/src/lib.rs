@@ -170,6 +170,19 @@ impl Server {
 
 /// All routes of a server.
 pub fn app(server: &Server) -> Router {
+    let guarded = routes().layer(middleware::map_response(statics::guard));
+    let is_public = server.0.config.identity.as_ref().is_some_and(Identity::is_public);
+    let secured = match is_public {
+        true => guarded.layer(middleware::map_response(statics::keep_to_https)),
+        false => guarded,
+    };
+    secured
+        .layer(middleware::map_response_with_state(server.clone(), metrics::count_answer))
+        .layer(middleware::from_fn_with_state(server.clone(), access_log::record))
+        .with_state(server.clone())
+}
+
+fn routes() -> Router<Server> {
     Router::new()
         .route("/signal", any(socket::upgrade))
         .route("/healthz", get(health))
@@ -180,10 +193,6 @@ pub fn app(server: &Server) -> Router {
         .route("/models/{name}", get(models::serve))
         .route("/models/{folder}/{name}", get(models::serve_of_folder))
         .fallback(statics::serve)
-        .layer(middleware::map_response(statics::guard))
-        .layer(middleware::map_response_with_state(server.clone(), metrics::count_answer))
-        .layer(middleware::from_fn_with_state(server.clone(), access_log::record))
-        .with_state(server.clone())
 }
 
 /// For whoever sends clients here, or starts servers anew.

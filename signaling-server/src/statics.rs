@@ -84,6 +84,14 @@ const GUARDS: [(HeaderName, &str); 7] = [
     ),
 ];
 
+/// With a certificate that every browser knows, browsers come by HTTPS alone from then on, for two years, and let no person
+/// go on past a certificate that is wrong. With another they have to.
+pub(crate) async fn keep_to_https(mut response: Response) -> Response {
+    let value = HeaderValue::from_static("max-age=63072000");
+    response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, value);
+    response
+}
+
 /// Whether a person goes to a page, and not a page to one of its files. Old
 /// browsers do not say; they accept HTML.
 pub(crate) fn is_navigation(request: &Request) -> bool {

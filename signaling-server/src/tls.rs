@@ -107,6 +107,11 @@ impl Identity {
         self.current().is_some_and(|certified| certified.facts.names.contains(name))
     }
 
+    /// Whether its certificates are those of an authority that every browser knows.
+    pub(crate) fn is_public(&self) -> bool {
+        matches!(self.0.source, Source::Acme(_))
+    }
+
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         self.0.config.clone().into()
     }

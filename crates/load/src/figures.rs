@@ -95,12 +95,16 @@ impl Figures {
     /// Why they are none, or not those of a server that may be used; nothing where all is well. Memory counts where the system
     /// tells it.
     pub fn complaint(&self) -> Option<String> {
-        match (self.failures, self.rss_bytes) {
-            (failures @ 1.., _) => {
+        match (self.failures, self.rss_bytes, self.relay_p99_millis) {
+            (failures @ 1.., ..) => {
                 Some(format!("{failures} failures, so the figures count for nothing"))
             }
-            (0, Some(bytes)) if bytes > RSS_MAX_BYTES => Some(format!(
+            (0, Some(bytes), _) if bytes > RSS_MAX_BYTES => Some(format!(
                 "with all sockets open the server takes {bytes} bytes of memory, and may take {RSS_MAX_BYTES}"
+            )),
+            (0, _, millis) if millis > RELAY_P99_MAX_MILLIS => Some(format!(
+                "one of 100 relayed messages took more than {millis:.1} ms, and may take {RELAY_P99_MAX_MILLIS}: \
+                 end other programs and try again"
             )),
             _ => None,
         }
@@ -174,6 +178,8 @@ const ROWS: [Row; 8] = [
 
 /// What the server may take with all sockets open: a requirement, whatever it takes today.
 const RSS_MAX_BYTES: u64 = 500_000_000;
+/// The same of a relayed message's way, for 99 of 100, on the schedule.
+const RELAY_P99_MAX_MILLIS: f64 = 20.0;
 
 #[cfg(test)]
 mod tests {
@@ -198,6 +204,14 @@ mod tests {
         }
         let told = figures(Some(RSS_MAX_BYTES + 1)).complaint().expect("it is too much");
         assert!(told.contains("500000001 bytes") && told.contains("500000000"), "{told}");
+    }
+
+    #[test]
+    fn messages_that_take_too_long_are_told() {
+        for (relay_p99_millis, is_told) in [(RELAY_P99_MAX_MILLIS, false), (20.1, true)] {
+            let told = Figures { relay_p99_millis, ..figures(None) }.complaint();
+            assert_eq!(told.is_some_and(|told| told.contains("20.1 ms")), is_told);
+        }
     }
 
     #[test]

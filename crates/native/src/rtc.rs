@@ -134,3 +134,30 @@ fn server(server: IceServer) -> RTCIceServer {
         credential: server.credential.unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::LocalSet;
+
+    use super::*;
+
+    #[test]
+    fn connections_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::load_or_make(folder.path()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        // None of them runs: nothing here waits.
+        LocalSet::new().block_on(&runtime, async {
+            let connections = Connections::new(identity, |_| {});
+            let begun = || connections.tasks.borrow().len();
+            for _ in 0..2 * MOST_OF_PEER {
+                connections.handle(&RtcCommand::Offer { peer: PeerId(0) });
+            }
+            assert_eq!(begun(), MOST_OF_PEER);
+            for peer in 1..=MOST_CONNECTIONS as u32 {
+                connections.handle(&RtcCommand::Offer { peer: PeerId(peer) });
+            }
+            assert_eq!(begun(), MOST_CONNECTIONS);
+        });
+    }
+}

@@ -80,7 +80,8 @@ fn for_use<const N: usize>(project: &Project, programs: [&str; N]) -> Result<[Pa
     let mut command = project.cargo();
     command.args(["build", "--release"]).args(programs.map(|name| format!("--package={name}")));
     let mut built = project.target.clone();
-    if host.ends_with("-linux-gnu") {
+    let is_static = host.ends_with("-linux-gnu");
+    if is_static {
         // The target is named, so that what runs while they are compiled is linked as ever.
         command.args(["--target", &host]).env("RUSTFLAGS", "-C target-feature=+crt-static");
         built.push(host);
@@ -91,10 +92,27 @@ fn for_use<const N: usize>(project: &Project, programs: [&str; N]) -> Result<[Pa
         // One that runs goes on as it is.
         let _ = fs::remove_file(folder.join(name));
         let from = built.join("release").join(name);
+        if is_static && asks_for_loader(&fs::read(&from)?) {
+            bail!(
+                "{} needs libraries of the system: it was not linked as it should be",
+                from.display()
+            );
+        }
         fs::copy(&from, folder.join(name))
             .with_context(|| format!("cannot copy {}", from.display()))?;
     }
     Ok(programs.map(|name| folder.join(name)))
+}
+
+/// Whether Linux starts a program by the system's loader, which finds libraries for it: whether an ELF file of 64 bits
+/// has a program header of the kind `PT_INTERP`.
+fn asks_for_loader(elf: &[u8]) -> bool {
+    let number = |at: usize, bytes: usize| {
+        let found = elf.get(at..at + bytes).unwrap_or_default();
+        found.iter().rev().fold(0, |number, &byte| number << 8 | usize::from(byte))
+    };
+    let (headers, header_bytes, count) = (number(32, 8), number(54, 2), number(56, 2));
+    (0..count).any(|index| number(headers + index * header_bytes, 4) == PT_INTERP)
 }
 
 /// What programs of this machine are compiled for.
@@ -298,6 +316,8 @@ fn megabytes(bytes: u64) -> String {
     format!("{:.2}", bytes as f64 / 1e6)
 }
 
+/// Of program headers, as the System V ABI numbers their kinds.
+const PT_INTERP: usize = 3;
 /// The built app.
 pub const DIST: &str = "web/dist";
 /// The bundled models.
@@ -335,6 +355,17 @@ mod tests {
     fn wrapped_exports_are_refused() {
         assert!(refuse_constructor_wrappers(b"\0asm name main.command_export").is_err());
         assert!(refuse_constructor_wrappers(b"\0asm name main").is_ok());
+    }
+
+    /// Rust's tests are linked with the system's libraries there.
+    #[test]
+    #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+    fn programs_that_want_a_loader_are_told_from_others() {
+        let mut elf = fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(asks_for_loader(&elf));
+        // Without program headers.
+        elf[56..58].fill(0);
+        assert!(!asks_for_loader(&elf));
     }
 
     #[test]

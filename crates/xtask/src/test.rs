@@ -104,9 +104,11 @@ fn rust_tests(project: &Project) -> Result<Outcome> {
         command.env("VK_DRIVER_FILES", driver);
     }
     // Their tests leave themselves out where they are missing, and must not do so unseen.
-    for (need, variable) in
-        [(Need::Nats, "LINGUALINKED_NATS"), (Need::Coturn, "LINGUALINKED_COTURN")]
-    {
+    for (need, variable) in [
+        (Need::Certificates, "LINGUALINKED_CERTIFICATES"),
+        (Need::Nats, "LINGUALINKED_NATS"),
+        (Need::Coturn, "LINGUALINKED_COTURN"),
+    ] {
         if !missing.iter().any(|(other, ..)| *other == need) {
             command.env(variable, "required");
         }

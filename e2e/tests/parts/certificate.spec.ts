@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type Page } from "playwright-core";
 
+import { capture } from "../../src/capture.ts";
 import { lanAddress } from "../../src/lan.ts";
 import { readQr } from "../../src/qr.ts";
 import type { Server } from "../../src/server.ts";
@@ -67,7 +68,7 @@ async function explained(server: Server, home: string, picture: string): Promise
     const complaints: string[] = [];
     page.on("console", (message) => complaints.push(message.text()));
     await page.goto(plain);
-    await page.screenshot({ path: picture, fullPage: true });
+    await capture(page, { path: picture, fullPage: true });
     const link = page.getByRole("link", { name: "Open LinguaLinked" });
     expect(await link.getAttribute("href")).toBe(`${server.url}/`);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
@@ -90,7 +91,7 @@ async function passedOn(server: Server, home: string): Promise<void> {
   await withPage(home, async (page) => {
     await page.goto(plain);
     await page.getByRole("img", { name: "QR code of this page's address" }).scrollIntoViewIfNeeded();
-    const scanned = readQr(await page.screenshot());
+    const scanned = readQr(await capture(page));
     expect(scanned).toBe(`${plain}/`);
     expect(scanned).toBe(page.url());
   });

@@ -3,6 +3,7 @@ import { PNG } from "pngjs";
 
 import { qrCode } from "../../../web/src/ui/lib/qr.ts";
 import { address } from "../../src/address.ts";
+import { capture } from "../../src/capture.ts";
 import { launchBrowser, launchChromium } from "../../src/chromium.ts";
 import { sideBySide } from "../../src/picture.ts";
 import { readQr } from "../../src/qr.ts";
@@ -77,9 +78,9 @@ test("the QR code is read from a picture of the screen", async () => {
     await screen.setContent(
       `<body style="background:#123"><h1>Scan</h1>${svg}<p>${link.replace("q", "x")}</p>`,
     );
-    expect(readQr(await screen.screenshot())).toBe(link);
+    expect(readQr(await capture(screen))).toBe(link);
     await screen.setContent("<p>Nothing here");
-    expect(readQr(await screen.screenshot())).toBe(null);
+    expect(readQr(await capture(screen))).toBe(null);
   } finally {
     await browser.close();
   }
@@ -89,7 +90,7 @@ test("pictures stand side by side", async () => {
   const browser = await launchBrowser();
   try {
     const screen = await browser.newPage({ viewport: { width: 100, height: 200 } });
-    const png = await screen.screenshot();
+    const png = await capture(screen);
     const picture = (count: number): Promise<Buffer> =>
       sideBySide(
         browser,

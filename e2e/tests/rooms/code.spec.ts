@@ -72,7 +72,8 @@ test("a typed code leads into the room, and the server learns neither code nor i
     const heard = hostile.heard.join("\n");
     expect(heard).toContain('"type":"redeem"');
     expect(heard).not.toContain(code.replace(/\D/g, "").slice(4));
-    expect(heard).not.toContain(new URL(link).hash.slice(1));
+    // What comes behind the secret is made anew from time to time.
+    expect(heard).not.toContain(new URL(link).hash.slice(1, 44));
   } finally {
     await hostile.stop();
   }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 
 import { Computer, type JoinOptions } from "../../src/computer.ts";
 import { bundled } from "../../src/golden.ts";
+import { whyNoMulticast } from "../../src/multicast.ts";
 import { Networks, whyNoNetworks } from "../../src/networks.ts";
 import type { Phone } from "../../src/phone.ts";
 import { prepare } from "../../src/room.ts";
@@ -138,6 +139,31 @@ test("a computer that is not let in says why", async ({ server, join }) => {
   const nothing = join(`${server.url}/`, { name: "Desk", showsLink: true });
   expect(await nothing.end()).toBe(1);
   expect(nothing.lines.join("\n")).toContain("no invitation");
+});
+
+/** As browsers of people do that were not given the camera: the names are in multicast DNS. */
+test("a computer answers with a phone that hides its address", async ({ server, launch, join, seats }) => {
+  test.skip(seats === "android", "Android phones are allowed the camera, and so hide nothing");
+  const reason = await whyNoMulticast(`${server.url}/healthz`);
+  test.skip(reason !== null, reason ?? "");
+  const [phone] = (await launch(1, server, { mayUseCamera: false })) as [Phone];
+  await phone.watchLinks();
+  const golden = bundled().golden(PROMPT);
+  const query = { model: bundled().url, pledge: "share:1.3:2", temperature: 0, tokens: golden.tokens.length };
+  const link = await phone.start(server.url, { ...query, wire: "f32", name: phone.name });
+  const computer = join(link, { name: "Desk" });
+  await computer.says(/^in the room/, STEP_LIMIT_MS);
+  await phone.meet(2);
+  const hidden = await phone.page.evaluate(() => {
+    const sdp = window.connections.map(({ localDescription }) => localDescription?.sdp ?? "").join("");
+    return sdp.split("\r\n").filter((line) => line.startsWith("a=candidate:"));
+  });
+  expect(hidden.length).toBeGreaterThan(0);
+  for (const candidate of hidden) expect(candidate).toContain(".local ");
+  await prepare([phone]);
+  const turn = await phone.answer(await phone.type(PROMPT), STALL_LIMIT_MS);
+  expect(turn.stats.tokens).toEqual(golden.tokens);
+  expect(await computer.leave()).toBe(0);
 });
 
 for (const reach of ["server-alone", "each-other"] as const) {

@@ -4,6 +4,7 @@ import { rmSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { capture } from "../../src/capture.ts";
 import { film, STILL, type Shot } from "../../src/fake-camera.ts";
 import { bundled } from "../../src/golden.ts";
 import type { Phone } from "../../src/phone.ts";
@@ -113,5 +114,5 @@ async function screen(phone: Phone): Promise<Buffer> {
   const box = await code.boundingBox();
   if (!box) throw new Error("no code is on the screen");
   const clip = { x: box.x - 10, y: box.y - 10, width: box.width + 20, height: box.height + 20 };
-  return phone.page.screenshot({ clip });
+  return capture(phone.page, { clip });
 }

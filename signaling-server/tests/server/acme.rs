@@ -58,6 +58,7 @@ async fn serves(server: &TestServer, pebble: &Pebble) {
         let stream = connect_trusting(server.address, root.clone(), NAME, protocols).await;
         let answer = http::ask_on(&mut stream.unwrap(), "GET", "/healthz", &[]).await;
         assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("strict-transport-security"), "max-age=63072000");
     }
     let plain = http::get(server.address, "/", &[("accept", "text/html")]).await;
     assert_eq!((plain.status, plain.header("location")), (307, "https://room/"));

@@ -33,7 +33,7 @@ async fn a_code_brings_the_invitation_and_only_the_two_hear_of_it() {
 async fn a_wrong_code_is_told_so_and_locks_its_address_out_in_the_end() {
     let server = TestServer::start_with(|config| {
         config.limits.redeem_failures = 2;
-        config.limits.redeem_lockout = Duration::from_secs(1);
+        config.limits.redeem_lockout = Duration::from_secs(4);
     })
     .await;
     let (mut anna, mut offer) = showing(&server, 1).await;
@@ -50,7 +50,7 @@ async fn a_wrong_code_is_told_so_and_locks_its_address_out_in_the_end() {
     server.counts(r#"redeems_total{outcome="wrong"}"#, 2).await;
     assert_eq!(redeem(&mut eve, offer.code().place()).await, RefusalCode::LockedOut);
     server.counts(r#"refusals_total{code="locked_out"}"#, 1).await;
-    sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(4)).await;
     rings(&mut eve, &mut anna, offer.code().place()).await;
 }
 
@@ -141,13 +141,13 @@ async fn codes_are_bounded_for_an_address_and_in_all() {
 #[tokio::test]
 async fn a_code_lives_for_its_time() {
     let server = TestServer::start_with(|config| {
-        config.limits.code_life = Duration::from_secs(1);
+        config.limits.code_life = Duration::from_secs(3);
         config.limits.codes = 1;
     })
     .await;
     let (anna, offer) = showing(&server, 1).await;
     let mut cleo = Client::connect(server.address).await;
-    sleep(Duration::from_millis(1100)).await;
+    sleep(Duration::from_millis(3100)).await;
     assert_eq!(redeem(&mut cleo, offer.code().place()).await, RefusalCode::CodeGone);
     server.counts("codes", 0).await;
     // Its place is another's, and the first phone has nothing to do with that one.

@@ -15,6 +15,7 @@ use tokio::net::UdpSocket;
 
 use crate::{
     client::*,
+    leave_out,
     pebble::{free_ports, quiet},
     program::Program,
     soon,
@@ -38,10 +39,7 @@ impl Coturn {
         let child = match command(port, &folder).spawn() {
             Ok(child) => child,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let is_required =
-                    std::env::var_os("LINGUALINKED_COTURN").is_some_and(|it| it == "required");
-                assert!(!is_required, "turnserver (coturn) is required, and is not installed");
-                eprintln!("skipped: turnserver (coturn) is not installed");
+                leave_out("turnserver (coturn)", "LINGUALINKED_COTURN");
                 return None;
             }
             Err(error) => panic!("{error}"),

@@ -143,6 +143,16 @@ pub async fn soon<T>(future: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(20), future).await.expect("this takes no 20 seconds")
 }
 
+/// Says that tests leave themselves out because `program` is not installed.
+///
+/// # Panics
+/// Where `variable` says that somebody has just seen to that.
+pub fn leave_out(program: &str, variable: &str) {
+    let is_required = std::env::var_os(variable).is_some_and(|it| it == "required");
+    assert!(!is_required, "{program} is required, and is not installed");
+    eprintln!("skipped: {program} is not installed");
+}
+
 /// The app's `index.html`.
 pub const PAGE: &str = "<!doctype html><title>LinguaLinked</title>";
 /// The app's service worker.

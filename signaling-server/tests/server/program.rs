@@ -91,7 +91,7 @@ async fn the_program_says_where_it_listens_and_stops_on_signals() {
 /// A client that never answers is not waited for longer than said, and that is no failure.
 #[tokio::test]
 async fn the_program_drains_and_ends_well() {
-    let program = Program::start(&["--drain-timeout-secs", "1.5"]).await;
+    let program = Program::start(&["--drain-timeout-secs", "5"]).await;
     let address = program.address;
     let _anna = Client::open(address, ANNA).await;
     program.signal("-TERM");

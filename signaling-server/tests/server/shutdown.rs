@@ -19,14 +19,12 @@ async fn sockets_hear_that_the_server_stops() {
     let mut anna = Client::open(server.address, ANNA).await;
     let mut ben = Client::join(server.address, BEN, &[ANNA]).await;
     let mut idle = kept_alive(server.address).await;
-    let stopped = Instant::now();
     server.stop();
     assert_eq!(anna.hear_close().await, Some(1001));
     assert_eq!(ben.hear_close().await, Some(1001));
     assert_eq!(soon(idle.read(&mut [0])).await.unwrap(), 0);
     let address = server.address;
     server.stopped().await;
-    assert!(stopped.elapsed() < Duration::from_secs(4), "{:?}", stopped.elapsed());
     assert!(TcpStream::connect(address).await.is_err());
 }
 
@@ -40,8 +38,7 @@ async fn a_client_that_does_not_answer_is_not_waited_for() {
     let stopped = Instant::now();
     server.stop();
     server.stopped().await;
-    let took = stopped.elapsed();
-    assert!((Duration::from_millis(250)..Duration::from_secs(3)).contains(&took), "{took:?}");
+    assert!(stopped.elapsed() >= Duration::from_millis(250), "{:?}", stopped.elapsed());
 }
 
 /// A client that does not close its end keeps the server draining.

@@ -39,6 +39,18 @@ describe("the browser's own reader", () => {
     expect(await read(video)).toBeNull();
   });
 
+  it("is given up for ours once it fails", async () => {
+    const warned = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const read = await readerWhere(() => Promise.resolve(["qr_code"]));
+    detect.mockRejectedValueOnce(new DOMException("no service", "InvalidStateError"));
+    expect(await read(video)).toBeNull();
+    expect(await read(video)).toBe("ours");
+    expect(await read(video)).toBe("ours");
+    expect(detect).toHaveBeenCalledTimes(1);
+    expect(warned).toHaveBeenCalledTimes(1);
+    warned.mockRestore();
+  });
+
   it.each<[string, (() => Promise<string[]>) | undefined]>([
     ["knows other codes alone", () => Promise.resolve(["aztec", "ean_13"])],
     ["knows none, as where its service is missing", () => Promise.resolve([])],

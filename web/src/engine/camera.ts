@@ -44,13 +44,23 @@ export async function* watch(
   }
 }
 
-/** The browser's own reader, or ours where it has none. */
+/** The browser's own reader, or ours where it has none, or one that fails. */
 export async function reader(ours: () => Promise<Reader> = ownReader): Promise<Reader> {
   const Detector = window.BarcodeDetector;
   const formats = (await Detector?.getSupportedFormats().catch(() => [])) ?? [];
   if (!Detector || !formats.includes("qr_code")) return ours();
   const detector = new Detector({ formats: ["qr_code"] });
-  return async (video) => (await detector.detect(video))[0]?.rawValue ?? null;
+  let inPlace: Promise<Reader> | undefined;
+  return async (video) => {
+    if (inPlace) return (await inPlace)(video);
+    try {
+      return (await detector.detect(video))[0]?.rawValue ?? null;
+    } catch (cause) {
+      console.warn("the browser's own reader of codes is given up", cause);
+      inPlace = ours();
+      return null;
+    }
+  };
 }
 
 async function ownReader(): Promise<Reader> {

@@ -16,7 +16,9 @@ pub fn ensure_adb(project: &Project) -> Result<String> {
 
 /// Pebble and certutil from the search path or from Debian.
 pub fn ensure_certificates(project: &Project) -> Result<String> {
-    for (program, package) in [("pebble", "pebble"), ("certutil", "libnss3-tools")] {
+    for (program, package) in
+        [("pebble", "pebble"), ("pebble-challtestsrv", "pebble"), ("certutil", "libnss3-tools")]
+    {
         if on_path(program).is_none() {
             apt::install(project, &[package], "the server's certificates are tested with it")?;
         }
@@ -24,10 +26,11 @@ pub fn ensure_certificates(project: &Project) -> Result<String> {
     Ok("pebble and certutil are there".to_owned())
 }
 
-/// NATS from the search path or from Debian, whose package also starts it where the system starts services.
+/// NATS from the search path or from Debian, whose package would also start it as a service.
 pub fn ensure_nats(project: &Project) -> Result<String> {
     if on_path("nats-server").is_none() {
-        apt::install(project, &["nats-server"], "several servers are tested with it")?;
+        let why = "several servers are tested with it";
+        apt::install_without_service(project, "nats-server", "nats-server.service", why)?;
     }
     Ok("nats-server is there".to_owned())
 }
