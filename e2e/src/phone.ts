@@ -59,11 +59,15 @@ export class Phone extends Tab {
     return this.page.getByTestId("pictures").getByRole("listitem").allInnerTexts();
   }
 
-  /** Leaves the room. The first tap asks, the second leaves. */
+  /** Leaves the room. The first tap asks, and the second leaves if it comes soon. */
   async leave(): Promise<void> {
     const button = this.page.getByTestId("leave");
-    await button.click();
-    await button.click();
+    const isGone = async (): Promise<true | undefined> => {
+      if ((await button.count()) === 0) return true;
+      await button.click();
+      return undefined;
+    };
+    await until(STEP_LIMIT_MS, `${this.name}: leaving`, isGone);
   }
 
   /** Waits until so many phones are in the room and linked to this one. */

@@ -192,7 +192,13 @@ impl<W: World> Driver<W> {
             ToWorker::TurnAway { peer } => self.command(Command::TurnAway(peer)),
             ToWorker::Lock { locked } => self.command(Command::Lock(locked)),
             ToWorker::Remove { identity } => self.command(Command::Remove(identity)),
-            ToWorker::Away { why } => self.command(Command::Away(why)),
+            ToWorker::Away { why } => {
+                if why.is_none() {
+                    // A page that was not in front may have missed that its network went.
+                    self.doubt_socket();
+                }
+                self.command(Command::Away(why));
+            }
             ToWorker::Network => self.on_network_change(),
             ToWorker::Rtc { event } => self.on_rtc(event),
             ToWorker::OfferCode { invitation } => self.offer_code(invitation),

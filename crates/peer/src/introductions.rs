@@ -191,6 +191,7 @@ impl<W: World> Driver<W> {
         introductions.was_entered = true;
         introductions.failed_attempts = 0;
         introductions.turns = 0;
+        self.ask_for_place();
     }
 
     fn on_refused(&mut self, code: RefusalCode, message: String) {
@@ -257,6 +258,7 @@ impl<W: World> Driver<W> {
         let introductions = &mut self.introductions;
         let secs = FIRST_PAUSE_SECS * f64::from(1 << introductions.failed_attempts.min(16));
         introductions.failed_attempts += 1;
+        introductions.turns = 0;
         introductions.is_entered = false;
         let this = self.this.clone();
         let ring = move || with(&this, |driver| driver.enter_again(Entrance::Join));
@@ -268,6 +270,7 @@ impl<W: World> Driver<W> {
     /// server keeps our place meanwhile, until the old socket has left a ping unanswered.
     pub(crate) fn renew_socket(&mut self) {
         if self.introductions.was_entered {
+            self.lose_code();
             (self.introductions.next_attempt, self.introductions.failed_attempts) = (None, 0);
             self.enter_again(Entrance::Join);
         }

@@ -31,12 +31,17 @@ pub(crate) enum Offering {
 impl<W: World> Driver<W> {
     /// The page wants a code that brings `invitation`: what goes after the `#` of a link, whatever that is.
     pub(crate) fn offer_code(&mut self, invitation: String) {
-        if !self.tell_server(&ClientMessage::OfferCode {}) {
-            return self.end_code(CodeEnd::Lost);
-        }
         self.offering =
             Offering::Asked { invitation, _time: self.code_ends_after(ANSWER_SECS, CodeEnd::Lost) };
+        self.ask_for_place();
         self.show_code();
+    }
+
+    /// Where there is a way to the server; else as soon as there is one.
+    pub(crate) fn ask_for_place(&self) {
+        if matches!(self.offering, Offering::Asked { .. }) {
+            self.tell_server(&ClientMessage::OfferCode {});
+        }
     }
 
     /// The page has put the code away.
@@ -58,9 +63,9 @@ impl<W: World> Driver<W> {
         }
     }
 
-    /// The socket that the code was bound to is gone.
+    /// The socket that the code was bound to is gone. A place that was only asked for is asked for anew.
     pub(crate) fn lose_code(&mut self) {
-        if !matches!(self.offering, Offering::None) {
+        if matches!(self.offering, Offering::Shown { .. }) {
             self.end_code(CodeEnd::Lost);
         }
     }

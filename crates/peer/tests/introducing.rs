@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base::PeerId;
 use common::{Channel, Play};
-use peer::messages::RtcEvent;
+use peer::messages::{RtcEvent, ToWorker};
 use protocol::signal::{LinkEnd, Restart, ServerMessage, SignalBody};
 use tokio::{task::LocalSet, time::advance};
 use transport::LinkEvent;
@@ -215,4 +215,47 @@ fn a_socket_that_gives_no_sign_when_a_link_is_lost_is_replaced() {
             assert_eq!(play.sockets(), sockets);
         });
     }
+}
+
+/// The page has a button for it before there is a way to the server.
+#[test]
+fn a_code_is_asked_for_as_soon_as_there_is_a_way() {
+    play(async |play| {
+        play.closes();
+        play.wants(ToWorker::OfferCode { invitation: "A".repeat(43) });
+        assert_eq!(play.asks_for_places(), 0);
+        pass(2).await;
+        assert_eq!(play.sockets(), 2);
+        play.enters();
+        assert_eq!(play.asks_for_places(), 1);
+        play.server(ServerMessage::CodeOffered { place: 7, life_secs: 300 });
+        assert_eq!(play.codes(), ["asked for", "shown"]);
+    });
+}
+
+/// The server withdraws it with the socket.
+#[test]
+fn a_code_ends_with_its_socket_however_that_ends() {
+    for is_closed in [true, false] {
+        play(async |play| {
+            play.wants(ToWorker::OfferCode { invitation: "A".repeat(43) });
+            play.server(ServerMessage::CodeOffered { place: 7, life_secs: 300 });
+            play.codes();
+            match is_closed {
+                true => play.closes(),
+                false => play.wants(ToWorker::Network),
+            }
+            assert_eq!(play.codes(), ["lost"]);
+        });
+    }
+}
+
+/// A page that comes to the front again may have missed that its network went.
+#[test]
+fn who_is_back_makes_sure_of_the_socket() {
+    play(async |play| {
+        play.wants(ToWorker::Away { why: None });
+        pass(3).await;
+        assert_eq!(play.sockets(), 2);
+    });
 }

@@ -306,10 +306,11 @@ impl Room {
         Failure::new(FailureCode::PhoneLeft, message)
     }
 
-    /// Drops those lost, at a new beginning.
+    /// Drops those lost, at a new beginning; not those whose answers wait until their links are back.
     pub(crate) fn forget_lost(&mut self) {
         let lost = self.members.iter().filter(|(_, member)| member.link == LinkState::Lost);
-        let lost: Vec<PeerId> = lost.map(|(peer, _)| *peer).collect();
+        let lost = lost.map(|(peer, _)| *peer).filter(|peer| !self.told.is_awaited_by(*peer));
+        let lost: Vec<PeerId> = lost.collect();
         lost.into_iter().for_each(|peer| self.forget(peer));
     }
 

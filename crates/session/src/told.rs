@@ -44,7 +44,7 @@ impl Told {
         !is_interrupted
     }
 
-    fn is_awaited_by(&self, peer: PeerId) -> bool {
+    pub(crate) fn is_awaited_by(&self, peer: PeerId) -> bool {
         self.of(peer).any(|answer| answer.end.is_none())
     }
 

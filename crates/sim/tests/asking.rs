@@ -206,6 +206,24 @@ fn an_answer_goes_on_where_it_was_when_the_askers_link_is_back() {
     }
 }
 
+/// A newcomer begins the room anew, or a person who taps.
+#[test]
+fn a_new_beginning_keeps_the_answer_of_an_asker_whose_link_is_lost() {
+    let expected = ready(1).ask(0, 1, "hi", LONG);
+    let mut sim = with_a_guest();
+    sim.command(2, ask(1, "hi", LONG));
+    sim.run_for(0.3);
+    sim.cut(0, 2);
+    sim.run_for(0.1);
+    sim.command(0, Command::Begin(session::Assignment::default()));
+    sim.run_for(1.0);
+    sim.relink(0, 2);
+    assert!(sim.run_until(60.0, |sim| sim.answer(2, 1).is_some()));
+    let answer = sim.answer(2, 1).expect("it has ended");
+    assert_eq!(answer.text, expected.text);
+    assert_eq!(stats(answer).tokens, stats(expected).tokens);
+}
+
 #[test]
 fn an_asker_may_stop_an_answer_while_its_link_is_lost() {
     let mut sim = with_a_guest();

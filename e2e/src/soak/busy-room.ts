@@ -71,9 +71,9 @@ class BusyRoom {
     private readonly seed: number,
     private readonly tell: Tell,
   ) {
-    const random = randomFrom(seed);
-    this.#asking = new Asking(random);
-    this.#comings = new Comings(room, random, (name) => {
+    // One each: what comes does not depend on how fast questions are answered.
+    this.#asking = new Asking(randomFrom(seed));
+    this.#comings = new Comings(room, randomFrom(seed + 1), (name) => {
       this.#asking.somethingHappened();
       this.tell(`${name}; ${this.#asking.inWords()}`);
     });

@@ -71,7 +71,7 @@ test("it reads everything and learns nothing; what it repeats or says is another
     text,
     ...[sealed(text)].flatMap((one) => (one ? [bytes(one)] : [])),
   ]);
-  for (const word of [secret, "v=0", "a=fingerprint", "candidate", "127.0.0.1", PROMPT]) {
+  for (const word of [secret, "a=fingerprint", "candidate", "127.0.0.1", PROMPT]) {
     expect(decoded.filter((text) => text.includes(word))).toEqual([]);
   }
 });

@@ -68,7 +68,8 @@ test("a computer is told the link by its standard input, runs a part, and may be
 
   await test.step("it is lost in the midst of an answer, which goes on with another", async () => {
     const ask = await phone.type(PROMPT);
-    await expect.poll(async () => (await phone.view()).turns.at(-1)?.text.length).toBeGreaterThan(10);
+    const length = async (): Promise<number> => (await phone.view()).turns.at(-1)?.text.length ?? 0;
+    await expect.poll(length, { intervals: [50] }).toBeGreaterThan(10);
     await first.kill();
     const second = join(link, { name: "Lap" });
     const turn = await phone.answer(ask, BEGIN_LIMIT_MS);
@@ -197,7 +198,8 @@ for (const reach of ["server-alone", "each-other"] as const) {
 
       await test.step("it comes into yet another one in the midst of an answer", async () => {
         const ask = await phone.type(PROMPT);
-        await expect.poll(async () => (await phone.view()).turns.at(-1)?.text.length).toBeGreaterThan(10);
+        const length = async (): Promise<number> => (await phone.view()).turns.at(-1)?.text.length ?? 0;
+        await expect.poll(length, { intervals: [50] }).toBeGreaterThan(10);
         networks.phone(1).move();
         const next = await phone.answer(ask, BEGIN_LIMIT_MS);
         expect(next.stats.tokens).toEqual(golden.tokens);

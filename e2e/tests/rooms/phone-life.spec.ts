@@ -1,12 +1,13 @@
 import type { Locator } from "@playwright/test";
 
+import type { AskOptions } from "../../../web/src/engine/messages.ts";
 import type { PhoneQuery } from "../../src/address.ts";
 import { bundled } from "../../src/golden.ts";
 import { PhoneLife } from "../../src/phone-life.ts";
 import type { AnsweredTurn, Phone } from "../../src/phone.ts";
 import { gather, prepare } from "../../src/room.ts";
 import { ownView } from "../../src/stages.ts";
-import { pause, until } from "../../src/waiting.ts";
+import { until } from "../../src/waiting.ts";
 import { expect, test } from "../fixtures.ts";
 
 const PROMPT = "Once upon a time";
@@ -15,8 +16,8 @@ const STALL_LIMIT_MS = 120_000;
 const SETTLE_LIMIT_MS = 30_000;
 /** What phones hold is loaded anew. */
 const RETURN_LIMIT_MS = 120_000;
-/** Until the page takes somebody who looks at another app for away. */
-const GLANCE_MS = 2000;
+/** Longer than a page takes until somebody who looks at another app counts as away, which are 2 s. */
+const LONG: AskOptions = { temperature: 0.8, topK: 0, topP: 1, seed: 7, maxTokens: 400 };
 
 test("the screen stays on while the phone is in the room, and shows what each phone does", async ({
   server,
@@ -76,15 +77,15 @@ test("a phone that is hidden or nearly without power hands its part over in the 
   // Each has room for the whole model, but for the sake of several answers at once they share it.
   await gather(server, phones, { query: wishes({ pledge: "share:15:3", requests: 2 }) });
   await prepare(phones);
-  const since = Date.now();
-  isRight(await answered(first));
-  const usualMs = Date.now() - since;
+  const undisturbed = await first.answer(await first.ask(PROMPT, LONG), STALL_LIMIT_MS);
 
   const hidden = await test.step("another app is in front of its page", async () => {
     const life = await withPart(first, lives, 0);
-    // It counts as away when a third of the answer is there, if that takes as long as the one before.
-    const ask = await askAround(first, usualMs / 3 - GLANCE_MS, () => life.hide());
-    isRight(await first.answer(ask, STALL_LIMIT_MS));
+    const ask = await first.ask(PROMPT, LONG);
+    await until(STALL_LIMIT_MS, `${first.name}: some words`, () => hasWords(first));
+    await life.hide();
+    const turn = await first.answer(ask, STALL_LIMIT_MS);
+    expect(turn.stats.tokens).toEqual(undisturbed.stats.tokens);
     await tellsWhy(first, life.phone, "'s page is not in front, so the others took over its part.");
     await first.screenshot(picture("handed-over-hidden"));
     await life.show();
@@ -96,10 +97,11 @@ test("a phone that is hidden or nearly without power hands its part over in the 
   await test.step("its battery is low", async () => {
     const life = await withPart(first, lives, -1);
     const before = await stepsRun(hidden);
-    const ask = await first.type(PROMPT);
+    const ask = await first.ask(PROMPT, LONG);
     await until(STALL_LIMIT_MS, `${first.name}: some words`, () => hasWords(first));
     await life.setBattery(0.1);
-    isRight(await first.answer(ask, STALL_LIMIT_MS));
+    const turn = await first.answer(ask, STALL_LIMIT_MS);
+    expect(turn.stats.tokens).toEqual(undisturbed.stats.tokens);
     await expect.poll(() => stepsRun(hidden), `${hidden.name} works again`).toBeGreaterThan(before);
     await tellsWhy(first, life.phone, "'s battery is low, so the others took over its part.");
     await first.screenshot(picture("handed-over-low-battery"));
@@ -122,19 +124,6 @@ async function answered(phone: Phone): Promise<AnsweredTurn> {
 
 function isRight(turn: AnsweredTurn): void {
   expect(turn.stats.tokens).toEqual(bundled().golden(PROMPT).tokens);
-}
-
-/** Asks, and does something so long after it, or before it. Returns the turn's number. */
-async function askAround(phone: Phone, afterMs: number, act: () => Promise<void>): Promise<number> {
-  if (afterMs < 0) {
-    await act();
-    await pause(-afterMs);
-    return phone.type(PROMPT);
-  }
-  const ask = await phone.type(PROMPT);
-  await pause(afterMs);
-  await act();
-  return ask;
 }
 
 async function hasWords(phone: Phone): Promise<true | undefined> {

@@ -39,7 +39,7 @@ fn said(outgoing: &mut Outgoing) -> Vec<ServerMessage> {
 
 #[test]
 fn who_calls_for_too_long_is_hung_up() {
-    let patience = Duration::from_millis(50);
+    let patience = Duration::from_millis(500);
     let mut stage = Stage::set(&Limits { handshake_timeout: patience, ..Limits::default() });
     let slow = stage.call().unwrap();
     assert_eq!(stage.call().err(), Some(RefusalCode::CodeBusy));

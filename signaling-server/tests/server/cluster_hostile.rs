@@ -1,6 +1,6 @@
 //! What somebody with an account at NATS can do who is no server: cost time, and not more.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Client as NatsClient;
 use base::RoomId;
@@ -167,6 +167,7 @@ async fn guessed_rooms_are_not_asked_about_without_end() {
     first.counts("servers", 1).await;
     let told = r#"notices_total{kind="told"}"#;
     let before = second.metric(told).await;
+    let began = Instant::now();
     let mut guesser = Client::connect(second.address).await;
     for number in 0..150 {
         let room = RoomId([number; 16]);
@@ -174,7 +175,9 @@ async fn guessed_rooms_are_not_asked_about_without_end() {
         assert_eq!(guesser.hear_refusal().await, RefusalCode::RoomGone);
     }
     let asked = second.metric(told).await - before;
-    assert!((20..100).contains(&asked), "{asked}");
+    // As many at once, and as many a second.
+    let most = 20 + 20 * (began.elapsed().as_secs() + 1);
+    assert!((20..=most).contains(&asked), "{asked} of {most}");
 }
 
 /// Calls are between the servers of two phones, and each of these says its own part.

@@ -3,9 +3,14 @@
 use std::{
     fs,
     io::ErrorKind,
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
+    ops::Range,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Duration,
 };
 
@@ -135,11 +140,22 @@ fn write_certificates(folder: &TempDir) {
     }
 }
 
-/// They were free a moment ago.
+/// They were free a moment ago, for TCP and UDP, and are none of those that systems choose from where a program asks for
+/// any: so that no other test takes one before it is used.
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let open = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    open.map(|listener| listener.local_addr().unwrap().port())
+    static NEXT: LazyLock<AtomicU16> =
+        LazyLock::new(|| AtomicU16::new((std::process::id() % 300) as u16 * 30));
+    let is_free = |port: &u16| {
+        TcpListener::bind(("127.0.0.1", *port)).is_ok()
+            && UdpSocket::bind(("127.0.0.1", *port)).is_ok()
+    };
+    let mut ports =
+        (0..PORTS.len()).map(|_| PORTS.start + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000);
+    [(); N].map(|()| ports.find(is_free).expect("some port is free"))
 }
+
+/// Linux chooses from 32768 on, other systems from 49152 on.
+const PORTS: Range<u16> = 20_000..30_000;
 
 pub fn quiet(program: &str) -> Command {
     let mut command = Command::new(program);

@@ -94,7 +94,7 @@ async fn a_full_room_refuses() {
 async fn an_open_room_a_taken_peer_and_a_full_server_refuse() {
     let server = TestServer::start_with(|config| {
         config.limits.rooms = 1;
-        config.limits.claim_timeout = Duration::from_millis(500);
+        config.limits.claim_timeout = Duration::from_secs(5);
     })
     .await;
     let mut anna = Client::open(server.address, ANNA).await;

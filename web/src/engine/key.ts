@@ -5,7 +5,8 @@ import type { Identity } from "./messages.ts";
 const LIFE_MS = 365 * 24 * 3600 * 1000;
 /** Before it ends a new one is made, and the phone is another for those who know the old one. */
 const RENEWED_BEFORE_MS = 45 * 24 * 3600 * 1000;
-/** A database that another tab holds up is done without. */
+/** A database that another tab holds up is done without, sooner where that costs nobody's knowing this phone again. */
+const READ_PATIENCE_MS = 10_000;
 const PATIENCE_MS = 3000;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", expires: LIFE_MS };
 
@@ -25,7 +26,10 @@ export async function findKey(
   store: KeyStore = browserStore,
   make: () => Promise<RTCCertificate> = () => RTCPeerConnection.generateCertificate(ALGORITHM),
 ): Promise<RTCCertificate | null> {
-  const read = await quietly(store.get().then((kept) => ({ kept })));
+  const read = await quietly(
+    store.get().then((kept) => ({ kept })),
+    READ_PATIENCE_MS,
+  );
   if (isGood(read?.kept)) return read.kept;
   const made = await quietly(Promise.resolve().then(make));
   if (!made) return null;
@@ -53,8 +57,8 @@ export async function ownIdentity(key = deviceKey): Promise<Identity | null> {
 }
 
 /** Nothing where it fails or takes too long. */
-function quietly<T>(work: Promise<T>): Promise<T | undefined> {
-  const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), PATIENCE_MS));
+function quietly<T>(work: Promise<T>, patienceMs = PATIENCE_MS): Promise<T | undefined> {
+  const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), patienceMs));
   const failed = (cause: unknown): undefined => void console.info("no lasting key", cause);
   return Promise.race([work.catch(failed), late]);
 }

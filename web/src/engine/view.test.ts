@@ -74,6 +74,7 @@ describe("the view", () => {
   });
 
   it("knows whether the server brings others in", () => {
+    expect(asked.isServerAway, "it has not answered yet").toBeNull();
     const away = after(asked, { type: "server", isThere: false });
     expect([away.isServerAway, away.error, away.turns]).toEqual([true, null, asked.turns]);
     expect(reduce(away, { type: "server", isThere: false })).toBe(away);

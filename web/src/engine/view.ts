@@ -18,8 +18,8 @@ export interface EngineView {
   code: CodeView | null;
   /** Oldest first; at most `TURNS_KEPT`. */
   turns: Turn[];
-  /** The server brings nobody in for now. */
-  isServerAway: boolean;
+  /** Whether the server brings nobody in for now; null until it has said something, or could not be reached. */
+  isServerAway: boolean | null;
   /** What went wrong with the room, not with one answer. */
   error: EngineError | null;
   /** What a person should know though it stopped nothing. */
@@ -40,7 +40,7 @@ export const TURNS_KEPT = 100;
 
 export function emptyView(): EngineView {
   const nothing = { room: null, invitation: null, code: null, error: null, warning: null, remembered: null };
-  return { status: "idle", turns: [], isServerAway: false, ...nothing };
+  return { status: "idle", turns: [], isServerAway: null, ...nothing };
 }
 
 export function isOver(turn: Turn): boolean {

@@ -8,7 +8,9 @@ use model::{Address, ByteSource, ModelError, ModelFile, Parts, SourceError};
 use peer::{
     DoneOf, Driver, Emit, Fetched, Files, MachineParts, NoReader, Socket, SocketEvent, WorkOf,
     World,
-    messages::{Door, FromWorker, Pledge, RtcCommand, RtcEvent, StartConfig, ToWorker},
+    messages::{
+        CodeEnd, CodeView, Door, FromWorker, Pledge, RtcCommand, RtcEvent, StartConfig, ToWorker,
+    },
     with,
 };
 use protocol::{
@@ -22,6 +24,7 @@ pub struct Play {
     world: Played,
     driver: Rc<RefCell<Option<Driver<Played>>>>,
     commands: Rc<RefCell<Vec<RtcCommand>>>,
+    codes: Rc<RefCell<Vec<&'static str>>>,
     pub invitation: Invitation,
     pub me: PeerId,
 }
@@ -32,11 +35,12 @@ impl Play {
         let invitation = Invitation::from_secret([7; 32]);
         let world = Played::default();
         let commands = Rc::<RefCell<Vec<RtcCommand>>>::default();
-        let told = commands.clone();
-        let emit = Emit::new(move |message| {
-            if let FromWorker::Rtc { command } = message {
-                told.borrow_mut().push(command.clone());
-            }
+        let codes = Rc::<RefCell<Vec<&'static str>>>::default();
+        let (told, shown) = (commands.clone(), codes.clone());
+        let emit = Emit::new(move |message| match message {
+            FromWorker::Rtc { command } => told.borrow_mut().push(command.clone()),
+            FromWorker::Code { code } => shown.borrow_mut().push(looks(code.as_ref())),
+            _ => {}
         });
         let driver = Rc::<RefCell<Option<Driver<Played>>>>::default();
         let this = Rc::downgrade(&driver);
@@ -44,13 +48,23 @@ impl Play {
         let no_rooms = || Err("it joins".to_owned());
         let started = Driver::start(world.clone(), config, no_rooms, emit, this).unwrap();
         *driver.borrow_mut() = Some(started);
-        let mut play = Self { world, driver, commands, invitation, me: PeerId(0) };
-        play.socket(SocketEvent::Open);
-        let hello = play.world.0.borrow_mut().said.pop();
-        let Some(ClientMessage::Join { peer, .. }) = hello else { panic!("it said {hello:?}") };
-        play.me = peer;
-        play.server(ServerMessage::Entered { peers: Vec::new(), ice_servers: Vec::new() });
+        let mut play = Self { world, driver, commands, codes, invitation, me: PeerId(0) };
+        play.me = play.enters();
         play
+    }
+
+    /// Its socket is open, and the server lets it in as the phone that it says it is.
+    pub fn enters(&self) -> PeerId {
+        self.socket(SocketEvent::Open);
+        let hello = self.world.0.borrow_mut().said.pop();
+        let Some(ClientMessage::Join { peer, .. }) = hello else { panic!("it said {hello:?}") };
+        self.server(ServerMessage::Entered { peers: Vec::new(), ice_servers: Vec::new() });
+        peer
+    }
+
+    /// The socket is closed.
+    pub fn closes(&self) {
+        self.socket(SocketEvent::Closed);
     }
 
     /// The server says something.
@@ -66,7 +80,23 @@ impl Play {
 
     /// The page tells something of a connection.
     pub fn page(&self, event: RtcEvent) {
-        with(&Rc::downgrade(&self.driver), |driver| driver.on_page(ToWorker::Rtc { event }));
+        self.wants(ToWorker::Rtc { event });
+    }
+
+    /// The page says something.
+    pub fn wants(&self, message: ToWorker) {
+        with(&Rc::downgrade(&self.driver), |driver| driver.on_page(message));
+    }
+
+    /// How the code looked that the page was told of, since this was asked last.
+    pub fn codes(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.codes.borrow_mut())
+    }
+
+    /// How often the server was asked for a place of a code, since this was asked last.
+    pub fn asks_for_places(&self) -> usize {
+        let said = &mut self.world.0.borrow_mut().said;
+        said.extract_if(.., |message| matches!(message, ClientMessage::OfferCode {})).count()
     }
 
     /// There is a channel to another.
@@ -99,6 +129,16 @@ impl Play {
     fn socket(&self, event: SocketEvent) {
         let listener = self.world.0.borrow().listener.clone();
         listener.expect("it has connected")(event);
+    }
+}
+
+fn looks(code: Option<&CodeView>) -> &'static str {
+    match code {
+        None => "none",
+        Some(CodeView::Asked) => "asked for",
+        Some(CodeView::Shown { .. }) => "shown",
+        Some(CodeView::Over { why: CodeEnd::Lost }) => "lost",
+        Some(CodeView::Over { .. }) => "over",
     }
 }
 
