@@ -62,6 +62,7 @@ export class Phone extends Tab {
   /** Leaves the room. The first tap asks, and the second leaves if it comes soon. */
   async leave(): Promise<void> {
     const button = this.page.getByTestId("leave");
+    await button.waitFor();
     const isGone = async (): Promise<true | undefined> => {
       if ((await button.count()) === 0) return true;
       await button.click();

@@ -107,7 +107,7 @@ impl Identity {
         self.current().is_some_and(|certified| certified.facts.names.contains(name))
     }
 
-    /// Whether its certificates are those of an authority that every browser knows.
+    /// Whether its certificates are those of an authority that its clients know by themselves.
     pub(crate) fn is_public(&self) -> bool {
         matches!(self.0.source, Source::Acme(_))
     }

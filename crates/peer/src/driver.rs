@@ -11,7 +11,7 @@ use base::{PeerId, RequestId};
 use futures_channel::mpsc::{Sender, channel};
 use platform::{Timer, now_secs, timed};
 use protocol::{
-    peer::Frame,
+    peer::{AwayReason, Frame},
     signal::{
         Candidate, Description, DescriptionKind, HostMark, Invitation, SignalBody, SignalError,
         TicketKey,
@@ -193,7 +193,7 @@ impl<W: World> Driver<W> {
             ToWorker::Lock { locked } => self.command(Command::Lock(locked)),
             ToWorker::Remove { identity } => self.command(Command::Remove(identity)),
             ToWorker::Away { why } => {
-                if why.is_none() {
+                if why != Some(AwayReason::Hidden) {
                     // A page that was not in front may have missed that its network went.
                     self.doubt_socket();
                 }

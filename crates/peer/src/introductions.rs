@@ -45,6 +45,8 @@ pub struct Introductions<S> {
     next_attempt: Option<Timer>,
     /// Until the socket is taken for dead, where it was asked for a sign of life.
     doubt: Option<Timer>,
+    /// Sockets in a row that were taken for dead.
+    silent_sockets: u32,
     /// Who else is in the room, as the server knows it.
     present: BTreeSet<PeerId>,
     /// Links that were lost or never came about.
@@ -72,6 +74,7 @@ impl<S> Introductions<S> {
             turns: 0,
             next_attempt: None,
             doubt: None,
+            silent_sockets: 0,
             present: BTreeSet::new(),
             offers: BTreeMap::new(),
         }
@@ -137,15 +140,18 @@ impl<W: World> Driver<W> {
         }
     }
 
-    /// Says something to the server itself, if there is a way to it. Gives whether there is.
-    pub(crate) fn tell_server(&self, message: &ClientMessage) -> bool {
-        let socket = self.introductions.entered_socket();
-        socket.map(|socket| socket.tell(message)).is_some()
+    /// Says something to the server itself, if there is a way to it.
+    pub(crate) fn tell_server(&self, message: &ClientMessage) {
+        if let Some(socket) = self.introductions.entered_socket() {
+            socket.tell(message);
+        }
     }
 
     fn on_signal(&mut self, event: SignalEvent) {
         // Whatever it was that came, or ended.
-        self.introductions.doubt = None;
+        if self.introductions.doubt.take().is_some() {
+            self.introductions.silent_sockets = 0;
+        }
         let Some(event) = self.hear_of_code(event) else { return };
         match event {
             SignalEvent::Server(ServerMessage::Entered { peers, ice_servers }) => {
@@ -276,16 +282,23 @@ impl<W: World> Driver<W> {
         }
     }
 
-    /// Asks the socket for a sign of life, and takes it for dead where none comes. A browser's has no pings: what we say to
-    /// ourselves comes back from a server that hears us.
+    /// Asks the socket for a sign of life, and takes it for dead where none comes; where the next gives none either, the server
+    /// may be slow, and is waited for twice as long. A browser's socket has no pings: what we say to ourselves comes back from
+    /// a server that hears us.
     pub(crate) fn doubt_socket(&mut self) {
         if !self.introductions.is_entered || self.introductions.doubt.is_some() {
             return;
         }
         let this = self.this.clone();
-        let ring = move || with(&this, Self::renew_socket);
-        self.introductions.doubt = Some(Timer::after(SIGN_SECS, ring));
+        let ring = move || with(&this, Self::replace_silent_socket);
+        let secs = SIGN_SECS * f64::from(1 << self.introductions.silent_sockets.min(4));
+        self.introductions.doubt = Some(Timer::after(secs, ring));
         self.say(self.me, &SignalBody::Restart(Restart::Ask { number: 0 }));
+    }
+
+    fn replace_silent_socket(&mut self) {
+        self.introductions.silent_sockets += 1;
+        self.renew_socket();
     }
 
     pub(crate) fn is_coordinator(&self) -> bool {
@@ -383,8 +396,8 @@ fn unreachable_server() -> ErrorView {
 /// Pauses between attempts double from the one to the other.
 const FIRST_PAUSE_SECS: f64 = 1.0;
 const LONGEST_PAUSE_SECS: f64 = 30.0;
-/// A server far away answers sooner.
-const SIGN_SECS: f64 = 2.0;
+/// Usual servers answer sooner, also from far away; and it is less than until a restart is said again.
+const SIGN_SECS: f64 = 1.5;
 /// A server that turns a coordinator around more often is not honest.
 const MOST_TURNS: u32 = 4;
 /// With the longest pause between them, that is an hour.

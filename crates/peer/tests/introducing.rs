@@ -19,6 +19,9 @@ const OURS: [u8; 32] = [0xaa; 32];
 const THEIRS: [u8; 32] = [0xbb; 32];
 const NOBODYS: [u8; 32] = [0xcc; 32];
 
+/// What a phone says to itself.
+const SIGN: SignalBody = SignalBody::Restart(Restart::Ask { number: 0 });
+
 /// In a thread's own time, which passes when told to.
 fn play(story: impl AsyncFnOnce(Play)) {
     let mut builder = tokio::runtime::Builder::new_current_thread();
@@ -177,6 +180,7 @@ fn a_restart_is_offered_until_it_is_answered_though_the_link_is_connected() {
         linked(&play, other);
         becomes(&play, other, "disconnected");
         assert_eq!(play.commands(other), ["restart"]);
+        play.says(play.me, &SIGN);
         becomes(&play, other, "connected");
         pass(3).await;
         assert_eq!(play.commands(other), ["restart"], "again");
@@ -194,6 +198,7 @@ fn who_waits_for_an_offer_asks_until_the_link_is_connected() {
         let other = OTHERS[1];
         linked(&play, other);
         becomes(&play, other, "disconnected");
+        play.says(play.me, &SIGN);
         pass(3).await;
         assert_eq!(play.messages_to(other), 2);
         becomes(&play, other, "connected");
@@ -209,7 +214,7 @@ fn a_socket_that_gives_no_sign_when_a_link_is_lost_is_replaced() {
         play(async |play| {
             linked(&play, OTHERS[0]).happens(LinkEvent::Closed);
             if gives_sign {
-                play.says(play.me, &SignalBody::Restart(Restart::Ask { number: 0 }));
+                play.says(play.me, &SIGN);
             }
             pass(3).await;
             assert_eq!(play.sockets(), sockets);
@@ -217,7 +222,7 @@ fn a_socket_that_gives_no_sign_when_a_link_is_lost_is_replaced() {
     }
 }
 
-/// The page has a button for it before there is a way to the server.
+/// The page has a button for it while a socket takes another's place.
 #[test]
 fn a_code_is_asked_for_as_soon_as_there_is_a_way() {
     play(async |play| {
@@ -257,5 +262,25 @@ fn who_is_back_makes_sure_of_the_socket() {
         play.wants(ToWorker::Away { why: None });
         pass(3).await;
         assert_eq!(play.sockets(), 2);
+    });
+}
+
+#[test]
+fn a_slow_server_is_waited_for_ever_longer() {
+    play(async |play| {
+        let back = || play.wants(ToWorker::Away { why: None });
+        back();
+        pass(3).await;
+        assert_eq!(play.sockets(), 2);
+        play.enters();
+        back();
+        pass(3).await;
+        assert_eq!(play.sockets(), 2, "twice as long");
+        play.says(play.me, &SIGN);
+        pass(60).await;
+        assert_eq!(play.sockets(), 2);
+        back();
+        pass(3).await;
+        assert_eq!(play.sockets(), 3, "it had given a sign");
     });
 }

@@ -309,8 +309,8 @@ impl Room {
     /// Drops those lost, at a new beginning; not those whose answers wait until their links are back.
     pub(crate) fn forget_lost(&mut self) {
         let lost = self.members.iter().filter(|(_, member)| member.link == LinkState::Lost);
-        let lost = lost.map(|(peer, _)| *peer).filter(|peer| !self.told.is_awaited_by(*peer));
-        let lost: Vec<PeerId> = lost.collect();
+        let lost = lost.filter(|&(&peer, member)| !self.may_resume(peer, member));
+        let lost: Vec<PeerId> = lost.map(|(peer, _)| *peer).collect();
         lost.into_iter().for_each(|peer| self.forget(peer));
     }
 

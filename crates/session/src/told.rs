@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use base::PeerId;
 use protocol::peer::{AskFailed, Failure, FailureCode, Frame, MAX_PROMPT_BYTES, Resume, Text};
 
-use crate::{AskId, LinkState, Room, frames::Verdict};
+use crate::{AskId, LinkState, Room, frames::Verdict, members::Member};
 
 /// The answers to other phones' asks, those that have ended for a while.
 #[derive(Debug, Default)]
@@ -44,8 +44,13 @@ impl Told {
         !is_interrupted
     }
 
-    pub(crate) fn is_awaited_by(&self, peer: PeerId) -> bool {
+    fn is_awaited_by(&self, peer: PeerId) -> bool {
         self.of(peer).any(|answer| answer.end.is_none())
+    }
+
+    /// Whether somebody has not heard all of an answer, which may have ended meanwhile.
+    fn is_interrupted(&self, peer: PeerId) -> bool {
+        self.of(peer).any(|answer| answer.is_interrupted)
     }
 
     fn of(&self, peer: PeerId) -> impl Iterator<Item = &Answer> {
@@ -116,6 +121,12 @@ impl Room {
         let gone = self.askers_lost().filter(|&(_, until_secs)| now >= until_secs);
         let gone: Vec<PeerId> = gone.map(|(peer, _)| peer).collect();
         gone.into_iter().for_each(|peer| self.give_asker_up(peer));
+    }
+
+    /// Whether a link that is lost may come back for the rest of an answer.
+    pub(crate) fn may_resume(&self, peer: PeerId, member: &Member) -> bool {
+        let until_secs = member.lost_at_secs + self.config.limits.connect_secs;
+        self.now_secs < until_secs && self.told.is_interrupted(peer)
     }
 
     pub(crate) fn askers_deadline(&self) -> Option<f64> {

@@ -210,18 +210,21 @@ fn an_answer_goes_on_where_it_was_when_the_askers_link_is_back() {
 #[test]
 fn a_new_beginning_keeps_the_answer_of_an_asker_whose_link_is_lost() {
     let expected = ready(1).ask(0, 1, "hi", LONG);
-    let mut sim = with_a_guest();
-    sim.command(2, ask(1, "hi", LONG));
-    sim.run_for(0.3);
-    sim.cut(0, 2);
-    sim.run_for(0.1);
-    sim.command(0, Command::Begin(session::Assignment::default()));
-    sim.run_for(1.0);
-    sim.relink(0, 2);
-    assert!(sim.run_until(60.0, |sim| sim.answer(2, 1).is_some()));
-    let answer = sim.answer(2, 1).expect("it has ended");
-    assert_eq!(answer.text, expected.text);
-    assert_eq!(stats(answer).tokens, stats(expected).tokens);
+    // In the midst of it, and after its end.
+    for away_secs in [0.1, 30.0] {
+        let mut sim = with_a_guest();
+        sim.command(2, ask(1, "hi", LONG));
+        sim.run_for(0.3);
+        sim.cut(0, 2);
+        sim.run_for(away_secs);
+        sim.command(0, Command::Begin(session::Assignment::default()));
+        sim.run_for(1.0);
+        sim.relink(0, 2);
+        assert!(sim.run_until(60.0, |sim| sim.answer(2, 1).is_some()), "{away_secs}");
+        let answer = sim.answer(2, 1).expect("it has ended");
+        assert_eq!(answer.text, expected.text, "{away_secs}");
+        assert_eq!(stats(answer).tokens, stats(expected.clone()).tokens, "{away_secs}");
+    }
 }
 
 #[test]

@@ -89,8 +89,6 @@ fn for_use<const N: usize>(project: &Project, programs: [&str; N]) -> Result<[Pa
     step(project, &format!("build {} for use", programs.join(" and ")), command)?;
     let folder = project.scratch("programs")?;
     for name in programs {
-        // One that runs goes on as it is.
-        let _ = fs::remove_file(folder.join(name));
         let from = built.join("release").join(name);
         if is_static && asks_for_loader(&fs::read(&from)?) {
             bail!(
@@ -98,6 +96,8 @@ fn for_use<const N: usize>(project: &Project, programs: [&str; N]) -> Result<[Pa
                 from.display()
             );
         }
+        // One that runs goes on as it is.
+        let _ = fs::remove_file(folder.join(name));
         fs::copy(&from, folder.join(name))
             .with_context(|| format!("cannot copy {}", from.display()))?;
     }

@@ -12,6 +12,7 @@ test("a room is asked all the time while phones come and go", async ({ server })
   const result = await soakRequests({ minutes: 1, seed: 4, folder }, server, () => {});
   expect(result.failures).toEqual([]);
   expect(result.asked.answered).toBeGreaterThan(3);
+  // Whether one comes in the midst of an answer is a matter of speed: `going-on` sees to that.
   expect(Object.values(result.comings).reduce((sum, count) => sum + count)).toBeGreaterThan(0);
   expect(result.memory.header.ratio).not.toBeNull();
   expect(result.memory.header_wasm.first_half).toBeGreaterThan(1e6);

@@ -31,15 +31,17 @@ test("four phones that reach the server alone answer through it", async ({ launc
   });
 });
 
-test("four phones that reach each other answer without a byte through the server", async ({ launch }) => {
+test("four phones that reach each other answer, and no byte of it goes through the server", async ({
+  launch,
+}) => {
   await withRoom("each-other", launch, async (room) => {
     const seen = await answerGolden(room);
     for (const phone of room.phones)
       expect(await routes(phone), phone.name).toEqual(["host", "host", "host"]);
     expect(seen.turnBytes).toBe(0);
     expect(seen.relayedBytes).toBe(0);
-    // A few words where a link was slow for seconds; usually none.
-    expect(seen.signalingBytes).toBeLessThan(seen.activationBytes / 20);
+    // A few words about links where one was silent for seconds; usually none.
+    expect(seen.signalingBytes).toBeLessThan(4096);
     expect(seen.sentBytes).toBeGreaterThan(seen.activationBytes);
     // Pings of the sockets, and checks of ways that nobody takes.
     expect(seen.serverBytes).toBeLessThan(seen.activationBytes / 4);

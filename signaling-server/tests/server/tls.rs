@@ -29,6 +29,8 @@ async fn a_client_that_trusts_the_authority_is_served() {
         assert_eq!(chain, [identity.certificate().unwrap(), identity.authority().unwrap()]);
         let answer = http::ask_on(&mut stream, "GET", "/healthz", &[]).await;
         assert_eq!((answer.status, answer.body.as_slice()), (200, &b"ok\n"[..]));
+        // Who does not know the authority has to be able to go on past the warning.
+        assert_eq!(answer.header("strict-transport-security"), "");
     }
 }
 

@@ -58,6 +58,8 @@ export async function reader(ours: () => Promise<Reader> = ownReader): Promise<R
     } catch (cause) {
       console.warn("the browser's own reader of codes is given up", cause);
       inPlace = ours();
+      // The next look tells.
+      inPlace.catch(() => {});
       return null;
     }
   };

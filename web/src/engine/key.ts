@@ -5,7 +5,7 @@ import type { Identity } from "./messages.ts";
 const LIFE_MS = 365 * 24 * 3600 * 1000;
 /** Before it ends a new one is made, and the phone is another for those who know the old one. */
 const RENEWED_BEFORE_MS = 45 * 24 * 3600 * 1000;
-/** A database that another tab holds up is done without, sooner where that costs nobody's knowing this phone again. */
+/** A database that another tab holds up is done without. Reading is waited for longer: another key makes this phone a stranger. */
 const READ_PATIENCE_MS = 10_000;
 const PATIENCE_MS = 3000;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", expires: LIFE_MS };
