@@ -60,7 +60,9 @@ pub fn join(joining: &Joining) -> Result<(), NativeError> {
         .enable_all()
         .build()?;
     let program = Program::new(surroundings);
-    let outcome = LocalSet::new().block_on(&runtime, be_there(program, identity, joining));
+    let being = be_there(program.clone(), identity, joining);
+    let outcome = LocalSet::new().block_on(&runtime, being);
+    program.wait_for_device();
     // A name that is looked up without an answer holds nothing up.
     runtime.shutdown_background();
     outcome

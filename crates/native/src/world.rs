@@ -1,6 +1,14 @@
 //! What a peer finds around it in a program.
 
-use std::{cell::RefCell, ops::Deref, path::PathBuf, rc::Rc, sync::Arc, thread};
+use std::{
+    cell::RefCell,
+    ops::Deref,
+    path::PathBuf,
+    rc::Rc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
 
 use futures_channel::mpsc::{Receiver, Sender, channel};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -15,9 +23,16 @@ use crate::{Invited, files::ProgramFiles, socket::NativeSocket, trust::Trust};
 /// What the device did and the driver has not heard yet.
 const TOLD: usize = 256;
 
+/// How long the end waits for the device's thread: for a GPU that is being opened, or a piece of a model.
+const DEVICE_ENDS: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// A program in a room.
 #[derive(Clone)]
-pub struct Program(Arc<Surroundings>);
+pub struct Program {
+    surroundings: Arc<Surroundings>,
+    device: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
 
 /// What it was told and what it found.
 pub struct Surroundings {
@@ -34,7 +49,25 @@ pub struct Surroundings {
 impl Program {
     /// One in these surroundings.
     pub fn new(surroundings: Surroundings) -> Self {
-        Self(Arc::new(surroundings))
+        Self { surroundings: Arc::new(surroundings), device: Arc::default() }
+    }
+
+    /// Waits until the device's thread has ended, whose queue must have: where a program ends while a GPU's driver is at work
+    /// in it, what the driver needs goes away under it, and it crashes. Not for ever, as drivers may hang.
+    pub fn wait_for_device(&self) {
+        let Some(device) = self.device().take() else { return };
+        let until = Instant::now() + DEVICE_ENDS;
+        while !device.is_finished() && Instant::now() < until {
+            thread::sleep(LOOK_AGAIN);
+        }
+        if device.is_finished() {
+            // A panic has ended the program already.
+            let _ = device.join();
+        }
+    }
+
+    fn device(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.device.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -42,7 +75,7 @@ impl Deref for Program {
     type Target = Surroundings;
 
     fn deref(&self) -> &Surroundings {
-        &self.0
+        &self.surroundings
     }
 }
 
@@ -77,8 +110,11 @@ impl World for Program {
         let started = thread::Builder::new()
             .name("device".into())
             .spawn(move || run_machine(machine, queue, sender));
-        if let Err(error) = started {
-            tell_from_outside(&RefCell::new(failed), peer::Done::NoGpu(error.to_string()));
+        match started {
+            Ok(device) => *self.device() = Some(device),
+            Err(error) => {
+                tell_from_outside(&RefCell::new(failed), peer::Done::NoGpu(error.to_string()));
+            }
         }
         spawn(async move {
             while let Some(done) = receiver.next().await {

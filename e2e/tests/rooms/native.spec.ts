@@ -134,9 +134,12 @@ test("a person lets a computer in by pictures that both show, and may take it ou
 });
 
 test("a computer that is not let in says why", async ({ server, join }) => {
-  const nobody = join(`${server.url}/#${"A".repeat(43)}`, { name: "Desk" });
-  expect(await nobody.end()).toBe(1);
-  expect(nobody.lines.join("\n")).toMatch(/room/);
+  // It ends while it opens the GPU, which is not to make a crash of it: one of ten was.
+  for (let time = 0; time < 20; time += 1) {
+    const nobody = join(`${server.url}/#${"A".repeat(43)}`, { name: "Desk" });
+    expect(await nobody.end(), nobody.lines.join("\n")).toBe(1);
+    expect(nobody.lines.join("\n")).toMatch(/room/);
+  }
   const nothing = join(`${server.url}/`, { name: "Desk", showsLink: true });
   expect(await nothing.end()).toBe(1);
   expect(nothing.lines.join("\n")).toContain("no invitation");
