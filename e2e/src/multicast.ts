@@ -3,6 +3,7 @@
 import type { Page } from "playwright-core";
 
 import { launchBrowser } from "./chromium.ts";
+import type { Phone } from "./phone.ts";
 import { until, within } from "./waiting.ts";
 
 const STEP_LIMIT_MS = 30_000;
@@ -23,6 +24,14 @@ export async function whyNoMulticast(url: string): Promise<string | null> {
   } finally {
     await Promise.all(browsers.map((browser) => browser.close()));
   }
+}
+
+/** Where a phone, whose links are watched, told the others that it can be found. */
+export async function ownCandidates({ page }: Phone): Promise<string[]> {
+  const sdp = await page.evaluate(() =>
+    window.connections.map(({ localDescription }) => localDescription?.sdp ?? "").join(""),
+  );
+  return sdp.split("\r\n").filter((line) => line.startsWith("a=candidate:"));
 }
 
 async function outcome(page: Page): Promise<RTCPeerConnectionState | undefined> {

@@ -5,6 +5,9 @@ import { readQr } from "./qr.ts";
 import { STEP_LIMIT_MS, Tab } from "./tab.ts";
 import { until, within } from "./waiting.ts";
 
+/** Until the first words of an answer are there. */
+const MIDST_LIMIT_MS = 30_000;
+
 /** A person with a phone: one page, in a browser that nobody else uses. */
 export class Phone extends Tab {
   /** Starts a room and returns its link, once others can join. They come in without asking, unless `query` says `ask`. */
@@ -136,6 +139,15 @@ export class Phone extends Tab {
       if (turn.state === "failed") throw new PhoneError(this.name, "answering", turn.error);
       if (turn.state === "done") return turn;
     }
+  }
+
+  /** Waits until an answer is under way: until more than so many of its characters are there. */
+  async midst(ask: number, characters = 20, limitMs = MIDST_LIMIT_MS): Promise<void> {
+    const isThere = async (): Promise<true | undefined> => {
+      const turn = (await this.view()).turns.find((one) => one.ask === ask);
+      return turn && turn.text.length > characters ? true : undefined;
+    };
+    await until(limitMs, `${this.name}: the middle of an answer`, isThere, 50);
   }
 
   /** Counts a prompt's tokens without loading anything. */

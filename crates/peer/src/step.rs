@@ -8,8 +8,8 @@ use session::{Job, JobInput, MAX_PARTS, Part, Pass, SamplingStep, StageOutput, W
 
 const _: () = assert!(MAX_PARTS <= HEAD_ROWS, "every part may want a token");
 
-/// A job on its stage: rows of histories and answers, a whole prompt for the encoder, or what that gave of one. What comes out is of each part,
-/// in their order.
+/// A job on its stage: rows of histories and answers, a whole prompt for the encoder, or what that gave of one. What comes
+/// out is of each part, in their order.
 ///
 /// # Errors
 /// Those of [`Stage::run`], [`Stage::encode`] and [`Stage::remember`].

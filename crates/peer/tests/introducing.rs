@@ -19,8 +19,8 @@ const OURS: [u8; 32] = [0xaa; 32];
 const THEIRS: [u8; 32] = [0xbb; 32];
 const NOBODYS: [u8; 32] = [0xcc; 32];
 
-/// What a phone says to itself.
-const SIGN: SignalBody = SignalBody::Restart(Restart::Ask { number: 0 });
+/// Asks for another way; or the server for a sign of life, where a phone says it to itself.
+const ASK: SignalBody = SignalBody::Restart(Restart::Ask { number: 0 });
 
 /// In a thread's own time, which passes when told to.
 fn play(story: impl AsyncFnOnce(Play)) {
@@ -147,12 +147,9 @@ fn who_has_entered_and_offers_nothing_is_offered_a_link() {
 #[test]
 fn who_offers_or_leaves_is_offered_nothing() {
     play(async |play| {
-        let [gone, linked] = OTHERS;
-        for peer in OTHERS {
-            play.server(ServerMessage::PeerEntered { peer });
-        }
-        let channel = secured(&play, linked);
-        channel.happens(LinkEvent::Frame(proof(&play, (linked, THEIRS), (play.me, OURS))));
+        let [gone, offers] = OTHERS;
+        play.server(ServerMessage::PeerEntered { peer: gone });
+        linked(&play, offers);
         play.server(ServerMessage::PeerLeft { peer: gone });
         pass(60).await;
         assert_eq!(OTHERS.map(|peer| play.commands(peer).contains(&"offer")), [false, false]);
@@ -162,11 +159,10 @@ fn who_offers_or_leaves_is_offered_nothing() {
 #[test]
 fn who_hopes_for_a_link_that_was_given_up_is_offered_a_new_one() {
     play(async |play| {
-        let hope = SignalBody::Restart(Restart::Ask { number: 0 });
-        play.says(OTHERS[0], &hope);
+        play.says(OTHERS[0], &ASK);
         assert_eq!(play.commands(OTHERS[0]), ["offer"]);
         // It says the same to itself, to see whether the server hears.
-        play.says(play.me, &hope);
+        play.says(play.me, &ASK);
         assert_eq!(play.commands(play.me), Vec::<&str>::new());
     });
 }
@@ -180,7 +176,7 @@ fn a_restart_is_offered_until_it_is_answered_though_the_link_is_connected() {
         linked(&play, other);
         becomes(&play, other, "disconnected");
         assert_eq!(play.commands(other), ["restart"]);
-        play.says(play.me, &SIGN);
+        play.says(play.me, &ASK);
         becomes(&play, other, "connected");
         pass(3).await;
         assert_eq!(play.commands(other), ["restart"], "again");
@@ -198,7 +194,7 @@ fn who_waits_for_an_offer_asks_until_the_link_is_connected() {
         let other = OTHERS[1];
         linked(&play, other);
         becomes(&play, other, "disconnected");
-        play.says(play.me, &SIGN);
+        play.says(play.me, &ASK);
         pass(3).await;
         assert_eq!(play.messages_to(other), 2);
         becomes(&play, other, "connected");
@@ -214,7 +210,7 @@ fn a_socket_that_gives_no_sign_when_a_link_is_lost_is_replaced() {
         play(async |play| {
             linked(&play, OTHERS[0]).happens(LinkEvent::Closed);
             if gives_sign {
-                play.says(play.me, &SIGN);
+                play.says(play.me, &ASK);
             }
             pass(3).await;
             assert_eq!(play.sockets(), sockets);
@@ -276,7 +272,7 @@ fn a_slow_server_is_waited_for_ever_longer() {
         back();
         pass(3).await;
         assert_eq!(play.sockets(), 2, "twice as long");
-        play.says(play.me, &SIGN);
+        play.says(play.me, &ASK);
         pass(60).await;
         assert_eq!(play.sockets(), 2);
         back();

@@ -125,8 +125,7 @@ impl Room {
 
     /// Whether a link that is lost may come back for the rest of an answer.
     pub(crate) fn may_resume(&self, peer: PeerId, member: &Member) -> bool {
-        let until_secs = member.lost_at_secs + self.config.limits.connect_secs;
-        self.now_secs < until_secs && self.told.is_interrupted(peer)
+        self.now_secs < self.awaited_until_secs(member) && self.told.is_interrupted(peer)
     }
 
     pub(crate) fn askers_deadline(&self) -> Option<f64> {
@@ -137,7 +136,12 @@ impl Room {
     fn askers_lost(&self) -> impl Iterator<Item = (PeerId, f64)> {
         let lost = self.members.iter().filter(|(_, member)| member.link == LinkState::Lost);
         let asking = lost.filter(|(peer, _)| self.told.is_awaited_by(**peer));
-        asking.map(|(&peer, member)| (peer, member.lost_at_secs + self.config.limits.connect_secs))
+        asking.map(|(&peer, member)| (peer, self.awaited_until_secs(member)))
+    }
+
+    /// How long a lost link may take to come back.
+    fn awaited_until_secs(&self, member: &Member) -> f64 {
+        member.lost_at_secs + self.config.limits.connect_secs
     }
 }
 

@@ -90,7 +90,8 @@ fn for_use<const N: usize>(project: &Project, programs: [&str; N]) -> Result<[Pa
     let folder = project.scratch("programs")?;
     for name in programs {
         let from = built.join("release").join(name);
-        if is_static && asks_for_loader(&fs::read(&from)?) {
+        let program = fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?;
+        if is_static && asks_for_loader(&program) {
             bail!(
                 "{} needs libraries of the system: it was not linked as it should be",
                 from.display()

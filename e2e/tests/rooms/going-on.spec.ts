@@ -29,7 +29,7 @@ for (const [what, signal] of [
     const undisturbed = await first.answer(await first.ask(PROMPT, HOW), ANSWER_LIMIT_MS);
 
     const ask = await first.ask(PROMPT, HOW);
-    await expect.poll(async () => (await first.view()).turns[1]?.text.length).toBeGreaterThan(20);
+    await first.midst(ask);
     const lost = phones.findIndex((phone) => ownId(room, phone) === room.plan?.stages[1]?.peer);
     expect(lost).toBeGreaterThan(0);
     programs[lost]?.signal(signal);

@@ -1,5 +1,5 @@
 import { bundled } from "../../src/golden.ts";
-import { whyNoMulticast } from "../../src/multicast.ts";
+import { ownCandidates, whyNoMulticast } from "../../src/multicast.ts";
 import type { Phone } from "../../src/phone.ts";
 import { gather, prepare } from "../../src/room.ts";
 import { expect, test } from "../fixtures.ts";
@@ -27,9 +27,3 @@ test("phones that hide their addresses find each other", async ({ server, launch
   const turn = await first.answer(await first.type(PROMPT), STALL_LIMIT_MS);
   expect(turn.stats.tokens).toEqual(model.golden(PROMPT).tokens.slice(0, TOKENS));
 });
-
-/** Where the phone told the other one that it can be found. */
-async function ownCandidates(phone: Phone): Promise<string[]> {
-  const sdp = await phone.page.evaluate(() => window.connections[0]?.localDescription?.sdp ?? "");
-  return sdp.split("\r\n").filter((line) => line.startsWith("a=candidate:"));
-}

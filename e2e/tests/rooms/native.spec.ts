@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 
 import { Computer, type JoinOptions } from "../../src/computer.ts";
 import { bundled } from "../../src/golden.ts";
-import { whyNoMulticast } from "../../src/multicast.ts";
+import { ownCandidates, whyNoMulticast } from "../../src/multicast.ts";
 import { Networks, whyNoNetworks } from "../../src/networks.ts";
 import type { Phone } from "../../src/phone.ts";
 import { prepare } from "../../src/room.ts";
@@ -68,8 +68,7 @@ test("a computer is told the link by its standard input, runs a part, and may be
 
   await test.step("it is lost in the midst of an answer, which goes on with another", async () => {
     const ask = await phone.type(PROMPT);
-    const length = async (): Promise<number> => (await phone.view()).turns.at(-1)?.text.length ?? 0;
-    await expect.poll(length, { intervals: [50] }).toBeGreaterThan(10);
+    await phone.midst(ask, 10);
     await first.kill();
     const second = join(link, { name: "Lap" });
     const turn = await phone.answer(ask, BEGIN_LIMIT_MS);
@@ -158,12 +157,9 @@ test("a computer answers with a phone that hides its address", async ({ server, 
   const computer = join(link, { name: "Desk" });
   await computer.says(/^in the room/, STEP_LIMIT_MS);
   await phone.meet(2);
-  const hidden = await phone.page.evaluate(() => {
-    const sdp = window.connections.map(({ localDescription }) => localDescription?.sdp ?? "").join("");
-    return sdp.split("\r\n").filter((line) => line.startsWith("a=candidate:"));
-  });
-  expect(hidden.length).toBeGreaterThan(0);
-  for (const candidate of hidden) expect(candidate).toContain(".local ");
+  const candidates = await ownCandidates(phone);
+  expect(candidates.length).toBeGreaterThan(0);
+  for (const candidate of candidates) expect(candidate).toContain(".local ");
   await prepare([phone]);
   const turn = await phone.answer(await phone.type(PROMPT), STALL_LIMIT_MS);
   expect(turn.stats.tokens).toEqual(golden.tokens);
@@ -201,8 +197,7 @@ for (const reach of ["server-alone", "each-other"] as const) {
 
       await test.step("it comes into yet another one in the midst of an answer", async () => {
         const ask = await phone.type(PROMPT);
-        const length = async (): Promise<number> => (await phone.view()).turns.at(-1)?.text.length ?? 0;
-        await expect.poll(length, { intervals: [50] }).toBeGreaterThan(10);
+        await phone.midst(ask, 10);
         networks.phone(1).move();
         const next = await phone.answer(ask, BEGIN_LIMIT_MS);
         expect(next.stats.tokens).toEqual(golden.tokens);

@@ -46,8 +46,7 @@ for (const [name, mover, isTold] of [
 
     const how = { temperature: 0, topK: 0, topP: 1, seed: 1, maxTokens: TOKENS };
     const ask = await first.ask(PROMPT, how);
-    const answered = async (): Promise<number> => (await first.view()).turns[0]?.text.length ?? 0;
-    await expect.poll(answered, { intervals: [50] }).toBeGreaterThan(20);
+    await first.midst(ask);
     const moved = networks.phone(mover).move();
     expect((await first.view()).turns[0]?.state, "it is in the middle").toBe("streaming");
     const turn = await first.answer(ask, STALL_LIMIT_MS);

@@ -7,7 +7,6 @@ import { PhoneLife } from "../../src/phone-life.ts";
 import type { AnsweredTurn, Phone } from "../../src/phone.ts";
 import { gather, prepare } from "../../src/room.ts";
 import { ownView } from "../../src/stages.ts";
-import { until } from "../../src/waiting.ts";
 import { expect, test } from "../fixtures.ts";
 
 const PROMPT = "Once upon a time";
@@ -82,7 +81,7 @@ test("a phone that is hidden or nearly without power hands its part over in the 
   const hidden = await test.step("another app is in front of its page", async () => {
     const life = await withPart(first, lives, 0);
     const ask = await first.ask(PROMPT, LONG);
-    await until(STALL_LIMIT_MS, `${first.name}: some words`, () => hasWords(first));
+    await first.midst(ask, 20, STALL_LIMIT_MS);
     await life.hide();
     const turn = await first.answer(ask, STALL_LIMIT_MS);
     expect(turn.stats.tokens).toEqual(undisturbed.stats.tokens);
@@ -98,7 +97,7 @@ test("a phone that is hidden or nearly without power hands its part over in the 
     const life = await withPart(first, lives, -1);
     const before = await stepsRun(hidden);
     const ask = await first.ask(PROMPT, LONG);
-    await until(STALL_LIMIT_MS, `${first.name}: some words`, () => hasWords(first));
+    await first.midst(ask, 20, STALL_LIMIT_MS);
     await life.setBattery(0.1);
     const turn = await first.answer(ask, STALL_LIMIT_MS);
     expect(turn.stats.tokens).toEqual(undisturbed.stats.tokens);
@@ -124,11 +123,6 @@ async function answered(phone: Phone): Promise<AnsweredTurn> {
 
 function isRight(turn: AnsweredTurn): void {
   expect(turn.stats.tokens).toEqual(bundled().golden(PROMPT).tokens);
-}
-
-async function hasWords(phone: Phone): Promise<true | undefined> {
-  const text = (await phone.view()).turns.at(-1)?.text ?? "";
-  return text.length > 20 ? true : undefined;
 }
 
 async function stepsRun(phone: Phone): Promise<number> {

@@ -150,7 +150,7 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
             && UdpSocket::bind(("127.0.0.1", *port)).is_ok()
     };
     let mut ports =
-        (0..PORTS.len()).map(|_| PORTS.start + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000);
+        PORTS.map(|_| PORTS.start + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS.len() as u16);
     [(); N].map(|()| ports.find(is_free).expect("some port is free"))
 }
 

@@ -50,16 +50,14 @@ export async function reader(ours: () => Promise<Reader> = ownReader): Promise<R
   const formats = (await Detector?.getSupportedFormats().catch(() => [])) ?? [];
   if (!Detector || !formats.includes("qr_code")) return ours();
   const detector = new Detector({ formats: ["qr_code"] });
-  let inPlace: Promise<Reader> | undefined;
+  let inPlace: Reader | undefined;
   return async (video) => {
-    if (inPlace) return (await inPlace)(video);
+    if (inPlace) return inPlace(video);
     try {
       return (await detector.detect(video))[0]?.rawValue ?? null;
     } catch (cause) {
       console.warn("the browser's own reader of codes is given up", cause);
-      inPlace = ours();
-      // The next look tells.
-      inPlace.catch(() => {});
+      inPlace = await ours();
       return null;
     }
   };
